@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the project lies and what the environment says: the only reader of environment variables."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gplpv import matrix
+from gplpv.errors import UsageError
+
+
+def project_root(start: Path | None = None) -> Path:
+    """Return the nearest folder at or above `start` (default: the working folder) with a platforms.yaml."""
+    folder = (start or Path.cwd()).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / "platforms.yaml").is_file():
+            return candidate
+    raise UsageError(f"There is no platforms.yaml in {folder} or above it.", "Run this inside the project's folder.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One build's inputs besides the sources: the matrix, the version, and the one moment all time stamps show."""
+
+    root: Path
+    matrix: matrix.Matrix
+    epoch: int
+    """Seconds since 1970, UTC."""
+
+    @property
+    def moment(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self.epoch, datetime.timezone.utc)
+
+
+def load(root: Path | None = None) -> Config:
+    """Load platforms.yaml and SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/)."""
+    root = root or project_root()
+    loaded = matrix.load(root / "platforms.yaml")
+    return Config(root, loaded, _epoch(os.environ.get("SOURCE_DATE_EPOCH"), loaded.product.date))
+
+
+def _epoch(text: str | None, default: datetime.date) -> int:
+    """The moment of the build: SOURCE_DATE_EPOCH, else midnight UTC of the product's date.
+
+    Cabinets and zip archives count years from 1980 and to 2107, so nothing outside is taken.
+    """
+    if not text:
+        return int(datetime.datetime(default.year, default.month, default.day, tzinfo=datetime.timezone.utc).timestamp())
+    if not (text.isascii() and text.isdigit()) or not 315532800 <= int(text) < 4354819200:
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH is {text!r}, which is no date between 1980 and 2107.",
+            "Set it to seconds since 1970, as `git log -1 --pretty=%ct` prints them, or unset it.",
+        )
+    return int(text)

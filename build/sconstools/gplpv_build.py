@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The SCons tool: turns calls into gplpv into graph nodes. Nothing else in the project imports SCons."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gplpv.errors import GplpvError, UsageError, nearest
+from SCons.Action import Action
+from SCons.Errors import BuildError
+from SCons.Scanner.C import CScanner
+from SCons.Script.Main import OptionsParser
+
+Run = Callable[[list[Path], list[Path]], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node's work: `run(targets, sources)` with paths; rebuilt when `identity` or the code in `modules` changes."""
+
+    title: str
+    run: Run
+    identity: str
+    modules: Sequence[ModuleType] = field(repr=False)
+
+    def __call__(self, target: list[Any], source: list[Any], env: Any) -> None:
+        try:
+            self.run([Path(str(node)) for node in target], [Path(str(node)) for node in source])
+        except GplpvError as error:
+            raise BuildError(node=target[0], errstr=str(error), status=1, exitstatus=1) from None
+
+    def get_contents(self, target: object, source: object, env: object) -> bytes:
+        digest = hashlib.sha256(self.identity.encode())
+        for module in self.modules:
+            digest.update(Path(str(module.__file__)).read_bytes())
+        return digest.digest()
+
+
+def step(
+    env: Any,
+    targets: Sequence[str | Path],
+    sources: Sequence[Any],
+    run: Run,
+    *,
+    title: str,
+    identity: object = "",
+    modules: Sequence[ModuleType] = (),
+    includes: Sequence[Path] = (),
+) -> list[Any]:
+    """Add a node: `run` makes `targets` of `sources`; with `includes`, C headers found there are dependencies too."""
+    work = Step(title, run, repr(identity), tuple(modules))
+    scan = {"source_scanner": CScanner(), "CPPPATH": [f"#{folder.as_posix()}" for folder in includes]} if includes else {}
+    nodes: list[Any] = env.Command(
+        [f"#{Path(target).as_posix()}" for target in targets],
+        [f"#{item.as_posix()}" if isinstance(item, Path) else item for item in sources],
+        Action(work, lambda target, source, env: title),
+        **scan,
+    )
+    return nodes
+
+
+class Progress:
+    """What a person sees: on a terminal one line that is written over, elsewhere a line for each finished package."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._start = time.monotonic()
+        self._live = sys.stdout.isatty()
+
+    def __call__(self, text: str, target: list[Any], source: object, env: object) -> None:
+        self._count += 1
+        is_package = str(target[0]).startswith("dist")
+        if self._live:
+            end = "\n" if is_package else "\r"
+            sys.stdout.write(f"\r\x1b[K{time.monotonic() - self._start:4.0f} s  {self._count:4}  {text}"[:110] + end)
+            sys.stdout.flush()
+        elif is_package:
+            sys.stdout.write(text + "\n")
+
+
+def check_words() -> None:
+    """Refuse an unknown --option with the nearest one that SCons has.
+
+    Raises:
+        UsageError: where SCons itself would only say that there is no such option.
+    """
+    for word in OptionsParser.largs:
+        if word.startswith("--"):
+            known = [option for option in OptionsParser._long_opt if not option.startswith("--debug")]
+            raise UsageError(f"There is no option {word.split('=')[0]!r}.", nearest(word.split("=")[0], known))
+
+
+def generate(env: Any) -> None:
+    env["PRINT_CMD_LINE_FUNC"] = Progress()
+    env.AddMethod(step, "Step")
+
+
+def exists(env: object) -> bool:
+    return True
