@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gplpv", description="Building and packaging Windows drivers without Windows.")
+    parser = argparse.ArgumentParser(prog="gplpv", description="Build and package Windows drivers without Windows.")
     tasks = parser.add_subparsers(required=True, metavar="TASK")
 
     task = tasks.add_parser("matrix", help="list what platforms.yaml spans")
@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     task.set_defaults(task=_stampinf)
 
     task = tasks.add_parser("verify", help="check built images, driver folders and packages")
-    task.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="target/<winver>/<arch>/<flavour>, or an .msi")
+    task.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="folder of a variant below target/, or an .msi"
+    )
     task.add_argument("--json", action="store_true", help="for programs")
     task.set_defaults(task=_verify)
     return parser

@@ -48,7 +48,8 @@ def _epoch(text: str | None, default: datetime.date) -> int:
     Cabinets and zip archives count years from 1980 and to 2107, so nothing outside is taken.
     """
     if not text:
-        return int(datetime.datetime(default.year, default.month, default.day, tzinfo=datetime.timezone.utc).timestamp())
+        midnight = datetime.datetime(default.year, default.month, default.day, tzinfo=datetime.timezone.utc)
+        return int(midnight.timestamp())
     if not (text.isascii() and text.isdigit()) or not 315532800 <= int(text) < 4354819200:
         raise UsageError(
             f"SOURCE_DATE_EPOCH is {text!r}, which is no date between 1980 and 2107.",

@@ -7,7 +7,7 @@ import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from gplpv import tools
 from gplpv.files import replacing
@@ -64,8 +64,8 @@ class ZiglangDdk:
     """clang, lld and the mingw-w64 headers of the ziglang wheel.
 
     Runs clang itself, not `zig cc`, which would force Windows 10 headers. Some flags are there against traps:
-    mingw-w64's wdm.h tests NTDDI_WINVISTA without defining it; the i586 triple means Pentium 4 unless told otherwise, and
-    would use SSE in kernel code; -ffreestanding drops the unwind tables that the debugger walks x64 stacks with.
+    mingw-w64's wdm.h tests NTDDI_WINVISTA without defining it; the i586 triple means Pentium 4 unless told otherwise,
+    and would use SSE in kernel code; -ffreestanding drops the unwind tables that the debugger walks x64 stacks with.
     """
 
     _COMMON = (
@@ -75,18 +75,18 @@ class ZiglangDdk:
         "-fno-strict-aliasing", "-fwrapv", "-fno-delete-null-pointer-checks",
         "-nostdinc",
     )  # fmt: skip
-    _ARCH = {
+    _ARCH: ClassVar = {
         "x32": (
             "--target=i586-w64-windows-gnu", "-march=i586", "-mno-sse", "-mno-mmx", "-D_X86_", "-Di386=1",
         ),
         "x64": ("--target=x86_64-w64-windows-gnu", "-mno-red-zone", "-D_AMD64_", "-D_WIN64"),
     }  # fmt: skip
-    _MACHINE = {"x32": "x86", "x64": "x64"}
-    _ENTRY = {
+    _MACHINE: ClassVar = {"x32": "x86", "x64": "x64"}
+    _ENTRY: ClassVar = {
         ("kernel", "x32"): "DriverEntry@8",
         ("kernel", "x64"): "DriverEntry",
-        ("user", "x32"): "EntryPoint",
-        ("user", "x64"): "EntryPoint",
+        ("user", "x32"): "program_entry",
+        ("user", "x64"): "program_entry",
     }
 
     def __init__(self) -> None:
@@ -151,7 +151,11 @@ class ZiglangDdk:
     def archive(self, objects: Sequence[Path], target: Path, options: ImageOptions) -> None:
         with replacing(target) as (partial,):
             self._zig.run(
-                ["lib", f"/out:{_relative(partial, options.root)}", *(_relative(path, options.root) for path in objects)],
+                [
+                    "lib",
+                    f"/out:{_relative(partial, options.root)}",
+                    *(_relative(path, options.root) for path in objects),
+                ],
                 cwd=options.root,
             )
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gplpv.ddk import Ddk, ImageOptions
 from gplpv.errors import GplpvError
 from gplpv.files import replacing
 from gplpv.matrix import Variant
+from gplpv.process import ProcessError
 
 
 def link(
@@ -19,8 +21,21 @@ def link(
 ) -> None:
     """Link `image` and `symbols`; neither appears unless both pass :func:`require_fit`."""
     with replacing(image, symbols) as (partial_image, partial_symbols):
-        ddk.link(objects, libraries, partial_image, partial_symbols, options)
+        try:
+            ddk.link(objects, libraries, partial_image, partial_symbols, options)
+        except ProcessError as error:
+            raise _explain(error, image, options) from error
         require_fit(partial_image, partial_symbols, options)
+
+
+def _explain(error: ProcessError, image: Path, options: ImageOptions) -> GplpvError:
+    """Import libraries hold only what the target Windows exports, so a name it lacks is an undefined symbol."""
+    names = dict.fromkeys(re.findall(r"undefined symbol: (?:__declspec\(dllimport\) )?[_@]?(\w+)", error.output))
+    lacking = [text for name in names if (text := exports.explain_undefined(name, options.arch, options.nt))]
+    if not lacking:
+        return error
+    listed = "\n".join(f"  - {text}" for text in lacking)
+    return GplpvError(f"{image.name} calls what its Windows lacks:\n{listed}", "Look it up at run time, or do without.")
 
 
 def require_fit(image: Path, symbols: Path, options: ImageOptions) -> None:

@@ -25,7 +25,7 @@ def parse_nt(text: str) -> Nt:
     """Read "5.1" as (5, 1); ValueError for anything else."""
     match = re.fullmatch(r"(\d{1,2})\.(\d{1,2})", text)
     if not match:
-        raise ValueError(f"expected an NT version such as \"5.1\" (quoted), not {text!r}")
+        raise ValueError(f'expected an NT version such as "5.1" (quoted), not {text!r}')
     return int(match[1]), int(match[2])
 
 

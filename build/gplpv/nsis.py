@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The .exe installer: pynsist's template writer and builder, filled with a driver package instead of a Python program."""
+"""The .exe installer: pynsist's template writer and builder, filled with a driver package, not a Python program."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import ClassVar
 
 import jinja2
-from nsist import DEFAULT_ICON, InstallerBuilder
+from nsist import DEFAULT_ICON, InstallerBuilder, find_makensis_win
 from nsist.nsiswriter import NSISFileWriter
 
 from gplpv import tools
@@ -20,6 +22,28 @@ _TEMPLATE = "installer/gplpv.nsi.j2"
 _TARGETS = {"x32": "x86-unicode", "x64": "amd64-unicode"}
 
 
+class Makensis(tools.Tool):
+    """The NSIS compiler."""
+
+    name = "makensis"
+    minimum = (3, 0)
+    version_arguments = ("-VERSION",)
+    install: ClassVar[dict[str, str]] = {
+        "linux": "sudo apt-get install nsis",
+        "darwin": "brew install makensis",
+        "win32": "winget install NSIS.NSIS",
+    }
+
+    def find(self) -> Path | None:
+        found = super().find()
+        if found or sys.platform != "win32":
+            return found
+        try:
+            return Path(find_makensis_win())
+        except OSError:
+            return None
+
+
 class _Writer(NSISFileWriter):  # type: ignore[misc]  # pynsist has no type hints
     """pynsist's writer with its [[ ]] markers, refusing names that nobody gave."""
 
@@ -27,14 +51,12 @@ class _Writer(NSISFileWriter):  # type: ignore[misc]  # pynsist has no type hint
         super().__init__(_TEMPLATE, builder)
         self.template.environment.undefined = jinja2.StrictUndefined
         config, variant = builder.package.config, builder.package.variant
-        everywhere = homes(config, variant)
         self.namespace.update(
             package=builder.package,
             product=config.matrix.product,
             variant=variant,
             nsis_target=_TARGETS[variant.arch_name],
-            homes=everywhere,
-            home=next(home for home in everywhere if home.variant == variant),
+            homes=homes(config, variant),
             condition=condition,
             root=builder.root,
         )
@@ -64,7 +86,7 @@ class DriverInstallerBuilder(InstallerBuilder):  # type: ignore[misc]
 
     def run_nsis(self) -> int:
         """Run makensis where the script lies; any warning is a failure."""
-        tools.Makensis().run(["-V2", "-WX", "-NOCD", self.nsi_file], cwd=self.root)
+        Makensis().run(["-V2", "-WX", "-NOCD", self.nsi_file], cwd=self.root)
         return 0
 
     def run(self, makensis: bool = True) -> int:
@@ -86,11 +108,11 @@ def build_exe(config: Config, variant: Variant, target: Path) -> None:
 
 
 def condition(home: Home) -> str:
-    """The LogicLib expression for a Windows that a package is for.
+    """The LogicLib statements that open a block for a Windows that a package is for.
 
     $Nt is the version in hundreds (501), $Bits 32 or 64, $Edition "workstation" or "server": set by the script.
     """
     parts = [f"$Bits == {home.variant.arch.bits}", f"$Nt >= {home.first}", f"$Nt <= {home.last}"]
     if home.variant.platform.edition != "any":
         parts.append(f'$Edition == "{home.variant.platform.edition}"')
-    return " ${AndIf} ".join(parts)
+    return "\n".join([f"${{If}} {parts[0]}", *(f"${{AndIf}} {part}" for part in parts[1:])])

@@ -122,7 +122,7 @@ def help_page(matrix: Matrix) -> str:
         "  ./scons all -j4",
         f"      all {len(matrix.variants())} packages, four steps at a time",
         "",
-        "  -c removes what a target makes, -n only shows what would be done, -s is silent, -H lists SCons's own options.",
+        "  -c removes what a target makes, -n shows what would be done, -s is silent; -H lists the options of SCons.",
         "  SOURCE_DATE_EPOCH sets the date in every output. What exists is written in platforms.yaml.",
     ]
     return "\n".join(lines) + "\n"

@@ -11,14 +11,14 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import jinja2
-import wixpy
-from wixpy.errors import WixpyError
 
+import wixpy
 from gplpv import plan
 from gplpv.config import Config
 from gplpv.errors import GplpvError
 from gplpv.files import replacing
 from gplpv.matrix import Variant, parse_nt
+from wixpy.errors import WixpyError
 
 UPGRADE_CODE = uuid.UUID("6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a47")
 """One for all packages: a machine has one set of drivers, whichever package it came from."""
@@ -182,13 +182,12 @@ def build_msi(config: Config, wxs: Path, msi: Path, defines: Mapping[str, str]) 
 def write_symbols(config: Config, sources: Sequence[Path], target: Path) -> None:
     """Write the PDBs as a zip archive whose bytes depend on nothing but them and the build's moment."""
     moment = config.moment.timetuple()[:6]
-    with replacing(target) as (partial,), zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with replacing(target) as (partial,), zipfile.ZipFile(partial, "w") as archive:
         for source in sorted(sources, key=lambda path: path.name):
             entry = zipfile.ZipInfo(source.name, moment)
-            entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             entry.create_system = 3
-            archive.writestr(entry, source.read_bytes())
+            archive.writestr(entry, source.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def _hundreds(nt: tuple[int, int]) -> int:

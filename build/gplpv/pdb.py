@@ -61,7 +61,7 @@ def _stream(data: bytes, number: int) -> bytes:
         return joined
 
     def count(size: int) -> int:
-        return -(-size // block_size)
+        return (size + int(block_size) - 1) // int(block_size)
 
     directory_blocks = struct.unpack_from(f"<{count(directory_size)}I", data, map_block * block_size)
     directory = read(directory_blocks, directory_size)
@@ -84,7 +84,7 @@ def of_image(image: Path) -> tuple[SymbolIdentity, str]:
             if entry.struct.Type == pefile.DEBUG_TYPE["IMAGE_DEBUG_TYPE_CODEVIEW"]:
                 record = pe.get_data(entry.struct.AddressOfRawData, entry.struct.SizeOfData)
                 if record[:4] == b"RSDS":
-                    (age,) = struct.unpack_from("<I", record, 20)
+                    age = int.from_bytes(record[20:24], "little")
                     name = record[24:].split(b"\0")[0].decode("utf-8")
                     return SymbolIdentity(uuid.UUID(bytes_le=record[4:20]), age), name
     raise GplpvError(f"{image} names no PDB.", "Link it with /debug.")

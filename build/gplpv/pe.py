@@ -29,7 +29,8 @@ def _header_faults(pe: pefile.PE, options: ImageOptions) -> list[str]:
     if header.Subsystem != subsystem:
         found.append(f"subsystem is {header.Subsystem}, not {name} ({subsystem})")
     if (header.MajorSubsystemVersion, header.MinorSubsystemVersion) != options.nt:
-        found.append(f"subsystem version is {header.MajorSubsystemVersion}.{header.MinorSubsystemVersion}, not {wanted}")
+        version = f"{header.MajorSubsystemVersion}.{header.MinorSubsystemVersion}"
+        found.append(f"subsystem version is {version}, not {wanted}")
     if (header.MajorOperatingSystemVersion, header.MinorOperatingSystemVersion) != options.nt:
         version = f"{header.MajorOperatingSystemVersion}.{header.MinorOperatingSystemVersion}"
         found.append(f"operating system version is {version}, not {wanted}")

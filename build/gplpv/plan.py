@@ -11,7 +11,7 @@ from gplpv.ddk import ImageOptions, Mode
 from gplpv.errors import GplpvError
 from gplpv.matrix import Flavour, Variant
 
-INCLUDES = (Path("drivers_src/include/ddk-compat"), Path("drivers_src/include"), Path("drivers_src/common"))
+INCLUDES = (Path("drivers_src/include/ddk-compat"), Path("drivers_src/include"))
 LIBRARIES: dict[Mode, Path] = {"kernel": Path("drivers_src/common"), "user": Path("drivers_src/common/user")}
 """Per mode, the folder whose sources are a library that every image links and takes from what it calls."""
 
@@ -79,9 +79,9 @@ def drivers(config: Config, variant: Variant) -> list[Image]:
     found = []
     for name, flavour in variant.drivers():
         folder = Path("drivers_src") / name
-        others = {
-            source for other in config.matrix.drivers[name].flavours.values() for source in other.sources
-        } - set(flavour.sources)
+        others = {source for other in config.matrix.drivers[name].flavours.values() for source in other.sources} - set(
+            flavour.sources
+        )
         found.append(_image(config, name, "kernel", folder, flavour, others))
     return found
 

@@ -72,7 +72,8 @@ def run(
         raise ProcessError(f"{name} cannot be started: {error.strerror}.", hint, "") from error
     except subprocess.TimeoutExpired as error:
         output = _redact((error.output or b"").decode("utf-8", "replace"), secrets)
-        raise ProcessError(f"{name} did not finish within {timeout:.0f} s.\n  {shown}\n{_end(output)}", hint, output) from error
+        message = f"{name} did not finish within {timeout:.0f} s.\n  {shown}\n{_end(output)}"
+        raise ProcessError(message, hint, output) from error
     output = _redact(done.stdout.decode("utf-8", "replace"), secrets)
     if done.returncode not in set(allowed):
         raise ProcessError(f"{name} failed with exit code {done.returncode}:\n{_end(output)}\n  {shown}", hint, output)

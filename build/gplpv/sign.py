@@ -42,7 +42,7 @@ class Unsigned:
 
     identity = "off"
 
-    def sign(self, unsigned: Path, signed: Path, description: str) -> None:
+    def sign(self, unsigned: Path, signed: Path, description: str) -> None:  # noqa: ARG002  the protocol's shape
         with replacing(signed) as (partial,):
             shutil.copyfile(unsigned, partial)
 
@@ -92,7 +92,8 @@ def choose(mode: str, config: Config) -> Signing:
     """The signing that a ``sign=`` option asks for."""
     if mode == "off":
         return Signing(Unsigned())
-    return Signing(TestSigner(*(config.root / path for path in TEST_FILES), config.epoch), TEST_FILES)
+    certificate, key = (config.root / path for path in TEST_FILES)
+    return Signing(TestSigner(certificate, key, config.epoch), TEST_FILES)
 
 
 def make_test_certificate(certificate: Path, key: Path, config: Config) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Stamping an INF template (.inx) with architecture, version, date and catalog, as the WDK's stampinf does.
 
-Source: Microsoft's "Stampinf Command Options" and "Using INX Files to Create INF Files"; behaviour that these leave
-open follows INFs stamped by the vendor's tool. Works on bytes: whatever is not stamped keeps its bytes, whether the file
-is ANSI or UTF-8; a UTF-16 file is decoded and encoded again with its byte order mark.
+Source: Microsoft's "Stampinf Command Options" and "Using INX Files to Create INF Files"; what these leave open follows
+INFs stamped by the vendor's tool. Works on bytes: whatever is not stamped keeps its bytes, whether the file is ANSI or
+UTF-8; a UTF-16 file is decoded and encoded again with its byte order mark.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def stamp(template: bytes, what: Stamp) -> bytes:
         try:
             text = template[2:].decode(encoding)
         except UnicodeDecodeError as error:
-            raise GplpvError(f"The template is not {encoding.upper()} as it claims: {error}.", "Save it again.") from error
+            raise GplpvError(f"It is not {encoding.upper()} as it claims: {error}.", "Save it again.") from error
         return bom + _stamp_text(text, what).encode(encoding)
     return _stamp_text(template.decode("latin-1"), what).encode("latin-1")
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import sys
@@ -66,39 +67,16 @@ class Zig(Tool):
     install: ClassVar[dict[str, str]] = {"linux": "python3 ci/bootstrap.py build", "win32": "py ci\\bootstrap.py build"}
 
     def find(self) -> Path | None:
-        import ziglang  # the wheel is large: only a build needs it
-
-        program = Path(ziglang.__file__).parent / ("zig.exe" if sys.platform == "win32" else "zig")
+        wheel = importlib.util.find_spec("ziglang")
+        if not wheel or not wheel.origin:
+            return None
+        program = Path(wheel.origin).parent / ("zig.exe" if sys.platform == "win32" else "zig")
         return program if program.is_file() else None
 
     @cached_property
     def library(self) -> Path:
         """Folder with the headers."""
         return self.program.parent / "lib"
-
-
-class Makensis(Tool):
-    """The NSIS compiler."""
-
-    name = "makensis"
-    minimum = (3, 0)
-    version_arguments = ("-VERSION",)
-    install: ClassVar[dict[str, str]] = {
-        "linux": "sudo apt-get install nsis",
-        "darwin": "brew install makensis",
-        "win32": "winget install NSIS.NSIS",
-    }
-
-    def find(self) -> Path | None:
-        found = super().find()
-        if found or sys.platform != "win32":
-            return found
-        from nsist import find_makensis_win
-
-        try:
-            return Path(find_makensis_win())
-        except OSError:
-            return None
 
 
 class Osslsigncode(Tool):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Checks of what was built: images fit for the Windows they are for, with their symbols, and packages that are whole."""
+"""Checks of what was built: images fit for the Windows they are for, with their symbols, and whole packages."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import wixpy
-from wixpy.errors import WixpyError
-
 from gplpv import config, images, pdb, plan
 from gplpv.errors import GplpvError, UsageError
 from gplpv.matrix import Variant
+from wixpy.errors import WixpyError
 
 
 @dataclass(frozen=True)

@@ -7,28 +7,27 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gplpv.errors import GplpvError, UsageError, nearest
 from SCons.Action import Action
 from SCons.Errors import BuildError
 from SCons.Scanner.C import CScanner
 from SCons.Script.Main import OptionsParser
+
+from gplpv.errors import GplpvError, UsageError, nearest
 
 Run = Callable[[list[Path], list[Path]], None]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One node's work: `run(targets, sources)` with paths; rebuilt when `identity` or the code in `modules` changes."""
+    """One node's work: `run(targets, sources)` with paths."""
 
-    title: str
     run: Run
-    identity: str
-    modules: Sequence[ModuleType] = field(repr=False)
 
     def __call__(self, target: list[Any], source: list[Any], env: Any) -> None:
         try:
@@ -36,11 +35,13 @@ class Step:
         except GplpvError as error:
             raise BuildError(node=target[0], errstr=str(error), status=1, exitstatus=1) from None
 
-    def get_contents(self, target: object, source: object, env: object) -> bytes:
-        digest = hashlib.sha256(self.identity.encode())
-        for module in self.modules:
-            digest.update(Path(str(module.__file__)).read_bytes())
-        return digest.digest()
+
+@cache
+def code_of(module: ModuleType) -> bytes:
+    """A digest of a module's source, or of a package's."""
+    path = Path(str(module.__file__))
+    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()
 
 
 def step(
@@ -54,13 +55,18 @@ def step(
     modules: Sequence[ModuleType] = (),
     includes: Sequence[Path] = (),
 ) -> list[Any]:
-    """Add a node: `run` makes `targets` of `sources`; with `includes`, C headers found there are dependencies too."""
-    work = Step(title, run, repr(identity), tuple(modules))
-    scan = {"source_scanner": CScanner(), "CPPPATH": [f"#{folder.as_posix()}" for folder in includes]} if includes else {}
+    """Add a node: `run` makes `targets` of `sources`, anew when these, `identity` or the code in `modules` change.
+
+    C headers that the sources include from `includes` are dependencies too.
+    """
+    digest = hashlib.sha256(repr(identity).encode() + b"".join(map(code_of, modules))).hexdigest()
+    folders = [f"#{folder.as_posix()}" for folder in includes]
+    scan = {"source_scanner": CScanner(), "CPPPATH": folders} if includes else {}
     nodes: list[Any] = env.Command(
         [f"#{Path(target).as_posix()}" for target in targets],
         [f"#{item.as_posix()}" if isinstance(item, Path) else item for item in sources],
-        Action(work, lambda target, source, env: title),
+        Action(Step(run), lambda target, source, env: title, varlist=["STEP_IDENTITY"]),
+        STEP_IDENTITY=digest,
         **scan,
     )
     return nodes
@@ -100,6 +106,7 @@ def check_words() -> None:
 def generate(env: Any) -> None:
     env["PRINT_CMD_LINE_FUNC"] = Progress()
     env.AddMethod(step, "Step")
+    env.AddMethod(lambda env: check_words(), "CheckWords")
 
 
 def exists(env: object) -> bool:

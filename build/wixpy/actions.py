@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""The standard actions and their places in the sequence tables, read from ``data/standard.actions``, and what the
+number of a custom action's type says (Windows Installer SDK, “Summary List of All Custom Action Types”)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntFlag
+from functools import cache
+from importlib import resources
+
+SEQUENCE_TABLES = (
+    "InstallExecuteSequence",
+    "InstallUISequence",
+    "AdminExecuteSequence",
+    "AdminUISequence",
+    "AdvtExecuteSequence",
+)
+KIND_MASK = 0x3F
+
+
+class ActionType(IntFlag):
+    """Options in the type of a custom action; the low six bits are its kind."""
+
+    CONTINUE = 0x40
+    ASYNC = 0x80
+    FIRST_SEQUENCE = 0x100
+    ONCE_PER_PROCESS = 0x200
+    DEFERRED = 0x400
+    ROLLBACK = 0x500
+    COMMIT = 0x600
+    NO_IMPERSONATE = 0x800
+    SCRIPT_64BIT = 0x1000
+    HIDE_TARGET = 0x2000
+    TERMINAL_SERVER_AWARE = 0x4000
+
+
+@dataclass(frozen=True)
+class StandardAction:
+    """A standard action in one sequence table; ``tables`` are those whose rows need it, None when it always runs."""
+
+    name: str
+    number: int
+    tables: tuple[str, ...] | None
+
+
+@cache
+def standard() -> Mapping[str, Mapping[str, StandardAction]]:
+    """Standard actions by sequence table and name."""
+    sequences: dict[str, dict[str, StandardAction]] = {}
+    current: dict[str, StandardAction] = {}
+    for line in resources.files("wixpy").joinpath("data/standard.actions").read_text("utf-8").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not line[0].isspace():
+            current = sequences[line.strip()] = {}
+            continue
+        name, number, *needed = line.split()
+        tables = None if needed == ["always"] else tuple(table for table in needed if table != "-")
+        current[name] = StandardAction(name, int(number), tables)
+    return sequences
+
+
+@cache
+def standard_names() -> frozenset[str]:
+    """The names of all standard actions."""
+    return frozenset(name for actions in standard().values() for name in actions)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""The command ``wixpy``: build, check, dump, tables, extract.
+
+Exit codes: 0 done (warnings allowed), 1 an error in the source, the package or a file, 2 a wrong command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from wixpy.checks import Level
+from wixpy.database import Database
+from wixpy.errors import WixpyError
+from wixpy.files import replacing
+from wixpy.package import build, check, installed_files
+from wixpy.summary import Pid
+
+DEFAULT_EPOCH = 315532800
+
+
+def _define(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"“{text}” is not NAME=VALUE")
+    return name, value
+
+
+def _epoch(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"“{text}” is not a number of seconds since 1970")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wixpy", description="Windows Installer packages without Windows.", epilog=__doc__
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = commands.add_parser("build", help="compile a .wxs source into an .msi package and check it")
+    command.add_argument("source", type=Path, metavar="x.wxs")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="x.msi")
+    command.add_argument("-d", "--define", type=_define, action="append", default=[], metavar="NAME=VALUE",
+                         help="the value of $(var.NAME)")  # fmt: skip
+    command.add_argument("--epoch", type=_epoch, metavar="SECONDS",
+                         help="time of files and summary; default SOURCE_DATE_EPOCH, else 1980-01-01")  # fmt: skip
+    command.set_defaults(run=_build)
+
+    command = commands.add_parser("check", help="check a package's integrity")
+    command.add_argument("package", type=Path, metavar="x.msi")
+    command.set_defaults(run=_check)
+
+    command = commands.add_parser("tables", help="list the tables with their columns and numbers of rows")
+    command.add_argument("package", type=Path, metavar="x.msi")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_tables)
+
+    command = commands.add_parser("dump", help="print summary information and rows")
+    command.add_argument("package", type=Path, metavar="x.msi")
+    command.add_argument("tables", nargs="*", metavar="TABLE", help="only these tables")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_dump)
+
+    command = commands.add_parser("extract", help="unpack the files of a package into a folder")
+    command.add_argument("package", type=Path, metavar="x.msi")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    command.set_defaults(run=_extract)
+    return parser
+
+
+def _build(options: argparse.Namespace) -> int:
+    epoch = options.epoch
+    if epoch is None:
+        given = os.environ.get("SOURCE_DATE_EPOCH")
+        if given and not given.isdecimal():
+            raise WixpyError(f"SOURCE_DATE_EPOCH is “{given}”", "set it to a number of seconds since 1970")
+        epoch = int(given) if given else DEFAULT_EPOCH
+    for warning in build(options.source, options.output, defines=dict(options.define), epoch=epoch):
+        print(warning, file=sys.stderr)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    findings = check(options.package)
+    for finding in findings:
+        print(finding)
+    return int(any(finding.level is Level.ERROR for finding in findings))
+
+
+def _tables(options: argparse.Namespace) -> int:
+    database = Database.open(options.package)
+    listed = {
+        name: {
+            "rows": len(database.rows(name)),
+            "columns": [{"name": c.name, "type": c.type, "key": c.key} for c in table.columns],
+        }
+        for name, table in sorted(database.tables.items())
+    }
+    if options.json:
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
+        return 0
+    for name, table in sorted(database.tables.items()):
+        columns = ", ".join(f"{column.name}{'*' if column.key else ''} {column.type}" for column in table.columns)
+        print(f"{name:28} {len(database.rows(name)):6}  {columns}")
+    return 0
+
+
+def _dump(options: argparse.Namespace) -> int:
+    database = Database.open(options.package)
+    for name in options.tables:
+        if name not in database.tables:
+            raise WixpyError(f"the package has no table {name}", f"it has {', '.join(sorted(database.tables))}")
+    chosen = options.tables or sorted(database.tables)
+    summary = {Pid(pid).name.lower(): str(value) for pid, value in sorted(database.summary.items())}
+    if options.json:
+        content: dict[str, object] = {name: [dict(row) for row in database.rows(name)] for name in chosen}
+        print(json.dumps({"summary": summary, "tables": content}, indent=2, ensure_ascii=False))
+        return 0
+    if not options.tables:
+        for label, text in summary.items():
+            print(f"{label}\t{text}")
+    for name in chosen:
+        print(f"\n{name}\n" + "\t".join(database.tables[name].index))
+        for row in database.rows(name):
+            print("\t".join("" if cell is None else str(cell) for cell in row.cells))
+    return 0
+
+
+def _extract(options: argparse.Namespace) -> int:
+    for name, content in installed_files(Database.open(options.package)):
+        path = options.output / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WixpyError(f"cannot make {path.parent}: {error.strerror}", "choose another folder") from error
+        with replacing(path) as (_, file):
+            file.write(content)
+        print(path)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except WixpyError as error:
+        print(f"wixpy: error: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        return 1
+    except KeyboardInterrupt:
+        print("wixpy: interrupted", file=sys.stderr)
+        return 1
+    return code

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: MIT
+"""A Windows Installer database: tables, streams and summary information in one compound file.
+
+Beside the tables that people see, a database has system tables: ``_Tables`` (names of tables), ``_Columns`` (table,
+number, name, type) and the string pool.  :class:`Database` keeps all of it in memory: :meth:`Database.open` reads a
+file, :meth:`Database.commit` writes one, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from wixpy import cfb, names, schema, strings, summary
+from wixpy.errors import WixpyError
+from wixpy.files import read_bytes, replacing
+from wixpy.tables import Cell, Column, Table, Values
+
+CLSID = UUID("000c1084-0000-0000-c000-000000000046")
+VALIDATION = "_Validation"
+
+_TABLES = Table("_Tables", (Column("Name", "s64", key=True),))
+_COLUMNS = Table(
+    "_Columns",
+    (Column("Table", "s64", key=True), Column("Number", "i2", key=True), Column("Name", "s64"), Column("Type", "i2")),
+)
+_POOL, _DATA = "_StringPool", "_StringData"
+_DAMAGED = "the file is damaged: get it again"
+
+
+class Row(Mapping[str, Cell]):
+    """A row, read by column name; ``cells`` is the plain tuple."""
+
+    __slots__ = ("cells", "table")
+
+    def __init__(self, table: Table, cells: Values) -> None:
+        self.table = table
+        self.cells = cells
+
+    def __getitem__(self, name: str) -> Cell:
+        return self.cells[self.table.index[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table.index)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __repr__(self) -> str:
+        return f"{self.table.name}{self.cells}"
+
+    @property
+    def key(self) -> Values:
+        return self.cells[: self.table.key_count]
+
+    def text(self, name: str) -> str:
+        """A cell as text, empty when null."""
+        value = self[name]
+        return "" if value is None else str(value)
+
+    def number(self, name: str) -> int:
+        """An integer cell, 0 when null."""
+        value = self[name]
+        return value if isinstance(value, int) else 0
+
+
+class Database:
+    """Tables by name, streams by name, and the summary information.
+
+    ``codepage`` is that of all text (0: ASCII only).  Data of binary columns is in ``streams`` under the table's name
+    and the row's key, joined by dots; the cell holds that name.
+    """
+
+    def __init__(self, codepage: int = strings.NEUTRAL) -> None:
+        self.codepage = codepage
+        self.tables: dict[str, Table] = {}
+        self.streams: dict[str, bytes] = {}
+        self.summary: summary.Summary = {}
+        self._rows: dict[str, dict[Values, Values]] = {}
+
+    def add_table(self, table: Table) -> None:
+        """Define a table; WixpyError when one of that name exists."""
+        if table.name in self.tables:
+            raise WixpyError(f"table {table.name} is already there", "insert into it")
+        if not table.key_count or any(column.key for column in table.columns[table.key_count :]):
+            raise WixpyError(f"table {table.name} has no key at its start", "mark the first columns as key")
+        self.tables[table.name] = table
+        self._rows[table.name] = {}
+
+    def insert(self, name: str, *values: Cell | bytes) -> Row:
+        """Add a row to a table, which is defined from the standard schema when it is not there yet.
+
+        Bytes for a binary column go to ``streams``.  WixpyError when a value does not fit its column or the key is
+        taken.
+        """
+        if name not in self.tables:
+            if name not in schema.standard():
+                raise WixpyError(f"table {name} is not defined", "call add_table first")
+            self.add_table(schema.standard()[name])
+        table = self.tables[name]
+        if len(values) != len(table.columns):
+            raise WixpyError(
+                f"table {name} has {len(table.columns)} columns, not {len(values)}", f"give {', '.join(table.index)}"
+            )
+        cells = tuple(
+            self._cell(table, column, value, values) for column, value in zip(table.columns, values, strict=True)
+        )
+        row = Row(table, cells)
+        if row.key in self._rows[name]:
+            raise WixpyError(
+                f"table {name} already has a row {' '.join(map(str, row.key))}", "give one of them another identifier"
+            )
+        self._rows[name][row.key] = cells
+        return row
+
+    def _cell(self, table: Table, column: Column, value: Cell | bytes, row: tuple[Cell | bytes, ...]) -> Cell:
+        if isinstance(value, bytes):
+            if not column.is_binary:
+                raise WixpyError(f"{table.name}.{column.name} does not hold binary data", "give text or a number")
+            stream = table.stream_name([cell for cell in row if not isinstance(cell, bytes)])
+            self.streams[stream] = value
+            return stream
+        try:
+            return column.accept(value)
+        except ValueError as error:
+            key = " ".join(str(cell) for cell in row[: table.key_count])
+            raise WixpyError(f"{table.name}.{column.name} of row {key}: {error}", "correct the value") from None
+
+    def rows(self, name: str) -> list[Row]:
+        """The rows of a table in the order of insertion or of the file; empty when there is no such table."""
+        table = self.tables.get(name)
+        return [] if table is None else [Row(table, values) for values in self._rows[name].values()]
+
+    def get(self, name: str, *key: Cell) -> Row | None:
+        """The row with that key, or None."""
+        values = self._rows.get(name, {}).get(key)
+        return None if values is None else Row(self.tables[name], values)
+
+    def replace(self, row: Row, **changes: Cell) -> None:
+        """Put other values into cells of a row; the key stays."""
+        table = row.table
+        cells = [
+            table.column(column).accept(changes[column]) if column in changes else cell
+            for column, cell in zip(table.index, row.cells, strict=True)
+        ]
+        self._rows[table.name][row.key] = tuple(cells)
+
+    def property(self, name: str) -> str | None:
+        """The value of a row of the Property table."""
+        row = self.get("Property", name)
+        return None if row is None else row.text("Value")
+
+    def add_validation(self) -> None:
+        """Fill ``_Validation`` with what the schema says of every table, itself included."""
+        if VALIDATION not in self.tables:
+            self.add_table(schema.standard()[VALIDATION])
+        self._rows[VALIDATION].clear()
+        for name in sorted(self.tables):
+            for values in schema.validation_rows(self.tables[name]):
+                self.insert(VALIDATION, *values)
+
+    def digest(self) -> bytes:
+        """SHA-256 of everything but the order of insertion: code page, rows, streams and summary."""
+        state = hashlib.sha256(self.codepage.to_bytes(4, "little") + summary.encode(self.summary))
+        for name in sorted(self.tables):
+            columns = [(column.name, column.bits) for column in self.tables[name].columns]
+            state.update(repr((name, columns, sorted(map(repr, self._rows[name].values())))).encode())
+        for name in sorted(self.streams):
+            state.update(f"{name}\0{len(self.streams[name])}\0".encode())
+            state.update(self.streams[name])
+        return state.digest()
+
+    def write(self, out: BinaryIO, sector: int = 512) -> None:
+        """Write the database as a compound file with sectors of 512 or 4096 bytes."""
+        pool = strings.StringPool(self.codepage)
+        ordered = [self.tables[name] for name in sorted(self.tables)]
+        definitions: list[Values] = [
+            (table.name, number, column.name, column.bits)
+            for table in ordered
+            for number, column in enumerate(table.columns, 1)
+        ]
+        content: list[tuple[Table, list[Values]]] = [
+            (_TABLES, [(table.name,) for table in ordered]),
+            (_COLUMNS, definitions),
+            *((table, sorted(self._rows[table.name].values(), key=repr)) for table in ordered),
+        ]
+        for table, rows in content:
+            for row in rows:
+                for column, cell in zip(table.columns, row, strict=True):
+                    if isinstance(cell, str) and not column.is_binary:
+                        pool.intern(cell)
+        root = cfb.Storage(clsid=CLSID)
+        for table, rows in content:
+            encoded = table.encode(rows, pool.number, pool.reference_width)
+            if encoded:
+                root.children[names.encode(table.name, table=True)] = encoded
+        pool_stream, data_stream = pool.serialize()
+        root.children[names.encode(_POOL, table=True)] = pool_stream
+        root.children[names.encode(_DATA, table=True)] = data_stream
+        root.children[names.SUMMARY_INFORMATION] = summary.encode(self.summary)
+        for name, data in self.streams.items():
+            root.children[names.encode(name)] = data
+        cfb.write(root, out, sector)
+
+    def to_bytes(self, sector: int = 512) -> bytes:
+        """The file as bytes."""
+        out = BytesIO()
+        self.write(out, sector)
+        return out.getvalue()
+
+    def commit(self, path: Path, sector: int = 512) -> None:
+        """Write the database to ``path``: the whole new file or the old one, never a part."""
+        with replacing(path) as (_, out):
+            self.write(out, sector)
+
+    @classmethod
+    def open(cls, path: Path) -> Database:
+        """Read a database; WixpyError says what is wrong with a file that is none."""
+        try:
+            return cls.parse(read_bytes(path))
+        except WixpyError as error:
+            raise WixpyError(error.message, error.hint, path) from error
+
+    @classmethod
+    def parse(cls, data: bytes) -> Database:
+        """Read a database from the bytes of its file."""
+        file = cfb.CompoundFile(data)
+        tables: dict[str, cfb.Entry] = {}
+        self = cls()
+        for stored, entry in file.root.children.items():
+            name, is_table = names.decode(stored)
+            if is_table:
+                tables[name] = entry
+            elif stored == names.SUMMARY_INFORMATION:
+                self.summary = summary.decode(file.read(entry))
+            elif entry.is_stream:
+                self.streams[name] = file.read(entry)
+        if _POOL not in tables or _DATA not in tables:
+            raise WixpyError("the compound file holds no Windows Installer database", "give an .msi or .msm file")
+        pool = strings.StringPool.parse(file.read(tables[_POOL]), file.read(tables[_DATA]))
+        self.codepage = pool.codepage
+
+        def rows(table: Table) -> list[Values]:
+            if table.name not in tables:
+                return []
+            return table.decode(file.read(tables[table.name]), pool.__getitem__, pool.reference_width)
+
+        self._define(rows(_TABLES), rows(_COLUMNS))
+        for name, table in self.tables.items():
+            self._rows[name] = {row[: table.key_count]: row for row in rows(table)}
+        self._describe()
+        return self
+
+    def _define(self, table_rows: list[Values], column_rows: list[Values]) -> None:
+        """Define the tables that the system tables list."""
+        columns: dict[Cell, dict[int, Column]] = {}
+        for table, number, name, bits in column_rows:
+            if not isinstance(number, int) or not isinstance(bits, int) or not isinstance(name, str):
+                raise WixpyError("the list of columns has empty cells", _DAMAGED)
+            columns.setdefault(table, {})[number] = Column.from_bits(name, bits)
+        for (table,) in table_rows:
+            numbered = columns.get(table, {})
+            if not isinstance(table, str) or sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
+                raise WixpyError(f"table {table} has no complete list of columns", _DAMAGED)
+            self.add_table(Table(table, tuple(numbered[number] for number in sorted(numbered))))
+
+    def _describe(self) -> None:
+        """Give the columns what ``_Validation`` of the file says of them, or else what the standard schema says."""
+        for name, table in self.tables.items():
+            self.tables[name] = Table(name, tuple(self._described(name, column) for column in table.columns))
+
+    def _described(self, table: str, column: Column) -> Column:
+        row = self.get(VALIDATION, table, column.name)
+        if row is not None:
+            minimum, maximum, key_table, key_column, category, choices = row.cells[3:9]
+            return Column(
+                column.name, column.type, column.key, _integer(minimum), _integer(maximum), _text(key_table),
+                _integer(key_column), _text(category), _text(choices),
+            )  # fmt: skip
+        known = schema.standard().get(table)
+        if known is None or column.name not in known.index:
+            return column
+        like = known.column(column.name)
+        return Column(
+            column.name, column.type, column.key, like.minimum, like.maximum, like.key_table, like.key_column,
+            like.category, like.choices,
+        )  # fmt: skip
+
+
+def _integer(cell: Cell) -> int | None:
+    return cell if isinstance(cell, int) else None
+
+
+def _text(cell: Cell) -> str | None:
+    return cell if isinstance(cell, str) else None

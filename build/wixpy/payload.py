@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""What the File and MsiFileHash tables say of a file's content: its version and languages, or its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+
+NULL_INTEGER = -0x80000000
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """``version`` as a.b.c.d and ``languages`` as decimal identifiers joined by commas, from a VERSIONINFO resource."""
+
+    version: str
+    languages: str
+
+
+def file_version(content: bytes) -> FileVersion | None:
+    """The version resource of a PE image, as MsiGetFileVersion reports it; None for a file that has none."""
+    if content[:2] != b"MZ":
+        return None
+    # Only images need it, and it takes longer to load than a small package takes to build.
+    import pefile  # noqa: PLC0415
+
+    try:
+        with pefile.PE(data=content, fast_load=True) as image:
+            image.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
+            fixed = getattr(image, "VS_FIXEDFILEINFO", None)
+            if not fixed:
+                return None
+            most, least = fixed[0].FileVersionMS, fixed[0].FileVersionLS
+            languages = [int(entry[:4], 16) for entry in _translations(image)]
+    except pefile.PEFormatError:
+        return None
+    parts = (most >> 16, most & 0xFFFF, least >> 16, least & 0xFFFF)
+    return FileVersion(".".join(map(str, parts)), ",".join(map(str, dict.fromkeys(languages))) or "0")
+
+
+def _translations(image: object) -> list[str]:
+    """The words of ``VarFileInfo\\Translation`` as hexadecimal “language codepage”."""
+    return [
+        " ".join(part.removeprefix("0x") for part in str(value).split())
+        for group in getattr(image, "FileInfo", [])
+        for info in group
+        if info.Key == b"VarFileInfo"
+        for variable in info.Var
+        for value in variable.entry.values()
+    ]
+
+
+def file_hash(content: bytes) -> tuple[int, int, int, int] | None:
+    """The four parts of MsiGetFileHash (MD5 as signed little-endian words, zeros for an empty file).
+
+    None in the rare case that a part is the number that stands for null in a table; the row is then left out, which
+    Windows Installer takes as a file without a hash.
+
+    >>> file_hash(b"")
+    (0, 0, 0, 0)
+    """
+    if not content:
+        return 0, 0, 0, 0
+    a, b, c, d = struct.unpack("<4i", hashlib.md5(content, usedforsecurity=False).digest())
+    return None if NULL_INTEGER in (a, b, c, d) else (a, b, c, d)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""The tables of the Windows Installer SDK (“Database Tables”), read from ``data/standard.schema``.
+
+The data file has a table's name at the margin and below it a line a column: name (``*`` after a key), type, and what
+``_Validation`` says: ``low..high``, ``> Table.column`` (column 1 when not given, alternatives by ``;``), ``{a;b}`` for
+the permitted values, and the data category.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+from wixpy.tables import Column, Table, Values
+
+_COLUMN = re.compile(
+    r"(?P<name>\w+)(?P<key>\*?)\s+(?P<type>[silvSILV]\d+)"
+    r"(?:\s+(?P<minimum>-?\d+)?\.\.(?P<maximum>-?\d+)?)?"
+    r"(?:\s+>\s*(?P<key_table>[\w;]+)(?:\.(?P<key_column>\d+))?)?"
+    r"(?:\s+\{(?P<choices>[^}]+)\})?"
+    r"(?:\s+(?P<category>\w+))?"
+)
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def parse(text: str) -> dict[str, Table]:
+    """Tables of a schema text by name; ValueError for a line of another form."""
+    columns: dict[str, list[Column]] = {}
+    current: list[Column] = []
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not line[0].isspace():
+            current = columns[line.strip()] = []
+            continue
+        match = _COLUMN.fullmatch(line.strip())
+        if match is None:
+            raise ValueError(f"not a column of a schema: {line}")
+        key_table = match["key_table"]
+        current.append(
+            Column(
+                match["name"], match["type"], bool(match["key"]), _number(match["minimum"]), _number(match["maximum"]),
+                key_table, _number(match["key_column"]) or (1 if key_table else None), match["category"],
+                match["choices"],
+            )
+        )  # fmt: skip
+    return {name: Table(name, tuple(members)) for name, members in columns.items()}
+
+
+@cache
+def standard() -> Mapping[str, Table]:
+    """All standard tables by name."""
+    return parse(resources.files("wixpy").joinpath("data/standard.schema").read_text("utf-8"))
+
+
+def validation_rows(table: Table) -> list[Values]:
+    """The rows of ``_Validation`` that describe a table; descriptions are left to the SDK."""
+    return [
+        (
+            table.name, column.name, "Y" if column.nullable else "N", column.minimum, column.maximum,
+            column.key_table, column.key_column, column.category, column.choices, None,
+        )
+        for column in table.columns
+    ]  # fmt: skip

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""The state of one compilation: the database being filled, and what can only be settled when all of it is read."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from wixpy.cab import Attributes, Compression
+from wixpy.database import Database, Row
+from wixpy.errors import WixpyError
+from wixpy.tables import Cell
+from wixpy.wxs.grammar import nearest
+from wixpy.wxs.sequence import Step
+from wixpy.wxs.source import Node
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:wixpy")
+
+STANDARD_DIRECTORIES = frozenset(
+    [
+        "AdminToolsFolder",
+        "AppDataFolder",
+        "CommonAppDataFolder",
+        "CommonFiles64Folder",
+        "CommonFilesFolder",
+        "DesktopFolder",
+        "FavoritesFolder",
+        "FontsFolder",
+        "LocalAppDataFolder",
+        "MyPicturesFolder",
+        "NetHoodFolder",
+        "PersonalFolder",
+        "PrintHoodFolder",
+        "ProgramFiles64Folder",
+        "ProgramFilesFolder",
+        "ProgramMenuFolder",
+        "RecentFolder",
+        "SendToFolder",
+        "StartMenuFolder",
+        "StartupFolder",
+        "System16Folder",
+        "System64Folder",
+        "SystemFolder",
+        "TARGETDIR",
+        "TempFolder",
+        "TemplateFolder",
+        "WindowsFolder",
+        "WindowsVolume",
+    ]
+)
+ROOT_DIRECTORY = "TARGETDIR"
+
+
+def guid(value: uuid.UUID) -> str:
+    """A GUID as Windows Installer writes it: upper case, in braces."""
+    return f"{{{value}}}".upper()
+
+
+def derived_guid(kind: str, content: str) -> str:
+    """The GUID that stands for ``content``: version 5 in a name space of ``kind`` (RFC 4122, section 4.3)."""
+    return guid(uuid.uuid5(uuid.uuid5(NAMESPACE, kind), content))
+
+
+@dataclass
+class Payload:
+    """A file to install: ``values`` is its row of the File table but for the name's short form and the sequence."""
+
+    key: str
+    node: Node
+    directory: str
+    content: bytes
+    values: dict[str, Cell]
+    disk: int
+    attributes: Attributes = Attributes.ARCHIVE
+
+
+@dataclass
+class NamePair:
+    """A name in a table that may need a short form in front: ``short|long``; unique within ``directory``."""
+
+    node: Node
+    directory: str
+    long: str
+    short: str | None
+    store: Callable[[str], None]
+
+
+@dataclass
+class AutomaticGuid:
+    """A component whose GUID is derived from where its key path is installed."""
+
+    component: str
+    node: Node
+
+
+@dataclass
+class Media:
+    """A cabinet inside the package and how it is compressed."""
+
+    node: Node
+    cabinet: str
+    compression: Compression
+    level: int
+
+
+@dataclass
+class Membership:
+    """A component or a group of them that belongs to a feature or to a group."""
+
+    kind: str
+    name: str
+    node: Node
+
+
+@dataclass
+class Compilation:
+    """Everything that the handlers of elements share."""
+
+    base: Path
+    epoch: int
+    database: Database = field(default_factory=Database)
+    places: dict[tuple[str, tuple[Cell, ...]], Node] = field(default_factory=dict)
+    references: list[tuple[Node, str, tuple[Cell, ...]]] = field(default_factory=list)
+    properties: dict[str, set[str]] = field(default_factory=dict)
+    payloads: list[Payload] = field(default_factory=list)
+    names: list[NamePair] = field(default_factory=list)
+    automatic_guids: list[AutomaticGuid] = field(default_factory=list)
+    media: dict[int, Media] = field(default_factory=dict)
+    features: dict[str, list[Membership]] = field(default_factory=dict)
+    groups: dict[str, list[Membership]] = field(default_factory=dict)
+    steps: dict[str, dict[str, Step]] = field(default_factory=dict)
+    suppressed: dict[str, set[str]] = field(default_factory=dict)
+    advertised: list[tuple[str, str, Node]] = field(default_factory=list)
+    derive_product_code: bool = False
+    platform: str = "x86"
+    feature_count: int = 0
+
+    @property
+    def is_64bit(self) -> bool:
+        return self.platform == "x64"
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromtimestamp(self.epoch, timezone.utc)
+
+    def insert(self, node: Node, table: str, *values: Cell | bytes) -> Row:
+        """Add a row that comes from ``node``; what is wrong with it is reported there."""
+        try:
+            row = self.database.insert(table, *values)
+        except WixpyError as error:
+            earlier = self.places.get(
+                (table, tuple(v for v in values if not isinstance(v, bytes))[: self._keys(table)])
+            )
+            hint = f"the other is in line {earlier.line}; give one another Id" if earlier else error.hint
+            raise node.error(error.message, hint) from error
+        self.places[table, row.key] = node
+        return row
+
+    def _keys(self, table: str) -> int:
+        return self.database.tables[table].key_count if table in self.database.tables else 0
+
+    def refer(self, node: Node, table: str, *key: Cell) -> None:
+        """Note that ``node`` needs a row; whether it exists is settled at the end."""
+        self.references.append((node, table, key))
+
+    def _standard_directory(self, node: Node, name: str) -> None:
+        """Define a standard directory that the source uses without a Directory element."""
+        if self.database.get("Directory", name) is None:
+            if name == ROOT_DIRECTORY:
+                self.insert(node, "Directory", name, None, "SourceDir")
+            else:
+                self._standard_directory(node, ROOT_DIRECTORY)
+                self.insert(node, "Directory", name, ROOT_DIRECTORY, ".")
+
+    def settle_references(self) -> None:
+        """WixpyError for the first reference to a row that no element made."""
+        for node, table, key in self.references:
+            if table == "Directory" and key[0] in STANDARD_DIRECTORIES:
+                self._standard_directory(node, str(key[0]))
+            if self.database.get(table, *key) is None:
+                known = [str(row.key[0]) for row in self.database.rows(table)]
+                raise node.error(
+                    f"{node.name} refers to {table} “{key[0]}”, which is not there", nearest(str(key[0]), known)
+                )
+
+    def name(self, node: Node, directory: str, long: str, short: str | None, store: Callable[[str], None]) -> None:
+        """Note a name whose short form is chosen at the end; ``store`` receives ``short|long`` or ``long``."""
+        self.names.append(NamePair(node, directory, long, short, store))
+
+    def make_id(self, prefix: str, *parts: object) -> str:
+        """An identifier derived from what it stands for."""
+        return prefix + uuid.uuid5(NAMESPACE, "\0".join(map(str, parts))).hex.upper()
+
+    def collect(self, kind: str, name: str) -> None:
+        """Add a property's name to SecureCustomProperties, MsiHiddenProperties or AdminProperties."""
+        self.properties.setdefault(kind, set()).add(name)
+
+    def source_bytes(self, node: Node, attribute: str) -> bytes:
+        """The content of the file that an attribute names, relative to the source's folder."""
+        path = self.base / node.need(attribute).replace("\\", "/")
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            hint = "the path is relative to the folder of the source; build the file first or correct the path"
+            raise node.error(f"cannot read “{node.need(attribute)}”: {error.strerror}", hint) from error
+
+    def dispatch(self, node: Node, handlers: Mapping[str, Callable[..., None]], *arguments: object) -> None:
+        """Hand each child element to the handler of its name."""
+        for child in node.children:
+            handlers[child.name](self, child, *arguments)

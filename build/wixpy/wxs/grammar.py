@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""What a source may contain, read from ``data/elements.grammar``, and the check of a source against it.
+
+Kinds of values: ``text`` (anything), ``identifier``, ``public`` (an identifier without small letters), ``integer``,
+``version``, ``guid``, ``auto-guid`` (or ``*``), ``component-guid`` (or ``*`` or empty), ``yesno``, or the words that
+are allowed with ``|`` between them.  The entry ACTION stands for every standard action of a sequence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
+
+from wixpy.actions import standard_names
+from wixpy.wxs.source import Node
+
+ACTION = "ACTION"
+_GUID = r"\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?"
+_KINDS = {
+    "text": (r"[\s\S]*", "text"),
+    "identifier": (
+        r"[A-Za-z_][A-Za-z0-9_.]{0,71}",
+        "an identifier: up to 72 letters, digits, “_” and “.”, no digit first",
+    ),
+    "public": (r"[A-Z_][A-Z0-9_.]{0,71}", "an identifier without small letters"),
+    "integer": (r"-?\d{1,9}", "an integer"),
+    "version": (r"\d{1,5}(\.\d{1,5}){0,3}", "a version such as 1.2.3"),
+    "guid": (_GUID, "a GUID"),
+    "auto-guid": (rf"{_GUID}|\*", "a GUID, or * to derive one"),
+    "component-guid": (rf"({_GUID}|\*)?", "a GUID, * to derive one, or nothing for an unmanaged component"),
+    "yesno": (r"yes|no", "yes or no"),
+}
+
+
+@dataclass
+class Element:
+    """An element's attributes (kind by name, required ones), children, and whether it has text."""
+
+    name: str
+    text: bool
+    children: tuple[str, ...]
+    attributes: dict[str, str] = field(default_factory=dict)
+    required: list[str] = field(default_factory=list)
+
+
+@cache
+def elements() -> Mapping[str, Element]:
+    """All elements by name."""
+    grammar: dict[str, Element] = {}
+    current = Element("", False, ())
+    for line in resources.files("wixpy").joinpath("data/elements.grammar").read_text("utf-8").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line[0].isspace():
+            name, kind = line.split(None, 1)
+            if name.endswith("*"):
+                current.required.append(name[:-1])
+            current.attributes[name.rstrip("*")] = kind.strip()
+        else:
+            head, _, children = line.partition(">")
+            name, *text = head.split()
+            current = grammar[name] = Element(name, text == ["text"], tuple(children.split()))
+    return grammar
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """A hint that names the word meant, or those there are."""
+    known = sorted(words)
+    close = get_close_matches(word, known, 1, 0.6)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"there is {', '.join(known)}" if known else "remove it"
+
+
+def validate(node: Node) -> None:
+    """Check an element and all below it; WixpyError with file and line for the first fault."""
+    element = elements().get(node.name) or elements()[ACTION]
+    for name, value in node.attributes.items():
+        if name not in element.attributes:
+            raise node.error(f"{node.name} has no attribute {name}", nearest(name, element.attributes))
+        _validate_value(node, name, value, element.attributes[name])
+    for name in element.required:
+        if name not in node.attributes:
+            raise node.error(f"{node.name} needs the attribute {name}", f"add {name}='…'")
+    if node.text and not element.text:
+        raise node.error(f"{node.name} has no text, but here is “{node.text[:40]}”", "remove the text")
+    for child in node.children:
+        known = child.name in element.children or (ACTION in element.children and child.name in standard_names())
+        if not known:
+            raise child.error(f"{node.name} has no element {child.name}", nearest(child.name, element.children))
+        validate(child)
+
+
+def _validate_value(node: Node, name: str, value: str, kind: str) -> None:
+    words = [word.strip() for word in kind.split("|")]
+    if kind in _KINDS:
+        pattern, meaning = _KINDS[kind]
+        if re.fullmatch(pattern, value) is None:
+            raise node.error(f"{node.name}/@{name} is “{value}”", f"give {meaning}")
+    elif value not in words:
+        raise node.error(f"{node.name}/@{name} is “{value}”", f"give {' or '.join(words)}")

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: MIT
+"""The product itself: summary information, properties, upgrades, media, features, searches."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+
+from wixpy.cab import Compression
+from wixpy.strings import codec
+from wixpy.summary import Pid, Value
+from wixpy.wxs.actions import SEQUENCES, custom_action, schedule, sequence, set_property
+from wixpy.wxs.compilation import Compilation, Media, Membership, guid
+from wixpy.wxs.components import ROOTS, component, component_group, directory, directory_ref, icon
+from wixpy.wxs.source import Node
+
+SECURE, HIDDEN, ADMIN = "SecureCustomProperties", "MsiHiddenProperties", "AdminProperties"
+SUPPORTED_INSTALLERS = range(100, 1000)
+
+_PLATFORM_NAMES = {"x86": "Intel", "x64": "x64"}
+_MIN_X64_INSTALLER = 200
+_WORDS_COMPRESSED = 2
+_WORDS_NO_ELEVATION = 8
+_READ_ONLY = {"no": 0, "default": 2, "yes": 4}
+_LEVELS = {"none": (Compression.NONE, 1), "low": (Compression.MSZIP, 1), "medium": (Compression.MSZIP, 6)}
+_BEST = (Compression.MSZIP, 9)
+
+_MIGRATE_FEATURES, _ONLY_DETECT, _IGNORE_FAILURE = 1, 2, 4
+_MIN_INCLUSIVE, _MAX_INCLUSIVE, _EXCLUDE_LANGUAGES = 0x100, 0x200, 0x400
+_SCHEDULES = {
+    "afterInstallValidate": "InstallValidate",
+    "afterInstallInitialize": "InstallInitialize",
+    "afterInstallExecute": "InstallExecute",
+    "afterInstallExecuteAgain": "InstallExecuteAgain",
+    "afterInstallFinalize": "InstallFinalize",
+}
+UPGRADE_DETECTED, DOWNGRADE_DETECTED = "WIX_UPGRADE_DETECTED", "WIX_DOWNGRADE_DETECTED"
+
+_LOCATOR_TYPES = {"directory": 0, "file": 1, "raw": 2}
+_LOCATOR_64BIT = 16
+
+_FEATURE_SOURCE, _FEATURE_FOLLOW_PARENT, _FEATURE_ADVERTISE = 1, 2, 4
+_FEATURE_NO_ADVERTISE, _FEATURE_NO_ABSENT, _FEATURE_ADVERTISE_ON_SUPPORT = 8, 16, 32
+
+
+def product(compilation: Compilation, node: Node) -> None:
+    """Product: the properties that every package has, and all that is in it."""
+    packages = [child for child in node.children if child.name == "Package"]
+    if len(packages) != 1:
+        raise node.error(f"the product has {len(packages)} Package elements", "write exactly one <Package …/>")
+    codepage = node.number("Codepage") or 0
+    codec(codepage)
+    compilation.database.codepage = codepage
+    _package(compilation, packages[0], node)
+    code = node.get("Id") or "*"
+    compilation.derive_product_code = code == "*"
+    for name, value in (
+        ("ProductCode", "*" if code == "*" else guid(uuid.UUID(code))),
+        ("ProductName", node.need("Name")),
+        ("ProductVersion", node.need("Version")),
+        ("ProductLanguage", node.need("Language")),
+        ("Manufacturer", node.need("Manufacturer")),
+        ("UpgradeCode", guid(uuid.UUID(node.need("UpgradeCode")))),
+    ):
+        compilation.insert(node, "Property", name, value)
+    compilation.dispatch(node, PRODUCT_CHILDREN)
+
+
+def fragment(compilation: Compilation, node: Node) -> None:
+    """Fragment: a part of the source; every fragment of the file belongs to the package."""
+    node.get("Id")
+    compilation.dispatch(node, PRODUCT_CHILDREN)
+
+
+def _package(compilation: Compilation, node: Node, product_node: Node) -> None:
+    """Package: the summary information stream; its revision number, the package code, is derived at the end."""
+    compilation.platform = node.get("Platform") or "x86"
+    default_schema = _MIN_X64_INSTALLER if compilation.is_64bit else 100
+    schema = node.number("InstallerVersion") or default_schema
+    if schema not in SUPPORTED_INSTALLERS or schema < default_schema:
+        raise node.error(
+            f"InstallerVersion {schema} does not install {compilation.platform} packages",
+            f"give {default_schema} or more",
+        )
+    if node.get("Id") not in (None, "*"):
+        raise node.error(
+            "the package code is derived from the content, so that each package has its own", "write Id='*'"
+        )
+    node.get("Compressed")
+    scope, privileges = node.get("InstallScope"), node.get("InstallPrivileges")
+    if scope == "perMachine":
+        compilation.insert(node, "Property", "ALLUSERS", "1")
+    limited = privileges == "limited" or (scope == "perUser" and privileges is None)
+    manufacturer = node.get("Manufacturer") or product_node.need("Manufacturer")
+    codepage = node.number("SummaryCodepage") or compilation.database.codepage or 1252
+    languages = node.get("Languages") or product_node.need("Language")
+    values: dict[Pid, Value] = {
+        Pid.CODEPAGE: codepage,
+        Pid.TITLE: "Installation Database",
+        Pid.SUBJECT: node.get("Description") or product_node.need("Name"),
+        Pid.AUTHOR: manufacturer,
+        Pid.KEYWORDS: node.get("Keywords") or "Installer",
+        Pid.COMMENTS: node.get("Comments") or "",
+        Pid.TEMPLATE: f"{_PLATFORM_NAMES[compilation.platform]};{languages}",
+        Pid.REVISION: "*",
+        Pid.CREATED: compilation.time,
+        Pid.LAST_SAVED: compilation.time,
+        Pid.PAGE_COUNT: schema,
+        Pid.WORD_COUNT: _WORDS_COMPRESSED | (_WORDS_NO_ELEVATION if limited else 0),
+        Pid.APPLICATION: "wixpy",
+        Pid.SECURITY: _READ_ONLY[node.get("ReadOnly") or "default"],
+    }
+    codec(codepage)
+    compilation.database.summary = {pid: value for pid, value in values.items() if value != ""}
+
+
+def _media(compilation: Compilation, node: Node) -> None:
+    _add_media(compilation, node, node.number("Id") or 0, node.need("Cabinet"))
+
+
+def _media_template(compilation: Compilation, node: Node) -> None:
+    template = node.get("CabinetTemplate") or "cab{0}.cab"
+    if "{0}" not in template:
+        raise node.error(f"CabinetTemplate is “{template}”", "put {0} where the number goes")
+    _add_media(compilation, node, 1, template.replace("{0}", "1"))
+
+
+def _add_media(compilation: Compilation, node: Node, number: int, cabinet: str) -> None:
+    node.need("EmbedCab")
+    prompt, label = node.get("DiskPrompt"), node.get("VolumeLabel")
+    compression, level = _LEVELS.get(node.get("CompressionLevel") or "high", _BEST)
+    if number in compilation.media or any(media.cabinet == cabinet for media in compilation.media.values()):
+        raise node.error(f"media {number} or cabinet {cabinet} is defined twice", "change Id and Cabinet of one")
+    compilation.insert(node, "Media", number, 0, prompt, f"#{cabinet}", label, None)
+    compilation.media[number] = Media(node, cabinet, compression, level)
+
+
+def _major_upgrade(compilation: Compilation, node: Node) -> None:
+    """MajorUpgrade: remove older versions, refuse to replace newer ones."""
+    code, version = compilation.database.property("UpgradeCode"), compilation.database.property("ProductVersion")
+    migrate = _MIGRATE_FEATURES if node.yes("MigrateFeatures", True) else 0
+    attributes = migrate | (_IGNORE_FAILURE if node.yes("IgnoreRemoveFailure") else 0)
+    attributes |= _MAX_INCLUSIVE if node.yes("AllowSameVersionUpgrades") else 0
+    downgrades, message = node.yes("AllowDowngrades"), node.get("DowngradeErrorMessage")
+    if downgrades == (message is not None):
+        raise node.error(
+            "give either DowngradeErrorMessage or AllowDowngrades='yes'", "a package must say what a downgrade does"
+        )
+    maximum = None if downgrades else version
+    minimum = "0" if downgrades else None
+    features = node.get("RemoveFeatures")
+    if downgrades:
+        attributes = attributes & ~_MAX_INCLUSIVE | _MIN_INCLUSIVE
+    compilation.insert(node, "Upgrade", code, minimum, maximum, None, attributes, features, UPGRADE_DETECTED)
+    compilation.collect(SECURE, UPGRADE_DETECTED)
+    if message:
+        compilation.insert(node, "Upgrade", code, version, None, None, _ONLY_DETECT, None, DOWNGRADE_DETECTED)
+        compilation.insert(node, "LaunchCondition", f"NOT {DOWNGRADE_DETECTED}", message)
+        compilation.collect(SECURE, DOWNGRADE_DETECTED)
+    after = _SCHEDULES[node.get("Schedule") or "afterInstallValidate"]
+    schedule(compilation, node, "InstallExecuteSequence", "RemoveExistingProducts", after=after)
+
+
+def _upgrade(compilation: Compilation, node: Node) -> None:
+    code = guid(uuid.UUID(node.need("Id")))
+    compilation.dispatch(node, {"UpgradeVersion": _upgrade_version}, code)
+
+
+def _upgrade_version(compilation: Compilation, node: Node, code: str) -> None:
+    minimum, maximum, name = node.get("Minimum"), node.get("Maximum"), node.need("Property")
+    if minimum is None and maximum is None:
+        raise node.error("the UpgradeVersion has no range", "give Minimum, Maximum or both")
+    attributes = sum(
+        bit
+        for attribute, bit, default in (
+            ("MigrateFeatures", _MIGRATE_FEATURES, False),
+            ("OnlyDetect", _ONLY_DETECT, False),
+            ("IgnoreRemoveFailure", _IGNORE_FAILURE, False),
+            ("IncludeMinimum", _MIN_INCLUSIVE, True),
+            ("IncludeMaximum", _MAX_INCLUSIVE, False),
+            ("ExcludeLanguages", _EXCLUDE_LANGUAGES, False),
+        )
+        if node.yes(attribute, default)
+    )
+    compilation.insert(
+        node, "Upgrade", code, minimum, maximum, node.get("Language"), attributes, node.get("RemoveFeatures"), name
+    )
+    compilation.collect(SECURE, name)
+
+
+def _launch_condition(compilation: Compilation, node: Node) -> None:
+    if node.get("Level") is not None:
+        raise node.error(
+            "Level belongs to the condition of a feature", "remove it, or move the condition into a <Feature>"
+        )
+    if not node.text:
+        raise node.error("the condition is empty", "write it as the element's text")
+    compilation.insert(node, "LaunchCondition", node.text, node.need("Message"))
+
+
+def _property(compilation: Compilation, node: Node) -> None:
+    name, value = node.need("Id"), node.get("Value")
+    if value is not None and node.text:
+        raise node.error(f"the property {name} has both a Value and text", "keep one")
+    lists = [kind for flag, kind in (("Secure", SECURE), ("Hidden", HIDDEN), ("Admin", ADMIN)) if node.yes(flag)]
+    for kind in lists:
+        if kind == SECURE and name != name.upper():
+            raise node.error(
+                f"the property {name} is private and cannot be secure", "write its name without small letters"
+            )
+        compilation.collect(kind, name)
+    if value or node.text:
+        compilation.insert(node, "Property", name, value or node.text)
+    elif not lists and not node.children:
+        raise node.error(f"the property {name} has no value", "give Value; a property without one does not exist")
+    compilation.dispatch(node, {"RegistrySearch": _registry_search}, name)
+
+
+def _registry_search(compilation: Compilation, node: Node, name: str) -> None:
+    kind = _LOCATOR_TYPES[node.need("Type")] | (_LOCATOR_64BIT if node.yes("Win64", compilation.is_64bit) else 0)
+    signature, root = node.need("Id"), ROOTS[node.need("Root")]
+    if name != name.upper():
+        raise node.error(f"the property {name} of a search is private", "write its name without small letters")
+    compilation.insert(node, "AppSearch", name, signature)
+    compilation.insert(node, "RegLocator", signature, root, node.need("Key"), node.get("Name"), kind)
+
+
+def _binary(compilation: Compilation, node: Node) -> None:
+    compilation.insert(node, "Binary", node.need("Id"), compilation.source_bytes(node, "SourceFile"))
+
+
+def _feature(compilation: Compilation, node: Node, parent: str | None = None) -> None:
+    name = node.need("Id")
+    compilation.feature_count += 1
+    attributes = {"local": 0, "source": _FEATURE_SOURCE, "followParent": _FEATURE_FOLLOW_PARENT}[
+        node.get("InstallDefault") or "local"
+    ]
+    attributes |= {"no": _FEATURE_NO_ADVERTISE, "system": _FEATURE_ADVERTISE_ON_SUPPORT, "yes": 0}[
+        node.get("AllowAdvertise") or "yes"
+    ]
+    attributes |= _FEATURE_ADVERTISE if node.get("TypicalDefault") == "advertise" else 0
+    attributes |= _FEATURE_NO_ABSENT if node.get("Absent") == "disallow" else 0
+    target = node.get("ConfigurableDirectory")
+    if target:
+        compilation.refer(node, "Directory", target)
+    level = node.number("Level")
+    display = _display(node, node.get("Display") or "collapse", compilation.feature_count)
+    compilation.insert(
+        node, "Feature", name, parent, node.get("Title"), node.get("Description"), display,
+        1 if level is None else level, target, attributes,
+    )  # fmt: skip
+    compilation.features[name] = compilation.features.get(name, [])
+    compilation.dispatch(node, FEATURE_CHILDREN, name)
+
+
+def _display(node: Node, display: str, position: int) -> int:
+    """The order of features in dialogs: odd numbers are shown expanded, even ones collapsed, 0 not at all."""
+    if display.isdecimal():
+        return int(display)
+    numbers = {"collapse": 2 * position, "expand": 2 * position + 1, "hidden": 0}
+    if display not in numbers:
+        raise node.error(f"Feature/@Display is “{display}”", "give collapse, expand, hidden or a number")
+    return numbers[display]
+
+
+def _feature_ref(compilation: Compilation, node: Node, parent: str | None = None) -> None:
+    if parent is not None:
+        raise node.error("a FeatureRef within a feature would move a feature", "put the features themselves in here")
+    name = node.need("Id")
+    compilation.refer(node, "Feature", name)
+    compilation.features.setdefault(name, [])
+    compilation.dispatch(node, FEATURE_CHILDREN, name)
+
+
+def _feature_condition(compilation: Compilation, node: Node, feature: str) -> None:
+    level = node.number("Level")
+    if level is None or not node.text:
+        raise node.error(
+            "the condition of a feature needs Level and a text", "write <Condition Level='0'>…</Condition>"
+        )
+    compilation.insert(node, "Condition", feature, level, node.text)
+
+
+def _feature_component(compilation: Compilation, node: Node, feature: str) -> None:
+    component(compilation, node)
+    compilation.features[feature].append(Membership("Component", node.need("Id"), node))
+
+
+def _feature_member(compilation: Compilation, node: Node, feature: str) -> None:
+    compilation.features[feature].append(Membership(node.name.removesuffix("Ref"), node.need("Id"), node))
+
+
+def _done(_: Compilation, __: Node) -> None:
+    """Package was compiled first: other elements depend on its platform."""
+
+
+FEATURE_CHILDREN: Mapping[str, Callable[..., None]] = {
+    "Feature": _feature,
+    "FeatureRef": _feature_ref,
+    "Component": _feature_component,
+    "ComponentRef": _feature_member,
+    "ComponentGroupRef": _feature_member,
+    "Condition": _feature_condition,
+}
+PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
+    "Package": _done,
+    "Media": _media,
+    "MediaTemplate": _media_template,
+    "MajorUpgrade": _major_upgrade,
+    "Upgrade": _upgrade,
+    "Condition": _launch_condition,
+    "Property": _property,
+    "SetProperty": set_property,
+    "Directory": directory,
+    "DirectoryRef": directory_ref,
+    "Component": component,
+    "ComponentGroup": component_group,
+    "Feature": _feature,
+    "FeatureRef": _feature_ref,
+    "CustomAction": custom_action,
+    "Binary": _binary,
+    "Icon": icon,
+    **dict.fromkeys(SEQUENCES, sequence),
+}

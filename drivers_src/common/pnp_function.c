@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The role of a function driver: it owns the device's start and stop, and its power policy.
+ */
+#include "pnp_device.h"
+
+#define GPLPV_MODULE "pnp"
+#include "debug.h"
+
+static VOID attached(struct pnp_device *device)
+{
+    device->object->Flags |= device->lower->Flags & DO_POWER_PAGABLE;
+    pnp_power_initialize(device);
+}
+
+static NTSTATUS start_device(struct pnp_device *device, PIRP irp)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
+    NTSTATUS status;
+
+    status = pnp_forward_and_wait(device, irp);
+    if (NT_SUCCESS(status) && device->type->start != NULL)
+        status = device->type->start(device, stack->Parameters.StartDevice.AllocatedResources,
+                                     stack->Parameters.StartDevice.AllocatedResourcesTranslated);
+    if (NT_SUCCESS(status)) {
+        pnp_power_started(device);
+        pnp_device_set_state(device, PNP_STARTED);
+    }
+    return pnp_finish(device, irp, status);
+}
+
+/* A device that was never started, or is stopped, has nothing that a query would put at risk. */
+static NTSTATUS query(struct pnp_device *device, PIRP irp, enum pnp_state pending)
+{
+    if (device->special_files != 0)
+        return pnp_finish(device, irp, STATUS_UNSUCCESSFUL);
+    if (device->state == PNP_STARTED)
+        pnp_device_set_state(device, pending);
+    irp->IoStatus.Status = STATUS_SUCCESS;
+    return pnp_pass(device, irp);
+}
+
+/* Also comes without a query that reached us, when someone above has refused it. */
+static NTSTATUS cancel(struct pnp_device *device, PIRP irp, enum pnp_state pending)
+{
+    irp->IoStatus.Status = STATUS_SUCCESS;
+    pnp_forward_and_wait(device, irp);
+    if (device->state == pending)
+        pnp_device_set_state(device, PNP_STARTED);
+    return pnp_finish(device, irp, STATUS_SUCCESS);
+}
+
+static NTSTATUS leave(struct pnp_device *device, PIRP irp, enum pnp_state state)
+{
+    pnp_device_set_state(device, state);
+    irp->IoStatus.Status = STATUS_SUCCESS;
+    return pnp_pass(device, irp);
+}
+
+static NTSTATUS query_stop(struct pnp_device *device, PIRP irp)
+{
+    return query(device, irp, PNP_STOP_PENDING);
+}
+
+static NTSTATUS cancel_stop(struct pnp_device *device, PIRP irp)
+{
+    return cancel(device, irp, PNP_STOP_PENDING);
+}
+
+static NTSTATUS stop_device(struct pnp_device *device, PIRP irp)
+{
+    return leave(device, irp, PNP_STOPPED);
+}
+
+static NTSTATUS query_remove(struct pnp_device *device, PIRP irp)
+{
+    return query(device, irp, PNP_REMOVE_PENDING);
+}
+
+static NTSTATUS cancel_remove(struct pnp_device *device, PIRP irp)
+{
+    return cancel(device, irp, PNP_REMOVE_PENDING);
+}
+
+static NTSTATUS surprise_removal(struct pnp_device *device, PIRP irp)
+{
+    return leave(device, irp, PNP_SURPRISE_REMOVED);
+}
+
+/* The bus knows which device power state belongs to which system power state. */
+static NTSTATUS query_capabilities(struct pnp_device *device, PIRP irp)
+{
+    PDEVICE_CAPABILITIES capabilities =
+        IoGetCurrentIrpStackLocation(irp)->Parameters.DeviceCapabilities.Capabilities;
+    NTSTATUS status;
+    ULONG i;
+
+    status = pnp_forward_and_wait(device, irp);
+    if (NT_SUCCESS(status))
+        for (i = PowerSystemSleeping1; i < PowerSystemMaximum; i++)
+            if (capabilities->DeviceState[i] != PowerDeviceUnspecified)
+                device->power_for[i] = capabilities->DeviceState[i];
+    return pnp_finish(device, irp, status);
+}
+
+static NTSTATUS query_pnp_device_state(struct pnp_device *device, PIRP irp)
+{
+    NTSTATUS status;
+
+    if (device->special_files == 0)
+        return pnp_pass(device, irp);
+    status = pnp_forward_and_wait(device, irp);
+    if (!NT_SUCCESS(status))
+        irp->IoStatus.Information = 0;
+    irp->IoStatus.Information |= PNP_DEVICE_NOT_DISABLEABLE;
+    return pnp_finish(device, irp, STATUS_SUCCESS);
+}
+
+static NTSTATUS usage_notification(struct pnp_device *device, PIRP irp)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
+    NTSTATUS status;
+
+    status = pnp_forward_usage(device, irp);
+    if (NT_SUCCESS(status)) {
+        IoAdjustPagingPathCount(&device->special_files, stack->Parameters.UsageNotification.InPath);
+        IoInvalidateDeviceState(device->physical);
+    }
+    return pnp_finish(device, irp, status);
+}
+
+static const struct pnp_handler handlers[] = {
+    {IRP_MN_START_DEVICE, start_device},
+    {IRP_MN_QUERY_STOP_DEVICE, query_stop},
+    {IRP_MN_CANCEL_STOP_DEVICE, cancel_stop},
+    {IRP_MN_STOP_DEVICE, stop_device},
+    {IRP_MN_QUERY_REMOVE_DEVICE, query_remove},
+    {IRP_MN_CANCEL_REMOVE_DEVICE, cancel_remove},
+    {IRP_MN_SURPRISE_REMOVAL, surprise_removal},
+    {IRP_MN_REMOVE_DEVICE, pnp_device_remove},
+    {IRP_MN_QUERY_CAPABILITIES, query_capabilities},
+    {IRP_MN_QUERY_PNP_DEVICE_STATE, query_pnp_device_state},
+    {IRP_MN_DEVICE_USAGE_NOTIFICATION, usage_notification},
+};
+
+/* WMI belongs to whom it is addressed; anything else is for an interface that the device does not offer. */
+static NTSTATUS other(struct pnp_device *device, PIRP irp)
+{
+    if (IoGetCurrentIrpStackLocation(irp)->MajorFunction == IRP_MJ_SYSTEM_CONTROL)
+        return pnp_pass(device, irp);
+    return pnp_finish(device, irp, STATUS_INVALID_DEVICE_REQUEST);
+}
+
+const struct pnp_role pnp_function_role = {attached, handlers, RTL_NUMBER_OF(handlers), pnp_function_power, other};

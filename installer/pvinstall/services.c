@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The drivers' services. Whether one could start is read from the registry, because what matters is the next start of Windows,
+ * and because every control set has its own.
+ */
+#include "pvinstall.h"
+#include <winsvc.h>
+
+#define STOP_WAIT_MS 5000
+#define STOP_STEP_MS 100
+#define CONTROL_SET L"SYSTEM\\CurrentControlSet"
+
+/* The file an ImagePath means (Windows Driver Kit, "INF AddService Directive": four spellings in use). */
+static BOOL resolve(const WCHAR *image, const WCHAR *name, WCHAR *path, DWORD room)
+{
+    WCHAR windows[MAX_PATH];
+    DWORD length = GetSystemWindowsDirectoryW(windows, MAX_PATH);
+
+    if (length == 0 || length >= MAX_PATH)
+        return FALSE;
+    if (image[0] == 0)
+        return text_format(path, room, L"%s\\system32\\drivers\\%s.sys", windows, name);
+    if (text_starts(image, L"\\SystemRoot\\"))
+        return text_format(path, room, L"%s\\%s", windows, image + 12);
+    if (text_starts(image, L"\\??\\"))
+        return text_copy(path, room, image + 4);
+    if (image[0] == L'%') {
+        length = ExpandEnvironmentStringsW(image, path, room);
+        return length && length <= room;
+    }
+    if (image[0] != L'\\' && image[1] != L':')
+        return text_format(path, room, L"%s\\%s", windows, image);
+    return text_copy(path, room, image);
+}
+
+/* NULL when the control set has no such service. The key is the caller's. */
+static HKEY open_service_key(HKEY control_set, const WCHAR *name)
+{
+    WCHAR path[MAX_PATH];
+    HKEY key;
+
+    if (!text_format(path, COUNT_OF(path), L"Services\\%s", name) ||
+        RegOpenKeyExW(control_set, path, 0, KEY_QUERY_VALUE, &key))
+        return NULL;
+    return key;
+}
+
+static HKEY open_current_set(void)
+{
+    HKEY set;
+
+    return RegOpenKeyExW(HKEY_LOCAL_MACHINE, CONTROL_SET, 0, KEY_READ, &set) ? NULL : set;
+}
+
+/* The path of the service's file, there or not. FALSE when there is no such service. */
+BOOL service_image(HKEY control_set, const WCHAR *name, WCHAR *path, DWORD room)
+{
+    HKEY key = open_service_key(control_set, name);
+    DWORD type, length;
+    WCHAR *image;
+    BOOL found;
+
+    if (key == NULL)
+        return FALSE;
+    image = registry_read(key, L"ImagePath", &type, &length);
+    found = resolve(image ? image : L"", name, path, room);
+    registry_free(image);
+    RegCloseKey(key);
+    return found;
+}
+
+static BOOL marked_for_deletion(HKEY control_set, const WCHAR *name)
+{
+    HKEY key = open_service_key(control_set, name);
+    DWORD flag = 0, bytes = sizeof(flag);
+
+    if (key == NULL)
+        return FALSE;
+    RegQueryValueExW(key, L"DeleteFlag", NULL, NULL, (BYTE *)&flag, &bytes);
+    RegCloseKey(key);
+    return flag != 0;
+}
+
+/* Whether Windows, started from this control set, would find both the service and its file. */
+BOOL service_usable(HKEY control_set, const WCHAR *name)
+{
+    WCHAR path[MAX_PATH];
+
+    return service_image(control_set, name, path, COUNT_OF(path)) && file_exists(path) &&
+           !marked_for_deletion(control_set, name);
+}
+
+BOOL service_usable_now(const struct driver *driver)
+{
+    HKEY set = open_current_set();
+    BOOL usable = set && service_usable(set, driver->name);
+
+    if (set)
+        RegCloseKey(set);
+    return usable;
+}
+
+DWORD service_check(struct session *session, const struct driver *driver)
+{
+    WCHAR path[MAX_PATH];
+    HKEY set = open_current_set();
+    DWORD error = ERROR_SUCCESS;
+
+    if (set == NULL)
+        return ERROR_REGISTRY_IO_FAILED;
+    if (!service_image(set, driver->name, path, COUNT_OF(path)))
+        error = journal_mark(session, L"");
+    else if (marked_for_deletion(set, driver->name)) {
+        text_copy(session->detail, COUNT_OF(session->detail), L"restart Windows first");
+        error = ERROR_SERVICE_MARKED_FOR_DELETE;
+    } else if (file_exists(path) && !file_is_ours(path)) {
+        text_format(session->detail, COUNT_OF(session->detail), L"its file %s is another product's: remove that one first", path);
+        error = ERROR_SERVICE_EXISTS;
+    }
+    RegCloseKey(set);
+    return error;
+}
+
+/* Ours by its file; when that has gone, by our record. */
+static BOOL service_is_ours(const struct driver *driver)
+{
+    WCHAR path[MAX_PATH];
+    HKEY set = open_current_set();
+    BOOL known = set && service_image(set, driver->name, path, COUNT_OF(path));
+
+    if (set)
+        RegCloseKey(set);
+    return known && (file_exists(path) ? file_is_ours(path) : record_exists());
+}
+
+/* TRUE when the service is stopped; most drivers cannot be before Windows restarts. */
+static BOOL stop(SC_HANDLE service)
+{
+    SERVICE_STATUS status;
+    DWORD waited;
+
+    if (!QueryServiceStatus(service, &status) || status.dwCurrentState == SERVICE_STOPPED)
+        return TRUE;
+    if (!ControlService(service, SERVICE_CONTROL_STOP, &status))
+        return FALSE;
+    for (waited = 0; waited < STOP_WAIT_MS; waited += STOP_STEP_MS) {
+        if (!QueryServiceStatus(service, &status) || status.dwCurrentState == SERVICE_STOPPED)
+            return TRUE;
+        Sleep(STOP_STEP_MS);
+    }
+    return FALSE;
+}
+
+static DWORD stop_and_delete(struct session *session, SC_HANDLE service)
+{
+    BOOL stopped = stop(service);
+    DWORD error = DeleteService(service) ? ERROR_SUCCESS : GetLastError();
+
+    if (error == ERROR_SERVICE_MARKED_FOR_DELETE) {
+        stopped = FALSE;
+        error = ERROR_SUCCESS;
+    }
+    if (!error && !stopped) {
+        session->restart = TRUE;
+        text_copy(session->detail, COUNT_OF(session->detail), L"in use; goes at the next start");
+    }
+    return error;
+}
+
+DWORD service_remove(struct session *session, const struct driver *driver)
+{
+    SC_HANDLE manager, service;
+    DWORD error;
+
+    if (!service_is_ours(driver))
+        return ERROR_SUCCESS;
+    if (filter_names(driver)) {
+        text_copy(session->detail, COUNT_OF(session->detail), L"a class filter entry still names it");
+        return ERROR_BUSY;
+    }
+    manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
+    if (manager == NULL)
+        return GetLastError();
+    service = OpenServiceW(manager, driver->name, SERVICE_STOP | SERVICE_QUERY_STATUS | DELETE);
+    if (service) {
+        error = stop_and_delete(session, service);
+        CloseServiceHandle(service);
+    } else {
+        error = GetLastError();
+        if (error == ERROR_SERVICE_DOES_NOT_EXIST)
+            error = ERROR_SUCCESS;
+    }
+    CloseServiceHandle(manager);
+    return error;
+}

@@ -1,0 +1,8 @@
+@echo off
+rem SPDX-License-Identifier: GPL-2.0-or-later
+rem Builds and packages the drivers: scons -h lists the options. Sets itself up on first use.
+setlocal
+cd /d "%~dp0"
+call ci\launch.bat build || exit /b
+.venv\Scripts\python.exe -m SCons %*
+exit /b %errorlevel%

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A clean copy of the project in a folder of its own, and the build command run in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended, and what it printed."""
+
+    exit_code: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A copy of the project's files."""
+
+    root: Path
+
+    def scons(self, *arguments: str, path: str | None = None, until: Callable[[], bool] | None = None) -> Outcome:
+        """Run the build; with `until`, press Ctrl-C as soon as that is true."""
+        command = [sys.executable, "-m", "SCons", "-Q", *arguments]
+        # The copy's own library, not the one that is installed beside the tests.
+        environment = {**os.environ, "PYTHONPATH": str(self.root / "build")}
+        environment.pop("SOURCE_DATE_EPOCH", None)
+        if path is not None:
+            environment["PATH"] = path
+        running = subprocess.Popen(
+            command, cwd=self.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if until:
+            while not until():
+                assert running.poll() is None, "the build ended before it could be interrupted"
+            running.send_signal(signal.SIGINT)
+        output, _ = running.communicate()
+        return Outcome(running.returncode, output)
+
+    def dist(self) -> list[str]:
+        """Names in dist/, whatever they are."""
+        folder = self.root / "dist"
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def copy(to: Path) -> Tree:
+    """Copy what git would put in a commit; outputs and the private environment stay behind."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (PROJECT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, to / name)
+    return Tree(to)

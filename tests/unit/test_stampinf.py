@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stamping: golden bytes of the vendor's tool, and each documented option."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+from gplpv import cli
+from gplpv.errors import GplpvError
+from gplpv.stampinf import Stamp, stamp, stamp_file
+
+GOLDEN = Path(__file__).parent / "golden" / "stampinf"
+DATE = datetime.date(2012, 1, 2)
+
+
+def stamped(text: str, **what) -> str:
+    return stamp(text.encode(), Stamp(**{"version": "1.2.3.4", "date": DATE, **what})).decode()
+
+
+def test_matches_the_vendors_tool():
+    # virtio-win's viostor for XP; its build passed the version with a trailing blank.
+    what = Stamp("51.64.104.4800 ", datetime.date(2012, 11, 27), "x86")
+    assert stamp((GOLDEN / "viostor_wxp_x86.inx").read_bytes(), what) == (GOLDEN / "viostor_wxp_x86.inf").read_bytes()
+
+
+def test_driver_ver_is_replaced_where_it_stands_without_its_comment():
+    text = "[Version]\r\nA=1\r\n  driverver = 01/01/2000,1.0.0.0 ; replaced\r\nB=2\r\n[Other]\r\nDriverVer=kept\r\n"
+    assert stamped(text) == "[Version]\r\nA=1\r\nDriverVer=01/02/2012,1.2.3.4\r\nB=2\r\n[Other]\r\nDriverVer=kept\r\n"
+
+
+def test_a_missing_driver_ver_becomes_the_last_line_of_its_section():
+    assert stamped("[Version]\r\nA=1\r\n\r\n[B]\r\n") == "[Version]\r\nA=1\r\nDriverVer=01/02/2012,1.2.3.4\r\n\r\n[B]\r\n"
+
+
+def test_a_section_at_the_end_without_a_line_end():
+    assert stamped("[Version]\nA=1") == "[Version]\nA=1\nDriverVer=01/02/2012,1.2.3.4\n"
+
+
+def test_another_section_can_get_driver_ver():
+    assert stamped("[Version]\n[Mine]\n", section="Mine") == "[Version]\n[Mine]\nDriverVer=01/02/2012,1.2.3.4\n"
+
+
+def test_arch_is_put_in_everywhere_with_its_case_kept():
+    out = stamped("[Version]\n[M.NT$ARCH$]\n%a% = \"$ARCH$\"\n", arch="amd64.6.1")
+    assert "[M.NTamd64.6.1]" in out
+    assert '"amd64.6.1"' in out
+
+
+@pytest.mark.parametrize("name", ["$CHICAGO$", "$WINDOWS NT$", "$Windows NT$", "$ARCHITECTURE$", "$KMDFVERSION$"])
+def test_other_names_between_dollars_survive(name):
+    assert f'Signature="{name}"' in stamped(f'[Version]\nSignature="{name}"\n', arch="x86")
+
+
+def test_framework_versions():
+    text = "[Version]\n$KMDFVERSION$ $KMDFCOINSTALLERVERSION$ $UMDFVERSION$ $UMDFCOINSTALLERVERSION$\n"
+    assert "1.9 01009 1.11.0 01011" in stamped(text, kmdf="1.9", umdf="1.11.0")
+
+
+def test_catalog_file_is_written_only_when_asked_for():
+    assert "CatalogFile" not in stamped("[Version]\n")
+    assert "CatalogFile=a.cat" in stamped("[Version]\nCatalogFile = b.cat\n", catalog="a.cat")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_keeps_its_encoding_and_mark(encoding):
+    mark = "\ufeff".encode(encoding)
+    out = stamp(mark + "[Version]\r\nDriverVer=x\r\n[\u00e9\u4e2d]\r\n".encode(encoding), Stamp("1.2.3.4", DATE))
+    assert out == mark + "[Version]\r\nDriverVer=01/02/2012,1.2.3.4\r\n[\u00e9\u4e2d]\r\n".encode(encoding)
+
+
+def test_bytes_of_any_ansi_code_page_survive():
+    text = b"[Version]\r\nProvider=" + bytes(range(0x80, 0x100)) + b"\r\nDriverVer=x\r\n"
+    assert bytes(range(0x80, 0x100)) in stamp(text, Stamp("1.2.3.4", DATE))
+
+
+def test_a_template_without_the_section_is_refused_by_name(tmp_path):
+    template = tmp_path / "a.inx"
+    template.write_bytes(b"[Strings]\r\n")
+    with pytest.raises(GplpvError, match=r"a\.inx.*\[Version\]"):
+        stamp_file(template, tmp_path / "a.inf", Stamp("1.2.3.4", DATE))
+    assert not (tmp_path / "a.inf").exists()
+
+
+def test_half_a_utf16_character_is_refused():
+    with pytest.raises(GplpvError, match="UTF-16"):
+        stamp(b"\xff\xfe[", Stamp("1.2.3.4", DATE))
+
+
+def test_the_command_takes_the_tools_options(tmp_path, capsys):
+    inf = tmp_path / "a.inf"
+    inf.write_bytes(b"[Version]\r\nDriverVer=x\r\n[M.NT$ARCH$]\r\n")
+    words = ["stampinf", "-f", str(inf), "-d", "03-04-2005", "-v", "6.7.8.9", "-a", "AMD64", "-c", "a.cat", "-n"]
+    assert cli.main(words) == 0
+    expected = b"[Version]\r\nDriverVer=03/04/2005,6.7.8.9\r\nCatalogFile=a.cat\r\n[M.NTAMD64]\r\n"
+    assert inf.read_bytes() == expected
+    assert "03/04/2005,6.7.8.9" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("option", "value"), [("-d", "31/12/2005"), ("-v", "1.2.3"), ("-v", "1.2.3.65535")])
+def test_the_command_refuses_bad_values_and_changes_nothing(tmp_path, capsys, option, value):
+    inf = tmp_path / "a.inf"
+    inf.write_bytes(b"[Version]\r\n")
+    others = {"-d": "03/04/2005", "-v": "6.7.8.9", option: value}
+    assert cli.main(["stampinf", "-f", str(inf), *(word for pair in others.items() for word in pair)]) == 2
+    assert value in capsys.readouterr().err
+    assert inf.read_bytes() == b"[Version]\r\n"

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Installed packages: everything is where it belongs, runs, and goes without trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from .package import DONE, RESTART_NEEDED, SYSTEM_CLASS, Outcome, Package, entries, upper_filters
+from .windows import SERVICES, Windows, wait_until
+
+FOREIGN = "vendorflt"
+DRIVERS = "C:\\windows\\system32\\drivers"
+HELPER_LOG = "c:\\windows\\gplpv.log"
+BOOT_START = 0
+AUTO_START = 2
+
+
+@dataclass(frozen=True)
+class Installed:
+    machine: Windows
+    package: Package
+    outcome: Outcome
+
+
+@pytest.fixture(scope="module")
+def installed(package: Package) -> Iterator[Installed]:
+    """A machine on which another vendor's filter was there first; tests that share it only look."""
+    machine = Windows(package.hardware)
+    try:
+        add_foreign_filter(machine)
+        yield Installed(machine, package, package.install(machine))
+    finally:
+        machine.close()
+
+
+def add_foreign_filter(machine: Windows) -> None:
+    machine.run("reg", "add", SYSTEM_CLASS, "/v", "UpperFilters", "/t", "REG_MULTI_SZ", "/d", FOREIGN, "/f")
+
+
+def driver_names(package: Package) -> list[str]:
+    return [name for name, _ in package.variant.drivers()]
+
+
+def expected_files(package: Package) -> set[str]:
+    """Files and folders below the package's own folder."""
+    names = {"pvinstall.exe", "shutdownmon.exe", "license.txt", "readme.txt", "drivers"}
+    for driver in driver_names(package):
+        names |= {f"drivers\\{driver}", f"drivers\\{driver}\\{driver}.inf", f"drivers\\{driver}\\{driver}.sys"}
+    if package.variant.debug:
+        images = [*driver_names(package), *package.variant.matrix.programs]
+        names |= {"symbols", *(f"symbols\\{image}.pdb" for image in images)}
+    if not package.is_msi:
+        names.add("uninstall.exe")
+    return {f"{package.folder}\\{name}".lower() for name in names}
+
+
+def test_installing_asks_for_a_restart(installed: Installed) -> None:
+    assert installed.outcome.exit_code == RESTART_NEEDED, installed.outcome.log
+
+
+def test_the_folder_holds_exactly_what_belongs_there(installed: Installed) -> None:
+    assert installed.machine.files(installed.package.folder) == expected_files(installed.package)
+
+
+def test_shutdownmon_runs_and_will_start_with_windows(installed: Installed) -> None:
+    assert wait_until(lambda: installed.machine.service("shutdownmon") == "running"), installed.outcome.log
+    values = installed.machine.registry(f"{SERVICES}\\shutdownmon").under()
+    assert str(values["ImagePath"]).strip('"') == f"{installed.package.folder}\\shutdownmon.exe"
+    assert values["Start"] == AUTO_START
+
+
+def test_each_inf_is_where_windows_looks_for_drivers(installed: Installed) -> None:
+    machine, package = installed.machine, installed.package
+    for driver in driver_names(package):
+        staged = machine.path(f"C:\\windows\\inf\\{driver}.inf")
+        assert staged.exists(), driver
+        assert staged.read_bytes() == machine.path(f"{package.folder}\\drivers\\{driver}\\{driver}.inf").read_bytes()
+
+
+def test_xenhide_is_a_boot_driver(installed: Installed) -> None:
+    machine, package = installed.machine, installed.package
+    assert machine.service("xenhide") is not None
+    values = machine.registry(f"{SERVICES}\\xenhide").under()
+    assert values["Start"] == BOOT_START
+    assert str(values["ImagePath"]).lower().endswith("system32\\drivers\\xenhide.sys")
+    shipped = machine.path(f"{package.folder}\\drivers\\xenhide\\xenhide.sys").read_bytes()
+    assert machine.path(f"{DRIVERS}\\xenhide.sys").read_bytes() == shipped
+
+
+def test_xenhide_is_the_last_filter_of_class_system(installed: Installed) -> None:
+    assert upper_filters(installed.machine) == [FOREIGN, "xenhide"]
+
+
+def test_one_entry_in_add_or_remove_programs(installed: Installed) -> None:
+    product = installed.package.variant.matrix.product
+    [entry] = entries(installed.machine)
+    assert entry["DisplayVersion"] == product.version
+    assert entry["Publisher"] == product.manufacturer
+
+
+def test_a_second_install_over_the_first_changes_nothing(machine: Windows, package: Package) -> None:
+    add_foreign_filter(machine)
+    package.install(machine)
+    again = package.install(machine)
+    assert again.exit_code in (DONE, RESTART_NEEDED), again.log
+    assert machine.files(package.folder) == expected_files(package)
+    assert wait_until(lambda: machine.service("shutdownmon") == "running"), again.log
+    assert upper_filters(machine) == [FOREIGN, "xenhide"]
+    assert len(entries(machine)) == 1
+
+
+def test_after_a_restart_it_runs_and_can_be_removed_without_trace(machine: Windows, package: Package) -> None:
+    add_foreign_filter(machine)
+    files, services = machine.files(), machine.registry(SERVICES)
+    package.install(machine)
+    machine.reboot()
+    assert wait_until(lambda: machine.service("shutdownmon") == "running"), machine.console
+
+    removed = package.uninstall(machine)
+
+    assert removed.exit_code in (DONE, RESTART_NEEDED), removed.log
+    assert upper_filters(machine) == [FOREIGN]
+    assert entries(machine) == []
+    assert machine.service("shutdownmon") is None
+    machine.reboot()
+    assert machine.files() - files <= {HELPER_LOG}
+    assert files - machine.files() == set()
+    assert set(machine.registry(SERVICES)) == set(services)
+
+
+def test_where_there_was_no_filter_none_is_left(machine: Windows, package: Package) -> None:
+    package.install(machine)
+    assert upper_filters(machine) == ["xenhide"]
+    package.uninstall(machine)
+    assert not upper_filters(machine)

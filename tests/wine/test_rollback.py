@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An installation that fails half-way puts everything back."""
+
+from __future__ import annotations
+
+import pytest
+
+from .package import Package, entries, upper_filters
+from .windows import SERVICES, Windows
+
+INSTALL_FAILURE = 1603
+NSIS_FAILED = 2
+HELPER_LOG = "c:\\windows\\gplpv.log"
+
+
+@pytest.mark.parametrize("obstacle", ["C:\\windows\\inf\\xenstub.inf", "C:\\windows\\system32\\drivers\\xenhide.sys"])
+def test_a_driver_that_cannot_be_installed_leaves_the_machine_as_it_was(
+    machine: Windows, package: Package, obstacle: str
+) -> None:
+    """A folder stands where a file of a driver has to go."""
+    machine.path(obstacle).mkdir()
+    (machine.path(obstacle) / "occupied.txt").write_text("not empty, so not removable either")
+    files, services = machine.files(), set(machine.registry(SERVICES))
+
+    outcome = package.install(machine)
+
+    assert outcome.exit_code == (INSTALL_FAILURE if package.is_msi else NSIS_FAILED), outcome.log
+    assert not upper_filters(machine)
+    assert entries(machine) == []
+    assert machine.service("shutdownmon") is None
+    assert machine.service("xenhide") is None
+    assert set(machine.registry(SERVICES)) == services
+    assert machine.files() - files <= {HELPER_LOG}
+    assert files - machine.files() == set()
+
+
+def test_after_a_failure_the_same_package_can_be_installed(machine: Windows, package: Package) -> None:
+    obstacle = machine.path("C:\\windows\\inf\\xenstub.inf")
+    obstacle.mkdir()
+    package.install(machine)
+    assert entries(machine) == []
+    obstacle.rmdir()
+    package.install(machine)
+    assert len(entries(machine)) == 1
+    assert machine.service("shutdownmon") is not None
+    assert upper_filters(machine) == ["xenhide"]
