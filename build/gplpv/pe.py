@@ -10,6 +10,7 @@ import pefile
 from gplpv.ddk import ImageOptions
 
 _SUBSYSTEMS = {"kernel": ("native", 1), "user": ("console", 3)}
+_RELOCATIONS_STRIPPED = 1
 _MACHINES = {"x32": 0x014C, "x64": 0x8664}
 
 
@@ -45,8 +46,8 @@ def _content_faults(pe: pefile.PE, options: ImageOptions) -> list[str]:
     sections = {section.Name.rstrip(b"\0").decode("ascii", "replace"): section for section in pe.sections}
     if options.arch == "x64" and not directories[pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_EXCEPTION"]].Size:
         found.append("there are no unwind tables: neither debugger nor exception handling can walk its stack")
-    if options.mode == "kernel" and not directories[pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_BASERELOC"]].Size:
-        found.append("there are no relocations: the kernel cannot load it where it has room")
+    if pe.FILE_HEADER.Characteristics & _RELOCATIONS_STRIPPED:
+        found.append("relocations are stripped: the kernel cannot load it where it has room")
     if ".rsrc" not in sections:
         found.append("there is no version resource")
     writable_code = [name for name, section in sections.items() if section.Characteristics & 0xA0000000 == 0xA0000000]

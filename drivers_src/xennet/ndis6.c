@@ -190,7 +190,7 @@ static NDIS_STATUS NTAPI oid_request(NDIS_HANDLE context, PNDIS_OID_REQUEST requ
     }
 }
 
-/* DISPATCH_LEVEL or below. NDIS requires an entry; every request completes in oid_request, so none is left to cancel. */
+/* DISPATCH_LEVEL or below. NDIS requires an entry; requests complete in oid_request, so none is left to cancel. */
 static VOID NTAPI cancel_oid_request(NDIS_HANDLE context, PVOID request_id)
 {
     UNREFERENCED_PARAMETER(context);

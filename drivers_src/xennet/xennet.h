@@ -2,8 +2,8 @@
 /*
  * xennet: the network interface of one XEN\vif device as an Ethernet miniport.
  *
- * xennet.c and oid.c are the core; ndis5.c (NDIS 5.0 and 5.1) and ndis6.c (NDIS 6.0) fit it to the NDIS of the platform.
- * The NDIS layer allocates an adapter in its initialise callback and frees it in its halt callback.
+ * xennet.c and oid.c are the core; ndis5.c (NDIS 5.0 and 5.1) and ndis6.c (NDIS 6.0) fit it to the platform. That NDIS
+ * layer allocates an adapter in its initialise callback and frees it in its halt callback.
  */
 #ifndef XENNET_H
 #define XENNET_H

@@ -2,32 +2,6 @@
 /* The adapter: its state and the SRBs that are not SCSI commands. */
 #include "xenvbd.h"
 
-VOID xenvbd_configure(PPORT_CONFIGURATION_INFORMATION config)
-{
-    config->NumberOfBuses = 1;
-    config->MaximumNumberOfTargets = 2;
-    config->MaximumNumberOfLogicalUnits = 1;
-    config->InitiatorBusId[0] = 1; /* the port driver does not scan this one, so target 0 is the only one it asks */
-
-    /* The port driver starts with "unlimited" or with an administrator's lower limit. */
-    config->MaximumTransferLength = min(config->MaximumTransferLength, XENVBD_MAXIMUM_TRANSFER);
-    config->NumberOfPhysicalBreaks = min(config->NumberOfPhysicalBreaks, XENVBD_MAXIMUM_TRANSFER / PAGE_SIZE);
-    config->ScatterGather = TRUE;
-    config->Master = TRUE;
-    config->NeedPhysicalAddresses = TRUE;
-    config->TaggedQueuing = TRUE;
-    config->AutoRequestSense = TRUE;
-    config->MultipleRequestPerLu = TRUE;
-    config->CachesData = FALSE;
-    config->WmiDataProvider = FALSE;
-
-    if (config->Dma64BitAddresses & SCSI_DMA64_SYSTEM_SUPPORTED) {
-        config->Dma64BitAddresses = SCSI_DMA64_MINIPORT_SUPPORTED;
-    } else {
-        config->Dma32BitAddresses = TRUE;
-    }
-}
-
 VOID xenvbd_set_state(struct xenvbd_adapter *adapter, enum xenvbd_state state)
 {
     GPLPV_DEBUG(("adapter %p: state %d -> %d\n", adapter, adapter->state, state));
@@ -73,41 +47,5 @@ UCHAR xenvbd_start_io(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb)
 
     default:
         return SRB_STATUS_INVALID_REQUEST;
-    }
-}
-
-/* PASSIVE_LEVEL. */
-static VOID list_control_types(PSCSI_SUPPORTED_CONTROL_TYPE_LIST list)
-{
-    static const SCSI_ADAPTER_CONTROL_TYPE supported[] = {
-        ScsiQuerySupportedControlTypes, ScsiStopAdapter, ScsiRestartAdapter
-    };
-    ULONG i;
-
-    for (i = 0; i < RTL_NUMBER_OF(supported); i++) {
-        if ((ULONG)supported[i] < list->MaxControlType) {
-            list->SupportedTypeList[supported[i]] = TRUE;
-        }
-    }
-}
-
-SCSI_ADAPTER_CONTROL_STATUS xenvbd_adapter_control(struct xenvbd_adapter *adapter, SCSI_ADAPTER_CONTROL_TYPE type,
-                                                   PVOID parameters)
-{
-    switch (type) {
-    case ScsiQuerySupportedControlTypes:
-        list_control_types((PSCSI_SUPPORTED_CONTROL_TYPE_LIST)parameters);
-        return ScsiAdapterControlSuccess;
-
-    case ScsiStopAdapter:
-        xenvbd_set_state(adapter, XENVBD_STOPPED);
-        return ScsiAdapterControlSuccess;
-
-    case ScsiRestartAdapter:
-        xenvbd_set_state(adapter, XENVBD_DISCONNECTED);
-        return ScsiAdapterControlSuccess;
-
-    default:
-        return ScsiAdapterControlUnsuccessful;
     }
 }

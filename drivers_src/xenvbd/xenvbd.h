@@ -2,9 +2,9 @@
 /*
  * xenvbd: the disk of one XEN\vbd device as a SCSI adapter with one logical unit, 0:0:0.
  *
- * xenvbd.c and command.c are the core; scsiport.c and storport.c fit it to the port driver of the platform. The port
- * driver owns the adapter: it is the device extension, allocated and zeroed before HwFindAdapter and freed after the
- * adapter has stopped. The port driver serialises every call into the core, which therefore needs no lock of its own.
+ * xenvbd.c, command.c and miniport.c are the core; scsiport.c and storport.c fit it to the port driver of the platform.
+ * The port driver owns the adapter: it is the device extension, allocated and zeroed before HwFindAdapter and freed
+ * after the adapter has stopped. The port driver serialises every call into the core, which therefore needs no lock.
  */
 #ifndef XENVBD_H
 #define XENVBD_H
@@ -59,18 +59,17 @@ struct xenvbd_io {
     ULONGLONG first_block;
 };
 
-/* PASSIVE_LEVEL, from HwFindAdapter: what the adapter can do. */
-VOID xenvbd_configure(PPORT_CONFIGURATION_INFORMATION config);
+/*
+ * PASSIVE_LEVEL, from DriverEntry. Fills in all that the port driver is told of the miniport; map_buffers is for which
+ * SRBs DataBuffer has to be an address that the driver can read, in the port driver's terms.
+ */
+VOID xenvbd_describe(PHW_INITIALIZATION_DATA data, PHW_STARTIO start_io, UCHAR map_buffers);
 
 /* DIRQL or below. */
 VOID xenvbd_set_state(struct xenvbd_adapter *adapter, enum xenvbd_state state);
 
 /* DIRQL or below. Returns the status with which the caller completes the SRB, once and now. */
 UCHAR xenvbd_start_io(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb);
-
-/* PASSIVE_LEVEL for the query, DIRQL for stop and restart. */
-SCSI_ADAPTER_CONTROL_STATUS xenvbd_adapter_control(struct xenvbd_adapter *adapter, SCSI_ADAPTER_CONTROL_TYPE type,
-                                                   PVOID parameters);
 
 /*
  * DIRQL or below; the disk is connected. Answers the SRB's command as far as that needs no medium, and returns the

@@ -14,11 +14,13 @@
 #define ERROR_NO_SUCH_DEVINST 0xE000020BUL
 #endif
 
-/* Devices are ours to remove if no driver of ours had them before this install. */
+/* Devices go when the bus driver's service does. */
 DWORD devices_note(struct session *session, const struct driver *driver)
 {
+    WCHAR prior[MAX_PATH];
+
     (void)driver;
-    return service_usable_now(&drivers[XENPCI]) ? ERROR_SUCCESS : journal_mark(session, L"");
+    return journal_get(STEP_SERVICE, &drivers[XENPCI], prior, COUNT_OF(prior)) ? journal_mark(session, L"") : ERROR_SUCCESS;
 }
 
 static BOOL is_driver_name(const WCHAR *service)

@@ -146,7 +146,7 @@ DWORD file_check(struct session *session, const struct driver *driver)
         return ERROR_FAIL_NOACTION_REBOOT;
     }
     if (!file_exists(path))
-        return journal_mark(session, L"");
+        return journal_mark_new(session, driver);
     if (file_is_ours(path))
         return ERROR_SUCCESS;
     text_format(session->detail, COUNT_OF(session->detail), L"%s is another product's: remove that one first", path);

@@ -161,6 +161,7 @@ DWORD inf_stage(struct session *session, const struct driver *driver)
     error = journal_mark(session, kept);
     if (error)
         return error;
+    text_copy(session->detail, COUNT_OF(session->detail), path);
     if (!SetupCopyOEMInfW(path, folder, SPOST_PATH, 0, kept, COUNT_OF(kept), NULL, NULL))
         return GetLastError();
     name = text_after_last(kept, L'\\');
@@ -180,25 +181,16 @@ DWORD inf_unstage(struct session *session, const struct driver *driver)
     return error ? error : record_set(driver, session->prior);
 }
 
-static const struct step stage_of[DRIVER_COUNT] = {
-    { 0, L"stage", NULL, NULL, &drivers[XENHIDE] },
-    { 0, L"stage", NULL, NULL, &drivers[XENVBD] },
-    { 0, L"stage", NULL, NULL, &drivers[XENNET] },
-    { 0, L"stage", NULL, NULL, &drivers[XENSTUB] },
-    { 0, L"stage", NULL, NULL, &drivers[XENPCI] }
-};
-
 /*
  * Once all else has succeeded: the INF that this one replaced goes, and with it the way back. An old INF that will not go
  * harms nobody, so that does not fail an install.
  */
 DWORD inf_retire(struct session *session, const struct driver *driver)
 {
-    const struct step *stage = &stage_of[driver - drivers];
     WCHAR now[MAX_PATH], before[MAX_PATH], text[256];
     DWORD error;
 
-    if (!journal_get(stage, before, COUNT_OF(before)) || !before[0])
+    if (!journal_get(STEP_STAGE, driver, before, COUNT_OF(before)) || !before[0])
         return ERROR_SUCCESS;
     if (record_get(driver, now, COUNT_OF(now)) && !text_equal(now, before)) {
         error = remove_inf(session, before);
@@ -207,6 +199,6 @@ DWORD inf_retire(struct session *session, const struct driver *driver)
             text_format(session->detail, COUNT_OF(session->detail), L"%s stays: %x %s", before, error, text);
         }
     }
-    journal_drop(stage);
+    journal_drop(STEP_STAGE, driver);
     return ERROR_SUCCESS;
 }

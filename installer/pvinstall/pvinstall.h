@@ -42,6 +42,10 @@ extern const struct driver drivers[DRIVER_COUNT];
 
 struct session;
 
+/* The names of steps that others look up in the journal. */
+#define STEP_SERVICE L"service"
+#define STEP_STAGE L"stage"
+
 struct step {
     DWORD exit_code;
     const WCHAR *name;
@@ -74,8 +78,9 @@ BOOL record_get(const struct driver *driver, WCHAR *inf, DWORD room);
 DWORD record_set(const struct driver *driver, const WCHAR *inf);
 void journal_begin(void);
 DWORD journal_mark(struct session *session, const WCHAR *prior);
-BOOL journal_get(const struct step *step, WCHAR *prior, DWORD room);
-void journal_drop(const struct step *step);
+DWORD journal_mark_new(struct session *session, const struct driver *driver);
+BOOL journal_get(const WCHAR *step, const struct driver *driver, WCHAR *prior, DWORD room);
+void journal_drop(const WCHAR *step, const struct driver *driver);
 void journal_complete(void);
 
 /* registry.c */

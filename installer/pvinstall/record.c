@@ -130,9 +130,9 @@ DWORD record_set(const struct driver *driver, const WCHAR *inf)
     return ERROR_SUCCESS;
 }
 
-static void title(const struct step *step, WCHAR *name, DWORD room)
+static void title(const WCHAR *step, const struct driver *driver, WCHAR *name, DWORD room)
 {
-    text_format(name, room, L"%s %s", step->name, step->driver ? step->driver->name : L"");
+    text_format(name, room, L"%s %s", step, driver ? driver->name : L"");
 }
 
 /* A finished install's journal ends where the next one begins. */
@@ -154,24 +154,32 @@ DWORD journal_mark(struct session *session, const WCHAR *prior)
 {
     WCHAR name[40], known[MAX_PATH];
 
-    if (journal_get(session->step, known, COUNT_OF(known)))
+    if (journal_get(session->step->name, session->step->driver, known, COUNT_OF(known)))
         return ERROR_SUCCESS;
-    title(session->step, name, COUNT_OF(name));
+    title(session->step->name, session->step->driver, name, COUNT_OF(name));
     return write_text(JOURNAL_KEY, name, prior);
 }
 
-BOOL journal_get(const struct step *step, WCHAR *prior, DWORD room)
+/* Marks unless an earlier install put the driver in: Windows may carry that one out at any time, and it is not ours to undo. */
+DWORD journal_mark_new(struct session *session, const struct driver *driver)
+{
+    WCHAR inf[MAX_PATH];
+
+    return record_get(driver, inf, COUNT_OF(inf)) ? ERROR_SUCCESS : journal_mark(session, L"");
+}
+
+BOOL journal_get(const WCHAR *step, const struct driver *driver, WCHAR *prior, DWORD room)
 {
     WCHAR name[40];
 
-    title(step, name, COUNT_OF(name));
+    title(step, driver, name, COUNT_OF(name));
     return read_text(JOURNAL_KEY, name, prior, room);
 }
 
-void journal_drop(const struct step *step)
+void journal_drop(const WCHAR *step, const struct driver *driver)
 {
     WCHAR name[40];
 
-    title(step, name, COUNT_OF(name));
+    title(step, driver, name, COUNT_OF(name));
     delete_value(JOURNAL_KEY, name);
 }

@@ -109,7 +109,7 @@ DWORD service_check(struct session *session, const struct driver *driver)
     if (set == NULL)
         return ERROR_REGISTRY_IO_FAILED;
     if (!service_image(set, driver->name, path, COUNT_OF(path)))
-        error = journal_mark(session, L"");
+        error = journal_mark_new(session, driver);
     else if (marked_for_deletion(set, driver->name)) {
         text_copy(session->detail, COUNT_OF(session->detail), L"restart Windows first");
         error = ERROR_SERVICE_MARKED_FOR_DELETE;

@@ -23,10 +23,10 @@ static DWORD nothing(struct session *session, const struct driver *driver)
     return ERROR_SUCCESS;
 }
 
-static DWORD always_undo(struct session *session, const struct driver *driver)
+static DWORD rescan_note(struct session *session, const struct driver *driver)
 {
     (void)driver;
-    return journal_mark(session, L"");
+    return journal_mark_new(session, &drivers[XENPCI]);
 }
 
 /*
@@ -37,22 +37,22 @@ static DWORD always_undo(struct session *session, const struct driver *driver)
 static const struct step steps[] = {
     { EXIT_PACKAGE, L"package", package_check, nothing, NULL },
     { EXIT_RECORD, L"record", record_create, record_delete, NULL },
-    { EXIT_DEVICE, L"rescan", always_undo, devices_rescan, NULL },
+    { EXIT_DEVICE, L"rescan", rescan_note, devices_rescan, NULL },
     { EXIT_FILE, L"file", file_check, file_remove, &drivers[XENHIDE] },
     { EXIT_FILE, L"file", file_check, file_remove, &drivers[XENVBD] },
     { EXIT_FILE, L"file", file_check, file_remove, &drivers[XENNET] },
     { EXIT_FILE, L"file", file_check, file_remove, &drivers[XENSTUB] },
     { EXIT_FILE, L"file", file_check, file_remove, &drivers[XENPCI] },
-    { EXIT_SERVICE, L"service", service_check, service_remove, &drivers[XENHIDE] },
-    { EXIT_SERVICE, L"service", service_check, service_remove, &drivers[XENVBD] },
-    { EXIT_SERVICE, L"service", service_check, service_remove, &drivers[XENNET] },
-    { EXIT_SERVICE, L"service", service_check, service_remove, &drivers[XENSTUB] },
-    { EXIT_SERVICE, L"service", service_check, service_remove, &drivers[XENPCI] },
+    { EXIT_SERVICE, STEP_SERVICE, service_check, service_remove, &drivers[XENHIDE] },
+    { EXIT_SERVICE, STEP_SERVICE, service_check, service_remove, &drivers[XENVBD] },
+    { EXIT_SERVICE, STEP_SERVICE, service_check, service_remove, &drivers[XENNET] },
+    { EXIT_SERVICE, STEP_SERVICE, service_check, service_remove, &drivers[XENSTUB] },
+    { EXIT_SERVICE, STEP_SERVICE, service_check, service_remove, &drivers[XENPCI] },
     { EXIT_SETUP, L"setup", inf_setup, nothing, &drivers[XENHIDE] },
-    { EXIT_STAGE, L"stage", inf_stage, inf_unstage, &drivers[XENVBD] },
-    { EXIT_STAGE, L"stage", inf_stage, inf_unstage, &drivers[XENNET] },
-    { EXIT_STAGE, L"stage", inf_stage, inf_unstage, &drivers[XENSTUB] },
-    { EXIT_STAGE, L"stage", inf_stage, inf_unstage, &drivers[XENPCI] },
+    { EXIT_STAGE, STEP_STAGE, inf_stage, inf_unstage, &drivers[XENVBD] },
+    { EXIT_STAGE, STEP_STAGE, inf_stage, inf_unstage, &drivers[XENNET] },
+    { EXIT_STAGE, STEP_STAGE, inf_stage, inf_unstage, &drivers[XENSTUB] },
+    { EXIT_STAGE, STEP_STAGE, inf_stage, inf_unstage, &drivers[XENPCI] },
     { EXIT_DEVICE, L"devices", devices_note, devices_remove, NULL },
     { EXIT_DEVICE, L"bind", devices_bind, nothing, &drivers[XENPCI] },
     { EXIT_DEVICE, L"bind", devices_bind, nothing, &drivers[XENVBD] },
@@ -103,14 +103,14 @@ static DWORD unwind(struct session *session, BOOL all)
         if (steps[i].undo == nothing)
             continue;
         session->prior[0] = 0;
-        if (!all && !journal_get(&steps[i], session->prior, COUNT_OF(session->prior)))
+        if (!all && !journal_get(steps[i].name, steps[i].driver, session->prior, COUNT_OF(session->prior)))
             continue;
         if (run(session, &steps[i], TRUE)) {
             session->failed = TRUE;
             if (code == EXIT_DONE)
                 code = steps[i].exit_code;
         } else if (!all)
-            journal_drop(&steps[i]);
+            journal_drop(steps[i].name, steps[i].driver);
     }
     return code;
 }

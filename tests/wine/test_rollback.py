@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from .package import Package, entries, upper_filters
+from .package import DONE, RESTART_NEEDED, Package, entries, upper_filters
 from .windows import SERVICES, Windows
 
-INSTALL_FAILURE = 1603
-NSIS_FAILED = 2
+# Windows Installer reports a failing program as 1603, Wine's as 1627.
+MSI_FAILED = (1603, 1627)
+NSIS_FAILED = (2,)
 HELPER_LOG = "c:\\windows\\gplpv.log"
 
 
@@ -24,7 +25,7 @@ def test_a_driver_that_cannot_be_installed_leaves_the_machine_as_it_was(
 
     outcome = package.install(machine)
 
-    assert outcome.exit_code == (INSTALL_FAILURE if package.is_msi else NSIS_FAILED), outcome.log
+    assert outcome.exit_code in (MSI_FAILED if package.is_msi else NSIS_FAILED), outcome.log
     assert not upper_filters(machine)
     assert entries(machine) == []
     assert machine.service("shutdownmon") is None
@@ -40,7 +41,7 @@ def test_after_a_failure_the_same_package_can_be_installed(machine: Windows, pac
     package.install(machine)
     assert entries(machine) == []
     obstacle.rmdir()
-    package.install(machine)
+    assert package.install(machine).exit_code in (DONE, RESTART_NEEDED)
     assert len(entries(machine)) == 1
     assert machine.service("shutdownmon") is not None
     assert upper_filters(machine) == ["xenhide"]

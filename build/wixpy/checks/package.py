@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Checks of components, files, media and cabinets, properties and summary: ICE02, 04, 08, 18, 21, 24, 30, 39, 80 and CAB."""
+"""Checks of components, files, media, properties and summary: ICE02, 04, 08, 18, 21, 24, 30, 39, 80 and CAB."""
 
 from __future__ import annotations
 

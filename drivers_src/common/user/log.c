@@ -75,14 +75,17 @@ static DWORD message_id(DWORD code)
     return code;
 }
 
-/* The system's words for a Windows error code, on one line, without the final full stop; empty when it has none. */
+/* The system's words for a Windows error code, on one line, without the final full stop. */
 void error_text(DWORD code, WCHAR *out, DWORD room)
 {
     DWORD i;
     DWORD n = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, message_id(code), 0, out,
                              room, NULL);
 
-    out[n] = 0;
+    if (n == 0) {
+        text_copy(out, room, L"(Windows has no text for this)");
+        return;
+    }
     while (n && (out[n - 1] <= L' ' || out[n - 1] == L'.'))
         out[--n] = 0;
     for (i = 0; i < n; i++)
