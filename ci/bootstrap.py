@@ -10,13 +10,12 @@ run carries on.
 
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 
 import host
 import wine32
-from progress import INTERRUPTED, NO_PYTHON, STEP_FAILED, Failure, Steps
+from progress import NO_PYTHON, Failure, Steps, end
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 10)
@@ -45,9 +44,7 @@ def choose_python():
 def needed(kind, tables):
     """The tools that `kind` ("build", "test", "environment" or "wine32") takes on this machine, by name."""
     return [
-        name
-        for name, tool in tables["tools"].items()
-        if kind in tool["for"] and tool.get("only", os.name) == os.name
+        name for name, tool in tables["tools"].items() if kind in tool["for"] and tool.get("only", os.name) == os.name
     ]
 
 
@@ -97,7 +94,7 @@ class Checkout:
         try:
             with steps.step("making a private Python environment"):
                 remove(new)
-                steps.run([lasting_python(), "-m", "venv", str(new)], "Is the disk full?")
+                steps.run([lasting_python(), "-m", "venv", "--prompt", "gplpv", str(new)], "Is the disk full?")
             count = sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines())
             with steps.step("installing the {} locked Python packages".format(count)):
                 command = ["--only-binary=:all:", "--require-hashes", "-r", str(lock)]
@@ -137,7 +134,7 @@ class Checkout:
         """The commands and files, one a line, that `kind` relies on from now on."""
         names = [host.find(tables["tools"][name]) for name in needed(kind, tables)]
         if kind == "test" and os.name == "posix":
-            names.append(str(wine32.evidence()))
+            names += [str(wine32.locate() / loader) for loader in (wine32.LOADER, wine32.LOADER64)]
         return "".join("{}\n".format(name) for name in names).encode()
 
 
@@ -200,34 +197,18 @@ def remove(folder):
         shutil.rmtree(folder)
 
 
-def interrupt(_signal, _frame):
-    raise KeyboardInterrupt
-
-
 def main(arguments):
     if len(arguments) != 1 or arguments[0] not in LOCKS:
         raise Failure("bootstrap.py takes one word: build or test.", "Usage: python3 ci/bootstrap.py build", 2)
     choose_python()
-    signal.signal(signal.SIGTERM, interrupt)
     kind, checkout = arguments[0], Checkout()
     if checkout.ready(kind):
         return
-    waiting = "waiting for another run that is setting up this folder"
-    with host.lock(ROOT / ".venv.lock", lambda: print(waiting, file=sys.stderr)):
+    with host.lock(ROOT / ".venv.lock", "another run that is setting up this folder"):
         if not checkout.ready(kind):
-            with Steps(str(ROOT / "target" / "bootstrap.log")) as steps:
+            with Steps(ROOT / "target" / "bootstrap.log") as steps:
                 checkout.provision(steps, kind, host.load())
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except Failure as failure:
-        print("\n{}".format(failure), file=sys.stderr)
-        sys.exit(failure.code)
-    except KeyboardInterrupt:
-        print("\nInterrupted; the next run carries on.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except OSError as error:
-        print("\nSetting up failed: {}.\nMend that, then try again; the next run carries on.".format(error), file=sys.stderr)
-        sys.exit(STEP_FAILED)
+    end(main)

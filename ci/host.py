@@ -8,7 +8,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from progress import NOT_ALLOWED, Failure, show
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE / "tools.json"
+ADMINISTRATORS_PATH = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
 PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
@@ -32,7 +32,7 @@ def which(command):
     """`command` itself when PATH has it, its full path when only an administrator's PATH would, else None."""
     if shutil.which(command):
         return command
-    return shutil.which(command, path=os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin")))
+    return shutil.which(command, path=ADMINISTRATORS_PATH)
 
 
 def find(tool):
@@ -50,7 +50,7 @@ def installed_by_registry(tool, command):
     """On Windows, `command` in the folder that the tool's installer noted in the registry."""
     if os.name != "nt" or "registry" not in tool:
         return None
-    import winreg
+    import winreg  # noqa: PLC0415
 
     for view in (winreg.KEY_WOW64_32KEY, winreg.KEY_WOW64_64KEY):
         with contextlib.suppress(OSError):
@@ -73,26 +73,33 @@ def os_release(path="/etc/os-release"):
     return fields
 
 
-def lock(path, waiting):
-    """Hold `path` exclusively until this process ends; calls `waiting` first if another process holds it."""
+def lock(path, holder):
+    """Hold `path` exclusively until it is closed; says that it waits for `holder` if another process has it."""
     file = open(path, "w", encoding="ascii")  # noqa: SIM115, PTH123
-    if os.name == "nt":
-        import msvcrt
+    try:
+        hold(file, wait=False)
+    except OSError:
+        print("waiting for {}".format(holder), file=sys.stderr, flush=True)
+        hold(file, wait=True)
+    return file
 
+
+if os.name == "nt":
+    import msvcrt
+
+    def hold(file, wait):
         while True:
             try:
-                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-                return file
+                return msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
             except OSError:
-                waiting()
+                if not wait:
+                    raise
+
+else:
     import fcntl
 
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        waiting()
-        fcntl.flock(file, fcntl.LOCK_EX)
-    return file
+    def hold(file, wait):
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class Host:
@@ -145,7 +152,7 @@ class Host:
         names = [name.strip().format(version=version) for name in alternatives.split("|")]
         query = self.manager.get("query")
         for name in names[:-1]:
-            if query and subprocess.run(query + [name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout:
+            if query and self.steps.attempt(query + [name])[0] == 0:
                 return name
         return names[-1]
 
@@ -164,7 +171,7 @@ class Host:
     def refuse(self, what, commands):
         """The Failure that names what is missing and the one command that installs it."""
         if self.name is None:
-            hint = "Install it by hand: no known package manager was found on this {} machine.".format(platform.system())
+            hint = "Install it by hand: this machine has no package manager that is known here."
         else:
             hint = "Run this, then try again:\n\n    {}\n".format(self.one_line(commands))
         return Failure("Missing, and not to be installed from here: {}.".format(what), hint, NOT_ALLOWED)
@@ -175,7 +182,8 @@ class Host:
         Neither has to succeed: where it matters, the installation that follows says what is wrong.
         """
         for command in self.manager.get("repair", []) + self.manager.get("refresh", []):
-            self.steps.attempt(self.elevated(command))
+            self.steps.attempt(self.elevated(command), whole=True)
 
     def install(self, packages, hint):
-        self.steps.run(self.elevated(self.manager["install"] + self.manager.get("unattended", []) + packages), hint)
+        command = self.manager["install"] + self.manager.get("unattended", []) + packages
+        self.steps.run(self.elevated(command), hint, whole=True)

@@ -7,10 +7,12 @@ Standard library only and Python 3.8 syntax, as everything under ci/: it runs be
 import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 NOT_ALLOWED = 10
 STEP_FAILED = 11
@@ -43,13 +45,13 @@ class Steps:
     """Runs named steps; `log` receives every command and all of its output, and is overwritten by each run."""
 
     def __init__(self, log, stream=None):
-        self.path = log
+        self.path = Path(log)
         self.stream = stream or sys.stderr
         self._log = None
 
     def __enter__(self):
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        self._log = open(self.path, "w", encoding="utf-8", errors="replace")  # noqa: SIM115, PTH123
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._log = self.path.open("w", encoding="utf-8", errors="replace")
         return self
 
     def __exit__(self, *_exception):
@@ -66,7 +68,7 @@ class Steps:
         spinner = threading.Thread(target=self._spin, args=(title, start, done), daemon=True)
         if self.stream.isatty():
             spinner.start()
-        outcome = "failed after"
+        outcome = "stopped after"
         try:
             yield
             outcome = ""
@@ -86,19 +88,21 @@ class Steps:
             self.stream.write("\r\033[K{} {} {:.0f} s".format("|/-\\"[turn % 4], title, time.monotonic() - start))
             self.stream.flush()
 
-    def run(self, command, hint, env=None, cwd=None):
+    def run(self, command, hint, env=None, whole=False):
         """Run `command` to its end; raises Failure with the last lines it printed, the log's name and `hint`."""
-        code, output = self.attempt(command, env=env, cwd=cwd)
+        code, output = self.attempt(command, env, whole)
         if code != 0:
             last = "\n".join("  " + line[:COLUMNS_SHOWN] for line in output.splitlines()[-LINES_SHOWN:])
             raise Failure(
                 "`{}` ended with code {}:\n{}".format(show(command), code, last),
                 "{} (everything it printed: {})".format(hint, self.path),
             )
-        return output
 
-    def attempt(self, command, env=None, cwd=None):
-        """Run `command` to its end and return (exit code, output); a program that cannot start has code 127."""
+    def attempt(self, command, env=None, whole=False):
+        """Run `command` to its end and return (exit code, output); a program that cannot start has code 127.
+
+        `whole` lets the first Ctrl-C wait for its end: a package manager stopped half-way leaves half a package.
+        """
         self._log.write("$ {}\n".format(show(command)))
         self._log.flush()
         try:
@@ -108,22 +112,51 @@ class Steps:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=dict(os.environ, **(env or {})),
-                cwd=cwd,
                 encoding="utf-8",
                 errors="replace",
+                preexec_fn=os.setpgrp if whole else None,  # noqa: PLW1509 (one system call: safe beside the spinner)
             )
         except OSError as error:
             return 127, str(error)
         lines = []
-        try:
-            for line in process.stdout:
-                lines.append(line)
-                self._log.write(line)
-                self._log.flush()
-        except BaseException:
-            # A package manager killed outright leaves its database locked: ask it to end, then wait for it.
-            with contextlib.suppress(OSError):
-                process.terminate()
-            process.wait()
-            raise
-        return process.wait(), "".join(lines)
+        with process:
+            try:
+                try:
+                    self._follow(process, lines)
+                except KeyboardInterrupt:
+                    if whole:
+                        self.stream.write(" interrupted, letting it finish ...")
+                        self.stream.flush()
+                        self._follow(process, lines)
+                    raise
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    process.terminate()
+                raise
+        return process.returncode, "".join(lines)
+
+    def _follow(self, process, lines):
+        for line in process.stdout:
+            lines.append(line)
+            self._log.write(line)
+            self._log.flush()
+
+
+def interrupt(_signal, _frame):
+    raise KeyboardInterrupt
+
+
+def end(main):
+    """Run `main` on the command line's arguments and end the process; a failure is told in words, never a traceback."""
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Failure as failure:
+        print("\n{}".format(failure), file=sys.stderr)
+        sys.exit(failure.code)
+    except KeyboardInterrupt:
+        print("\nInterrupted; the next run carries on.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        print("\nSetting up failed: {}.\nMend that, then try again.".format(error), file=sys.stderr)
+        sys.exit(STEP_FAILED)

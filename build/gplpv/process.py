@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ def run(
         message = f"{name} did not finish within {timeout:.0f} s.\n  {shown}\n{_end(output)}"
         raise ProcessError(message, hint, output) from error
     output = _redact(done.stdout.decode("utf-8", "replace"), secrets)
+    if done.returncode == -signal.SIGINT:
+        raise ProcessError(f"{name} was interrupted.", "What was finished is kept: the next run goes on from there.", "")
     if done.returncode not in set(allowed):
         raise ProcessError(f"{name} failed with exit code {done.returncode}:\n{_end(output)}\n  {shown}", hint, output)
     return Completed(shown, done.returncode, output)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import sys
 import time
@@ -16,7 +17,8 @@ from typing import Any
 from SCons.Action import Action
 from SCons.Errors import BuildError
 from SCons.Scanner.C import CScanner
-from SCons.Script.Main import OptionsParser
+from SCons.Script.Main import GetBuildFailures, OptionsParser
+from SCons.Taskmaster.Job import interrupt_msg
 
 from gplpv.errors import GplpvError, UsageError, nearest
 
@@ -103,7 +105,14 @@ def check_words() -> None:
             raise UsageError(f"There is no option {word.split('=')[0]!r}.", nearest(word.split("=")[0], known))
 
 
+def say_if_interrupted() -> None:
+    """SCons itself says nothing of it when told not to chat."""
+    if any(failure.errstr == interrupt_msg for failure in GetBuildFailures()):
+        sys.stderr.write("Build interrupted. What was finished is kept: the next run goes on from there.\n")
+
+
 def generate(env: Any) -> None:
+    atexit.register(say_if_interrupted)
     env["PRINT_CMD_LINE_FUNC"] = Progress()
     env.AddMethod(step, "Step")
     env.AddMethod(lambda env: check_words(), "CheckWords")

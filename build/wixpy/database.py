@@ -141,13 +141,24 @@ class Database:
         return None if values is None else Row(self.tables[name], values)
 
     def replace(self, row: Row, **changes: Cell) -> None:
-        """Put other values into cells of a row; the key stays."""
+        """Put other values into cells of a row, whatever it holds by now; the key stays."""
         table = row.table
+        current = self._rows[table.name][row.key]
         cells = [
             table.column(column).accept(changes[column]) if column in changes else cell
-            for column, cell in zip(table.index, row.cells, strict=True)
+            for column, cell in zip(table.index, current, strict=True)
         ]
         self._rows[table.name][row.key] = tuple(cells)
+
+    def delete(self, name: str, *key: Cell) -> None:
+        """Remove the row with that key, and the stream it names; WixpyError when there is none."""
+        row = self.get(name, *key)
+        if row is None:
+            raise WixpyError(f"table {name} has no row {' '.join(map(str, key))}", "give the key of a row")
+        for column in row.table.columns:
+            if column.is_binary and row[column.name] is not None:
+                self.streams.pop(row.text(column.name), None)
+        del self._rows[name][key]
 
     def property(self, name: str) -> str | None:
         """The value of a row of the Property table."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wixpy import cab, checks
 from wixpy.checks import Finding, Level
+from wixpy.checks.data import columns
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_long
@@ -58,6 +59,8 @@ def check(path: Path) -> list[Finding]:
 
 def installed_files(database: Database) -> Iterator[tuple[str, bytes]]:
     """The files in the cabinets inside a package: path of directories and name, content."""
+    for finding in columns(database):
+        raise WixpyError(str(finding), "the file is damaged: get it again")
     cabinets = []
     for disk in database.rows("Media"):
         name = disk.text("Cabinet")

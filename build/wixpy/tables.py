@@ -80,18 +80,19 @@ class Column:
 
     @cached_property
     def bits(self) -> int:
-        """The number that ``_Columns`` keeps for the type.
-
-        >>> hex(Column("File", "s72", key=True).bits), hex(Column("Sequence", "I2").bits)
-        ('0x2d48', '0x1502')
-        """
+        """The number that ``_Columns`` keeps for the type."""
         letter = self.type[0].lower()
         base = _BASE_BITS[f"i{self.size}"] if letter == "i" else _LETTER_BITS[letter] | self.size
         return base | (NULLABLE if self.nullable else 0) | (KEY if self.key else 0)
 
     @classmethod
     def from_bits(cls, name: str, bits: int) -> Column:
-        """The column behind a number of ``_Columns``."""
+        """The column behind a number of ``_Columns``.
+
+        >>> column = Column.from_bits("File", 0x2D48)
+        >>> column.type, column.key
+        ('s72', True)
+        """
         if bits & STRING:
             letter = "v" if not bits & SHORT_OR_TEXT and not bits & 0xFF else "l" if bits & LOCALIZABLE else "s"
             size = bits & 0xFF

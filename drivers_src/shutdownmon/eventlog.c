@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Reports: to the Application event log, or to the console when run with -d. The message texts are in our own resources.
+ * Reports: to the Application event log, or to the console when run with -d. The message texts are in our own
+ * resources.
  */
 #include "shutdownmon.h"
 

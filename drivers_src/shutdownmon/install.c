@@ -65,12 +65,14 @@ static DWORD describe(SC_HANDLE service)
     return ERROR_SUCCESS;
 }
 
-/* Creates the service, or points the existing one at this program. The handle is the caller's; NULL with GetLastError. */
+/*
+ * Creates the service, or points the existing one at this program. The handle is the caller's; NULL with GetLastError.
+ */
 static SC_HANDLE create_or_change(SC_HANDLE manager, const WCHAR *command, BOOL *created)
 {
     SC_HANDLE service = CreateServiceW(manager, SERVICE_NAME, SERVICE_TITLE, SERVICE_ALL_ACCESS,
-                                       SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START, SERVICE_ERROR_NORMAL, command, NULL,
-                                       NULL, NULL, NULL, NULL);
+                                       SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START, SERVICE_ERROR_NORMAL, command,
+                                       NULL, NULL, NULL, NULL, NULL);
     DWORD error;
 
     *created = service != NULL;
@@ -112,7 +114,7 @@ DWORD service_install(void)
         return fail(code, L"the path of this program is too long", ERROR_FILENAME_EXCED_RANGE);
     manager = open_manager();
     if (manager == NULL)
-        return fail(EXIT_NO_MANAGER, L"the service manager does not let us in (are you an administrator?)", GetLastError());
+        return fail(EXIT_NO_MANAGER, L"the service manager does not let us in; administrators only", GetLastError());
     service = create_or_change(manager, command, &created);
     if (service == NULL) {
         fail(code, L"the service could not be registered", GetLastError());
@@ -164,7 +166,7 @@ DWORD service_remove(void)
     DWORD code = EXIT_DONE;
 
     if (manager == NULL)
-        return fail(EXIT_NO_MANAGER, L"the service manager does not let us in (are you an administrator?)", GetLastError());
+        return fail(EXIT_NO_MANAGER, L"the service manager does not let us in; administrators only", GetLastError());
     service = OpenServiceW(manager, SERVICE_NAME, SERVICE_STOP | SERVICE_QUERY_STATUS | DELETE);
     if (service) {
         code = stop_and_delete(service);

@@ -119,8 +119,8 @@ static DWORD prepare(void)
 }
 
 /*
- * EXIT_USAGE when no service control manager is waiting for us: a person typed the name without an option. Windows then says
- * so; Wine returns success without having called service_main.
+ * EXIT_USAGE when no service control manager is waiting for us: a person typed the name without an option. Windows
+ * then says so; Wine returns success without having called service_main.
  */
 DWORD service_run(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Devices: giving those that are there our drivers, and taking them away. A machine without the Xen device is no error: the
- * staged INFs wait for it.
+ * Devices: giving those that are there our drivers, and taking them away. A machine without the Xen device is no
+ * error: the staged INFs wait for it.
  */
 #include "pvinstall.h"
 #include <cfgmgr32.h>
@@ -20,7 +20,9 @@ DWORD devices_note(struct session *session, const struct driver *driver)
     WCHAR prior[MAX_PATH];
 
     (void)driver;
-    return journal_get(STEP_SERVICE, &drivers[XENPCI], prior, COUNT_OF(prior)) ? journal_mark(session, L"") : ERROR_SUCCESS;
+    if (!journal_get(STEP_SERVICE, &drivers[XENPCI], prior, COUNT_OF(prior)))
+        return ERROR_SUCCESS;
+    return journal_mark(session, L"");
 }
 
 static BOOL is_driver_name(const WCHAR *service)
@@ -102,11 +104,14 @@ DWORD devices_remove(struct session *session, const struct driver *driver)
     DWORD bus_error = remove_matching(session, drivers[XENPCI].hardware_ids[0], &count);
 
     (void)driver;
-    text_format(session->detail, COUNT_OF(session->detail), L"%u removed", count);
+    step_detail(session, L"%u removed", count);
     return error ? error : bus_error;
 }
 
-/* The children of a bus that has just started are being installed by Windows itself; two at once get in each other's way. */
+/*
+ * The children of a bus that has just started are being installed by Windows itself; two at once get in each other's
+ * way.
+ */
 static void wait_for_pending_installs(void)
 {
     typedef DWORD (WINAPI *wait_fn)(DWORD milliseconds);
@@ -145,7 +150,7 @@ DWORD devices_bind(struct session *session, const struct driver *driver)
             session->restart = TRUE;
     }
     if (!bound)
-        text_copy(session->detail, COUNT_OF(session->detail), L"no such device, or nothing better for it");
+        step_detail(session, L"no such device, or nothing better for it");
     return ERROR_SUCCESS;
 }
 
@@ -159,6 +164,6 @@ DWORD devices_rescan(struct session *session, const struct driver *driver)
     if (result == CR_SUCCESS)
         result = CM_Reenumerate_DevNode(root, 0);
     if (result != CR_SUCCESS)
-        text_format(session->detail, COUNT_OF(session->detail), L"not possible now (%x); the next start does it", (DWORD)result);
+        step_detail(session, L"not possible now (%x); the next start does it", (DWORD)result);
     return ERROR_SUCCESS;
 }

@@ -40,7 +40,7 @@ DWORD package_check(struct session *session, const struct driver *driver)
             if (!package_path(session, &drivers[i], extensions[e], path))
                 return ERROR_FILENAME_EXCED_RANGE;
             if (!file_exists(path)) {
-                text_copy(session->detail, COUNT_OF(session->detail), path);
+                step_detail(session, L"%s", path);
                 return ERROR_FILE_NOT_FOUND;
             }
         }
@@ -81,7 +81,10 @@ BOOL file_is_ours(const WCHAR *path)
     return ours;
 }
 
-/* Brings the file to the disk. FALSE when it cannot be opened for that, as when it is loaded: then it is there already. */
+/*
+ * Brings the file to the disk. FALSE when it cannot be opened for that, as when it is loaded: then it is there
+ * already.
+ */
 BOOL file_flush(const WCHAR *path)
 {
     HANDLE file = CreateFileW(path, GENERIC_WRITE, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
@@ -95,8 +98,8 @@ BOOL file_flush(const WCHAR *path)
 }
 
 /*
- * Whether the pairs of one PendingFileRenameOperations value (Windows Resource Kit: source and target, an empty target meaning
- * delete, NT paths, "!" for replace) leave the file gone after the next start.
+ * Whether the pairs of one PendingFileRenameOperations value (Windows Resource Kit: source and target, an empty target
+ * meaning delete, NT paths, "!" for replace) leave the file gone after the next start.
  */
 static BOOL doomed_by(HKEY key, const WCHAR *name, const WCHAR *path)
 {
@@ -130,7 +133,8 @@ static BOOL file_is_doomed(const WCHAR *path)
 
     if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, SESSION_MANAGER, 0, KEY_QUERY_VALUE, &key))
         return FALSE;
-    doomed = doomed_by(key, L"PendingFileRenameOperations", path) || doomed_by(key, L"PendingFileRenameOperations2", path);
+    doomed = doomed_by(key, L"PendingFileRenameOperations", path) ||
+             doomed_by(key, L"PendingFileRenameOperations2", path);
     RegCloseKey(key);
     return doomed;
 }
@@ -142,20 +146,20 @@ DWORD file_check(struct session *session, const struct driver *driver)
     if (!installed_path(driver, path))
         return ERROR_FILENAME_EXCED_RANGE;
     if (file_is_doomed(path)) {
-        text_format(session->detail, COUNT_OF(session->detail), L"%s goes at the next start: restart Windows first", path);
+        step_detail(session, L"%s goes at the next start: restart Windows first", path);
         return ERROR_FAIL_NOACTION_REBOOT;
     }
     if (!file_exists(path))
         return journal_mark_new(session, driver);
     if (file_is_ours(path))
         return ERROR_SUCCESS;
-    text_format(session->detail, COUNT_OF(session->detail), L"%s is another product's: remove that one first", path);
+    step_detail(session, L"%s is another product's: remove that one first", path);
     return ERROR_FILE_EXISTS;
 }
 
 /*
- * A loaded driver's file cannot be deleted, but renamed. It is, so that what waits for the next start has a name that no later
- * install uses: deleting that install's file would be fatal.
+ * A loaded driver's file cannot be deleted, but renamed. It is, so that what waits for the next start has a name that
+ * no later install uses: deleting that install's file would be fatal.
  */
 static DWORD remove_later(struct session *session, const WCHAR *path)
 {
@@ -172,7 +176,7 @@ static DWORD remove_later(struct session *session, const WCHAR *path)
         return error;
     }
     session->restart = TRUE;
-    text_format(session->detail, COUNT_OF(session->detail), L"in use; goes at the next start as %s", aside);
+    step_detail(session, L"in use; goes at the next start as %s", aside);
     return MoveFileExW(aside, NULL, MOVEFILE_DELAY_UNTIL_REBOOT) ? ERROR_SUCCESS : GetLastError();
 }
 
@@ -185,11 +189,11 @@ DWORD file_remove(struct session *session, const struct driver *driver)
     if (!file_exists(path))
         return ERROR_SUCCESS;
     if (!file_is_ours(path)) {
-        text_format(session->detail, COUNT_OF(session->detail), L"%s is another product's and stays", path);
+        step_detail(session, L"%s is another product's and stays", path);
         return ERROR_SUCCESS;
     }
     if (filter_names(driver)) {
-        text_copy(session->detail, COUNT_OF(session->detail), L"a class filter entry still names it");
+        step_detail(session, L"a class filter entry still names it");
         return ERROR_BUSY;
     }
     SetFileAttributesW(path, FILE_ATTRIBUTE_NORMAL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Class filters: the UpperFilters and LowerFilters values (REG_MULTI_SZ) of the keys under Control\Class. The PnP manager
- * starts no device of a class while one of its filters cannot be loaded (Windows Driver Kit, "Installing a Filter Driver"), and
- * class System holds the PCI bus.
+ * Class filters: the UpperFilters and LowerFilters values (REG_MULTI_SZ) of the keys under Control\Class. The PnP
+ * manager starts no device of a class while one of its filters cannot be loaded (Windows Driver Kit, "Installing a
+ * Filter Driver"), and class System holds the PCI bus.
  *
  * Entries are added to the current control set alone, but looked for in all: the last known good one must boot too.
  */
@@ -15,9 +15,13 @@
 
 static const WCHAR *const filter_values[] = { UPPER_FILTERS, L"LowerFilters" };
 
+struct scan;
+
+typedef BOOL match_fn(const struct scan *scan, const WCHAR *entry);
+
 /* A search through all classes of a control set, or of all control sets; where is the path so far, for the log. */
 struct scan {
-    BOOL (*matches)(const struct scan *scan, const WCHAR *entry);
+    match_fn *matches;
     const struct driver *driver;
     BOOL remove;
     HKEY control_set;
@@ -162,7 +166,7 @@ static DWORD scan_all_sets(struct scan *scan)
     return first_error || error == ERROR_NO_MORE_ITEMS ? first_error : error;
 }
 
-static void scan_init(struct scan *scan, BOOL (*matches)(const struct scan *, const WCHAR *), const struct driver *driver)
+static void scan_init(struct scan *scan, match_fn *matches, const struct driver *driver)
 {
     memset(scan, 0, sizeof(*scan));
     scan->matches = matches;
@@ -186,7 +190,7 @@ DWORD filter_remove(struct session *session, const struct driver *driver)
     scan_init(&scan, is_driver, driver);
     scan.remove = TRUE;
     error = scan_all_sets(&scan);
-    text_format(session->detail, COUNT_OF(session->detail), L"%u removed", scan.found);
+    step_detail(session, L"%u removed", scan.found);
     return error;
 }
 
@@ -246,7 +250,7 @@ static DWORD add_entry(struct session *session, HKEY key, const WCHAR *entry)
         return GetLastError();
     if (old && (type != REG_MULTI_SZ || lists(old, length, entry))) {
         error = type == REG_MULTI_SZ ? ERROR_SUCCESS : ERROR_INVALID_DATATYPE;
-        text_copy(session->detail, COUNT_OF(session->detail), error ? L"UpperFilters is not a list" : L"it was there");
+        step_detail(session, error ? L"UpperFilters is not a list" : L"it was there");
         registry_free(old);
         return error;
     }
@@ -274,7 +278,7 @@ DWORD filter_add(struct session *session, const struct driver *driver)
     known = service_usable(set, driver->name) && service_image(set, driver->name, path, COUNT_OF(path));
     RegCloseKey(set);
     if (!known) {
-        text_copy(session->detail, COUNT_OF(session->detail), L"the service or its file is missing");
+        step_detail(session, L"the service or its file is missing");
         return ERROR_SERVICE_NOT_FOUND;
     }
     file_flush(path);

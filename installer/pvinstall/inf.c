@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * INFs: xenhide's is carried out here and now; the others are handed to Windows, which keeps them as oemN.inf and carries them
- * out when a device wants one.
+ * INFs: xenhide's is carried out here and now; the others are handed to Windows, which keeps them as oemN.inf and
+ * carries them out when a device wants one.
  */
 #include "pvinstall.h"
 
@@ -26,8 +26,8 @@ void inf_never_ask(void)
 }
 
 /*
- * The file queue's callback (SetupAPI, "Notification Codes"). It never asks: sources are beside the INF or the copy fails. A
- * target in use is replaced at the next start.
+ * The file queue's callback (SetupAPI, "Notification Codes"). It never asks: sources are beside the INF or the copy
+ * fails. A target in use is replaced at the next start.
  */
 static UINT CALLBACK queue_callback(void *context, UINT code, UINT_PTR param1, UINT_PTR param2)
 {
@@ -56,8 +56,8 @@ static DWORD run_section(struct session *session, HINF inf, const WCHAR *folder)
         return GetLastError();
     if (!text_format(services, COUNT_OF(services), L"%s.Services", section))
         return ERROR_FILENAME_EXCED_RANGE;
-    if (!SetupInstallFromInfSectionW(NULL, inf, section, SPINST_FILES | SPINST_REGISTRY, NULL, folder, 0, queue_callback,
-                                     session, NULL, NULL))
+    if (!SetupInstallFromInfSectionW(NULL, inf, section, SPINST_FILES | SPINST_REGISTRY, NULL, folder, 0,
+                                     queue_callback, session, NULL, NULL))
         return GetLastError();
     SetLastError(ERROR_SUCCESS);
     if (!SetupInstallServicesFromInfSectionW(inf, services, 0))
@@ -82,7 +82,7 @@ DWORD inf_setup(struct session *session, const struct driver *driver)
     error = run_section(session, inf, folder);
     SetupCloseInfFile(inf);
     if (!error && !service_usable_now(driver)) {
-        text_copy(session->detail, COUNT_OF(session->detail), L"the INF left no service with a file");
+        step_detail(session, L"the INF left no service with a file");
         error = ERROR_SERVICE_NOT_FOUND;
     }
     return error;
@@ -137,10 +137,10 @@ static DWORD remove_inf(struct session *session, const WCHAR *name)
     if (!file_exists(path))
         return ERROR_SUCCESS;
     if (!inf_is_ours(path)) {
-        text_format(session->detail, COUNT_OF(session->detail), L"%s is another product's and stays", path);
+        step_detail(session, L"%s is another product's and stays", path);
         return ERROR_SUCCESS;
     }
-    text_copy(session->detail, COUNT_OF(session->detail), name);
+    step_detail(session, L"%s", name);
     done = uninstall ? uninstall(name, SUOI_FORCEDELETE, NULL) : DeleteFileW(path);
     if (!done)
         return GetLastError();
@@ -161,11 +161,11 @@ DWORD inf_stage(struct session *session, const struct driver *driver)
     error = journal_mark(session, kept);
     if (error)
         return error;
-    text_copy(session->detail, COUNT_OF(session->detail), path);
+    step_detail(session, L"%s", path);
     if (!SetupCopyOEMInfW(path, folder, SPOST_PATH, 0, kept, COUNT_OF(kept), NULL, NULL))
         return GetLastError();
     name = text_after_last(kept, L'\\');
-    text_copy(session->detail, COUNT_OF(session->detail), name);
+    step_detail(session, L"%s", name);
     return record_set(driver, name);
 }
 
@@ -182,8 +182,8 @@ DWORD inf_unstage(struct session *session, const struct driver *driver)
 }
 
 /*
- * Once all else has succeeded: the INF that this one replaced goes, and with it the way back. An old INF that will not go
- * harms nobody, so that does not fail an install.
+ * Once all else has succeeded: the INF that this one replaced goes, and with it the way back. An old INF that will not
+ * go harms nobody, so that does not fail an install.
  */
 DWORD inf_retire(struct session *session, const struct driver *driver)
 {
@@ -196,7 +196,7 @@ DWORD inf_retire(struct session *session, const struct driver *driver)
         error = remove_inf(session, before);
         if (error) {
             error_text(error, text, COUNT_OF(text));
-            text_format(session->detail, COUNT_OF(session->detail), L"%s stays: %x %s", before, error, text);
+            step_detail(session, L"%s stays: %x %s", before, error, text);
         }
     }
     journal_drop(STEP_STAGE, driver);

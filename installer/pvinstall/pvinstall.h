@@ -2,9 +2,9 @@
  *
  * pvinstall: puts the Xen drivers into Windows and takes them out again.
  *
- * Everything it changes is a row of one table (steps.c). Installing applies the rows from top to bottom; uninstalling undoes
- * all of them from bottom to top; rolling back undoes those that the journal (record.c) says the last install changed.
- * Functions that return DWORD return a Windows error code.
+ * Everything it changes is a row of one table (steps.c). Installing applies the rows from top to bottom; uninstalling
+ * undoes all of them from bottom to top; rolling back undoes those that the journal (record.c) says the last install
+ * changed. Functions that return DWORD return a Windows error code.
  */
 #ifndef PVINSTALL_H
 #define PVINSTALL_H
@@ -65,7 +65,8 @@ struct session {
     BOOL failed;
 };
 
-/* steps.c: the verbs; each returns an exit code. */
+/* steps.c: what the current step adds to its line in the log; and the verbs, each of which returns an exit code. */
+void step_detail(struct session *session, const WCHAR *format, ...);
 DWORD verb_install(struct session *session);
 DWORD verb_uninstall(struct session *session);
 DWORD verb_rollback(struct session *session);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What is installed, and the journal of the last install, both in the registry so that another process, or the next start of
- * Windows, can carry on.
+ * What is installed, and the journal of the last install, both in the registry so that another process, or the next
+ * start of Windows, can carry on.
  *
  *   HKLM\SOFTWARE\GPLPV\Drivers        <driver> = the name under which Windows keeps its INF (oem12.inf)
- *   HKLM\SOFTWARE\GPLPV\Drivers\Undo   "<step> <driver>" = what its undo needs; written before the step changes anything
+ *   HKLM\SOFTWARE\GPLPV\Drivers\Undo   "<step> <driver>" = what its undo needs; written before anything changes
  *
  * An install that was cut short leaves its journal incomplete: the next one adds to it, and so can still undo both.
  */
@@ -95,7 +95,7 @@ DWORD record_delete(struct session *session, const struct driver *driver)
 
     (void)driver;
     if (session->failed) {
-        text_copy(session->detail, COUNT_OF(session->detail), L"kept, for steps above failed");
+        step_detail(session, L"kept, for steps above failed");
         return ERROR_SUCCESS;
     }
     RegDeleteKeyW(HKEY_LOCAL_MACHINE, JOURNAL_KEY);
@@ -160,7 +160,10 @@ DWORD journal_mark(struct session *session, const WCHAR *prior)
     return write_text(JOURNAL_KEY, name, prior);
 }
 
-/* Marks unless an earlier install put the driver in: Windows may carry that one out at any time, and it is not ours to undo. */
+/*
+ * Marks unless an earlier install put the driver in: Windows may carry that one out at any time, and it is not ours to
+ * undo.
+ */
 DWORD journal_mark_new(struct session *session, const struct driver *driver)
 {
     WCHAR inf[MAX_PATH];

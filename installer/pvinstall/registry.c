@@ -5,8 +5,8 @@
 #include "pvinstall.h"
 
 /*
- * The value's data with two terminators behind it, and how many characters it has without them. The caller frees it. NULL
- * with GetLastError; ERROR_FILE_NOT_FOUND when there is no such value.
+ * The value's data with two terminators behind it, and how many characters it has without them. The caller frees it.
+ * NULL with GetLastError; ERROR_FILE_NOT_FOUND when there is no such value.
  */
 WCHAR *registry_read(HKEY key, const WCHAR *name, DWORD *type, DWORD *length)
 {

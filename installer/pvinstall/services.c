@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The drivers' services. Whether one could start is read from the registry, because what matters is the next start of Windows,
- * and because every control set has its own.
+ * The drivers' services. Whether one could start is read from the registry, because what matters is the next start of
+ * Windows, and because every control set has its own.
  */
 #include "pvinstall.h"
 #include <winsvc.h>
 
 #define STOP_WAIT_MS 5000
-#define STOP_STEP_MS 100
+#define GONE_WAIT_MS 1000
+#define WAIT_STEP_MS 100
 #define CONTROL_SET L"SYSTEM\\CurrentControlSet"
 
 /* The file an ImagePath means (Windows Driver Kit, "INF AddService Directive": four spellings in use). */
@@ -111,85 +112,101 @@ DWORD service_check(struct session *session, const struct driver *driver)
     if (!service_image(set, driver->name, path, COUNT_OF(path)))
         error = journal_mark_new(session, driver);
     else if (marked_for_deletion(set, driver->name)) {
-        text_copy(session->detail, COUNT_OF(session->detail), L"restart Windows first");
+        step_detail(session, L"restart Windows first");
         error = ERROR_SERVICE_MARKED_FOR_DELETE;
     } else if (file_exists(path) && !file_is_ours(path)) {
-        text_format(session->detail, COUNT_OF(session->detail), L"its file %s is another product's: remove that one first", path);
+        step_detail(session, L"its file %s is another product's: remove that one first", path);
         error = ERROR_SERVICE_EXISTS;
     }
     RegCloseKey(set);
     return error;
 }
 
-/* Ours by its file; when that has gone, by our record. */
-static BOOL service_is_ours(const struct driver *driver)
+static BOOL image_now(const struct driver *driver, WCHAR *path, DWORD room)
 {
-    WCHAR path[MAX_PATH];
     HKEY set = open_current_set();
-    BOOL known = set && service_image(set, driver->name, path, COUNT_OF(path));
+    BOOL found = set && service_image(set, driver->name, path, room);
 
     if (set)
         RegCloseKey(set);
-    return known && (file_exists(path) ? file_is_ours(path) : record_exists());
+    return found;
 }
 
-/* TRUE when the service is stopped; most drivers cannot be before Windows restarts. */
-static BOOL stop(SC_HANDLE service)
+/* Ours by its file; when that has gone, by our record. */
+static BOOL service_is_ours(const WCHAR *image)
+{
+    return file_exists(image) ? file_is_ours(image) : record_exists();
+}
+
+/* Most drivers do not stop before Windows restarts. */
+static void stop(SC_HANDLE service)
 {
     SERVICE_STATUS status;
     DWORD waited;
 
-    if (!QueryServiceStatus(service, &status) || status.dwCurrentState == SERVICE_STOPPED)
-        return TRUE;
     if (!ControlService(service, SERVICE_CONTROL_STOP, &status))
-        return FALSE;
-    for (waited = 0; waited < STOP_WAIT_MS; waited += STOP_STEP_MS) {
-        if (!QueryServiceStatus(service, &status) || status.dwCurrentState == SERVICE_STOPPED)
-            return TRUE;
-        Sleep(STOP_STEP_MS);
+        return;
+    for (waited = 0; waited < STOP_WAIT_MS && status.dwCurrentState != SERVICE_STOPPED; waited += WAIT_STEP_MS) {
+        Sleep(WAIT_STEP_MS);
+        if (!QueryServiceStatus(service, &status))
+            return;
     }
-    return FALSE;
 }
 
-static DWORD stop_and_delete(struct session *session, SC_HANDLE service)
+static DWORD stop_and_delete(const WCHAR *name)
 {
-    BOOL stopped = stop(service);
-    DWORD error = DeleteService(service) ? ERROR_SUCCESS : GetLastError();
+    SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
+    SC_HANDLE service;
+    DWORD error = ERROR_SUCCESS;
 
-    if (error == ERROR_SERVICE_MARKED_FOR_DELETE) {
-        stopped = FALSE;
-        error = ERROR_SUCCESS;
+    if (manager == NULL)
+        return GetLastError();
+    service = OpenServiceW(manager, name, SERVICE_STOP | SERVICE_QUERY_STATUS | DELETE);
+    if (service == NULL)
+        error = GetLastError();
+    else {
+        stop(service);
+        if (!DeleteService(service))
+            error = GetLastError();
+        CloseServiceHandle(service);
     }
-    if (!error && !stopped) {
-        session->restart = TRUE;
-        text_copy(session->detail, COUNT_OF(session->detail), L"in use; goes at the next start");
+    CloseServiceHandle(manager);
+    return error == ERROR_SERVICE_DOES_NOT_EXIST || error == ERROR_SERVICE_MARKED_FOR_DELETE ? ERROR_SUCCESS : error;
+}
+
+/* A service that runs, or that anybody holds a handle to, is only marked, and goes with the last of them. */
+static BOOL gone_soon(const struct driver *driver)
+{
+    WCHAR path[MAX_PATH];
+    DWORD waited;
+
+    for (waited = 0; image_now(driver, path, COUNT_OF(path)); waited += WAIT_STEP_MS) {
+        if (waited >= GONE_WAIT_MS)
+            return FALSE;
+        Sleep(WAIT_STEP_MS);
     }
-    return error;
+    return TRUE;
 }
 
 DWORD service_remove(struct session *session, const struct driver *driver)
 {
-    SC_HANDLE manager, service;
+    WCHAR path[MAX_PATH];
     DWORD error;
 
-    if (!service_is_ours(driver))
+    if (!image_now(driver, path, COUNT_OF(path)))
         return ERROR_SUCCESS;
+    if (!service_is_ours(path)) {
+        step_detail(session, L"its file %s is another product's: it stays", path);
+        return ERROR_SUCCESS;
+    }
     if (filter_names(driver)) {
-        text_copy(session->detail, COUNT_OF(session->detail), L"a class filter entry still names it");
+        step_detail(session, L"a class filter entry still names it");
         return ERROR_BUSY;
     }
-    manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
-    if (manager == NULL)
-        return GetLastError();
-    service = OpenServiceW(manager, driver->name, SERVICE_STOP | SERVICE_QUERY_STATUS | DELETE);
-    if (service) {
-        error = stop_and_delete(session, service);
-        CloseServiceHandle(service);
-    } else {
-        error = GetLastError();
-        if (error == ERROR_SERVICE_DOES_NOT_EXIST)
-            error = ERROR_SUCCESS;
+    error = stop_and_delete(driver->name);
+    if (!error && !gone_soon(driver)) {
+        session->restart = TRUE;
+        step_detail(session, L"in use; goes at the next start");
     }
-    CloseServiceHandle(manager);
     return error;
 }

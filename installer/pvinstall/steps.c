@@ -2,9 +2,9 @@
  *
  * What installing consists of, and the engine that runs it forwards and backwards.
  *
- * The order is a matter of life and death at one point: a class filter whose driver is missing keeps Windows from booting.
- * So the filter entry is the last thing to come and the first to go, and the rows that remove its service and its file
- * refuse to while an entry still names it.
+ * The order is a matter of life and death at one point: a class filter whose driver is missing keeps Windows from
+ * booting. So the filter entry is the last thing to come and the first to go, and the rows that remove its service and
+ * its file refuse to while an entry still names it.
  */
 #include "pvinstall.h"
 
@@ -15,6 +15,15 @@ const struct driver drivers[DRIVER_COUNT] = {
     { L"xenstub", { L"XEN\\console", L"XEN\\vfb", L"XEN\\vkbd", NULL } },
     { L"xenpci", { L"PCI\\VEN_5853&DEV_0001", NULL } }
 };
+
+void step_detail(struct session *session, const WCHAR *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    text_format_list(session->detail, COUNT_OF(session->detail), format, list);
+    va_end(list);
+}
 
 static DWORD nothing(struct session *session, const struct driver *driver)
 {
@@ -30,9 +39,9 @@ static DWORD rescan_note(struct session *session, const struct driver *driver)
 }
 
 /*
- * A row's check, where undoing has more to do than applying did: "file" and "service" only note on the way in what was not
- * there before, because Windows itself creates both when it installs an INF. Devices are rescanned after all INFs have gone,
- * or Windows would find them again.
+ * A row's check, where undoing has more to do than applying did: "file" and "service" only note on the way in what was
+ * not there before, because Windows itself creates both when it installs an INF. Devices are rescanned after all INFs
+ * have gone, or Windows would find them again.
  */
 static const struct step steps[] = {
     { EXIT_PACKAGE, L"package", package_check, nothing, NULL },
@@ -92,8 +101,8 @@ static DWORD run(struct session *session, const struct step *step, BOOL undo)
 }
 
 /*
- * Undoes the rows from the last to the first: all of them, or those in the journal. One that fails does not stop the others.
- * Returns the exit code of the first that failed.
+ * Undoes the rows from the last to the first: all of them, or those in the journal. One that fails does not stop the
+ * others. Returns the exit code of the first that failed.
  */
 static DWORD unwind(struct session *session, BOOL all)
 {
@@ -124,7 +133,8 @@ static DWORD finish(struct session *session, DWORD code)
 
     if (error) {
         error_text(error, text, COUNT_OF(text));
-        log_line(L"%12sa class filter entry without its driver may remain: do not restart: %x %s", session->verb, error, text);
+        log_line(L"%12sa class filter entry without its driver may remain: do not restart: %x %s", session->verb, error,
+                 text);
         return EXIT_DANGLING;
     }
     log_line(L"%12sclass filter entries without their driver: %u found, none left", session->verb, removed);

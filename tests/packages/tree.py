@@ -38,12 +38,19 @@ class Tree:
         if path is not None:
             environment["PATH"] = path
         running = subprocess.Popen(
-            command, cwd=self.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         if until:
             while not until():
                 assert running.poll() is None, "the build ended before it could be interrupted"
-            running.send_signal(signal.SIGINT)
+            # A terminal sends it to every process in the foreground.
+            os.killpg(running.pid, signal.SIGINT)
         output, _ = running.communicate()
         return Outcome(running.returncode, output)
 

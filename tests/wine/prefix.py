@@ -45,6 +45,9 @@ ENVIRONMENT = {
 SHARED_FOLDERS = ("system32", "syswow64", "winsxs")
 SHARED_SUFFIXES = (".dll", ".exe", ".drv", ".ocx", ".cpl", ".acm", ".tlb", ".ds", ".nls")
 
+# Wine makes them on first use, which would look like something that a package left behind.
+FOLDERS_WINE_LACKS = ("Installer", "system32/catroot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}")
+
 
 class MachineError(Exception):
     """The machine cannot be made or did not do what it was told; the hint says what to do about it."""
@@ -316,7 +319,8 @@ def _settle(folder: Path) -> None:
         raise MachineError(f"wineboot made no registry in {prefix}.")
     (prefix / ".update-timestamp").write_text("disable\n")
     (folder / "console.log").unlink()
-    (prefix / "drive_c" / "windows" / "Installer").mkdir()
+    for folder_of_windows in FOLDERS_WINE_LACKS:
+        (prefix / "drive_c" / "windows" / folder_of_windows).mkdir(parents=True, exist_ok=True)
     for link in [path for path in prefix.rglob("*") if path.is_symlink() and path.name != "c:"]:
         link.unlink()
         if "drive_c" in link.parts:

@@ -14,7 +14,7 @@ from .windows import SERVICES, Windows, wait_until
 FOREIGN = "vendorflt"
 DRIVERS = "C:\\windows\\system32\\drivers"
 HELPER_LOG = "c:\\windows\\gplpv.log"
-# The folder from which a NSIS uninstaller deletes its own file.  Windows deletes it at the next start, Wine only the file.
+# Where a NSIS uninstaller deletes itself from.  Windows deletes the folder at the next start, Wine only the file in it.
 NSIS_TEMPORARY = "c:\\users\\tester\\temp\\~nsu1.tmp"
 BOOT_START = 0
 AUTO_START = 2

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
 
-from .package import SYSTEM_CLASS, UNINSTALL_KEY, Package, upper_filters
-from .prefix import hardware
+from .package import Package
 from .windows import SERVICES, Windows
 
-INSTALLER_KEY = "HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Installer"
+SOFTWARE = "HKLM\\Software\\Microsoft\\Windows\\CurrentVersion"
 INSTALL_FAILURE = 1603
 INSTALL_PLATFORM_UNSUPPORTED = 1633
 NSIS_REFUSED = 3
@@ -20,86 +19,96 @@ NSIS_REFUSED = 3
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A Windows, and the variant that is for it."""
+    """A Windows, a package brought to it, and the variant that is for it."""
 
-    machine: str
+    hardware: str
     version: str
-    right: str
+    package: str
+    right: str = ""
 
     def __str__(self) -> str:
-        return f"{self.machine}-{self.version}"
+        return f"{self.package} on {self.hardware} {self.version}"
 
 
-SERVER_X64 = Elsewhere("x64", "win2003", "2003x64")
-VISTA_X64 = Elsewhere("x64", "vista", "Vista2008x64")
-SEVEN_X64 = Elsewhere("x64", "win7", "Vista2008x64")
-XP_X64 = Elsewhere("wow64", "winxp64", "XPx64")
-W2000 = Elsewhere("x32", "win2k", "2000x32")
-SERVER_X32 = Elsewhere("x32", "win2003", "2003x32")
-VISTA_X32 = Elsewhere("x32", "vista", "Vista2008x32")
-CASES = [
-    *((there, "XPx64 debug") for there in (SERVER_X64, VISTA_X64, SEVEN_X64)),
-    *((there, "XPx32") for there in (W2000, SERVER_X32, VISTA_X32, XP_X64)),
+WRONG = [
+    Elsewhere("x64", "win2003", "XPx64 debug", "2003x64 debug"),
+    Elsewhere("x64", "vista", "XPx64 debug", "Vista2008x64 debug"),
+    Elsewhere("x64", "win7", "XPx64 debug", "Vista2008x64 debug"),
+    Elsewhere("x32", "win2k", "XPx32", "2000x32"),
+    Elsewhere("x32", "win2003", "XPx32", "2003x32"),
+    Elsewhere("x32", "vista", "XPx32", "Vista2008x32"),
+    Elsewhere("wow64", "winxp64", "XPx32", "XPx64"),
 ]
+TOO_NEW = [Elsewhere("x64", "win10", "XPx64 debug")]
+TOO_NARROW = [Elsewhere("x32", "winxp", "XPx64 debug")]
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """A machine and what was on it; a refused package leaves it so, and both formats are tried on one."""
+
+    place: Elsewhere
+    machine: Windows
+    files: set[str]
+    keys: set[str]
+
+    @classmethod
+    def begin(cls, place: Elsewhere) -> Untouched:
+        machine = Windows(place.hardware)
+        try:
+            if place.version != machine.hardware.version:
+                machine.set_version(place.version)
+            return cls(place, machine, machine.files(), registry_keys(machine))
+        except BaseException:
+            machine.close()
+            raise
+
+    def check(self) -> None:
+        assert self.machine.files() == self.files
+        assert registry_keys(self.machine) == self.keys
+
+
+def registry_keys(machine: Windows) -> set[str]:
+    """All keys below those that an installation adds to."""
+    return {f"{top}\\{key}" for top in (SERVICES, SOFTWARE) for key in machine.registry(top)}
 
 
 @pytest.fixture(scope="module")
-def there(request: pytest.FixtureRequest) -> Iterator[Windows]:
-    """The machine; a refused package leaves it as it was, so both formats are tried on one."""
-    place: Elsewhere = request.param
-    windows = Windows(place.machine)
-    try:
-        if place.version != hardware(place.machine).version:
-            windows.set_version(place.version)
-        yield windows
-    finally:
-        windows.close()
+def there(request: pytest.FixtureRequest) -> Iterator[Untouched]:
+    untouched = Untouched.begin(request.param)
+    yield untouched
+    untouched.machine.close()
 
 
 @pytest.mark.parametrize("suffix", ["msi", "exe"])
-@pytest.mark.parametrize(("there", "name", "right"), [(e, n, e.right) for e, n in CASES], indirect=["there"], ids=str)
+@pytest.mark.parametrize("there", WRONG, indirect=True, ids=str)
 def test_the_right_package_is_named_and_nothing_installed(
-    there: Windows, name: str, right: str, suffix: str, packages: Mapping[str, Package]
+    there: Untouched, suffix: str, packages: Mapping[str, Package]
 ) -> None:
-    package = packages[f"{name}.{suffix}"]
-    files, software = there.files(), _keys(there)
-    outcome = package.install(there)
-    matrix = package.variant.matrix
-    [variant] = [one for one in matrix.variants() if one.name == right + (" debug" if package.variant.debug else "")]
+    package = packages[f"{there.place.package}.{suffix}"]
+    outcome = package.install(there.machine)
     assert outcome.exit_code == (INSTALL_FAILURE if package.is_msi else NSIS_REFUSED), outcome.log
-    assert f"The package for this computer is '{variant.package(suffix)}'." in outcome.log
-    assert there.files() == files
-    assert _keys(there) == software
+    [right] = [variant for variant in package.variant.matrix.variants() if variant.name == there.place.right]
+    assert f"The package for this computer is '{right.package(suffix)}'." in outcome.log
+    there.check()
 
 
 @pytest.mark.parametrize("suffix", ["msi", "exe"])
+@pytest.mark.parametrize("there", TOO_NEW, indirect=True, ids=str)
 def test_a_windows_that_no_package_is_for_is_told_so(
-    suffix: str, windows: Callable[[str], Windows], packages: Mapping[str, Package]
+    there: Untouched, suffix: str, packages: Mapping[str, Package]
 ) -> None:
-    machine = windows("x64")
-    machine.set_version("win10")
-    files, keys = machine.files(), _keys(machine)
-    outcome = packages[f"XPx64 debug.{suffix}"].install(machine)
-    assert outcome.exit_code in (INSTALL_FAILURE, NSIS_REFUSED), outcome.log
+    package = packages[f"{there.place.package}.{suffix}"]
+    outcome = package.install(there.machine)
+    assert outcome.exit_code == (INSTALL_FAILURE if package.is_msi else NSIS_REFUSED), outcome.log
     assert "No GPLPV package is made for the Windows on this computer." in outcome.log
-    assert machine.files() == files
-    assert _keys(machine) == keys
+    there.check()
 
 
+@pytest.mark.parametrize("there", TOO_NARROW, indirect=True, ids=str)
 def test_windows_installer_itself_refuses_64_bit_packages_on_32_bit_windows(
-    windows: Callable[[str], Windows], packages: Mapping[str, Package]
+    there: Untouched, packages: Mapping[str, Package]
 ) -> None:
-    machine = windows("x32")
-    files = machine.files()
-    outcome = packages["XPx64 debug.msi"].install(machine)
+    outcome = packages[f"{there.place.package}.msi"].install(there.machine)
     assert outcome.exit_code == INSTALL_PLATFORM_UNSUPPORTED, outcome.log
-    assert machine.files() == files
-
-
-def _keys(machine: Windows) -> set[str]:
-    """The registry keys that an installation adds to."""
-    return {
-        f"{top}\\{key}"
-        for top in (SERVICES, SYSTEM_CLASS, UNINSTALL_KEY, INSTALLER_KEY)
-        for key in machine.registry(top)
-    } | {repr(upper_filters(machine))}
+    there.check()

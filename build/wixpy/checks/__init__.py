@@ -15,6 +15,12 @@ CHECKS = (*data.CHECKS, *actions.CHECKS, *package.CHECKS)
 
 
 def run(database: Database) -> list[Finding]:
-    """All findings, errors first; empty for a sound package."""
+    """All findings, errors first; empty for a sound package.
+
+    When standard tables lack columns (ICE06) there is nothing for other checks to go by, and only that is reported.
+    """
+    findings = list(data.columns(database))
+    if findings:
+        return findings
     findings = [finding for rule in CHECKS for finding in rule(database)]
     return sorted(findings, key=lambda finding: (finding.level, finding.rule, finding.table, str(finding.key)))

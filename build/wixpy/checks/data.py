@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""ICE03: every cell against its column (type, range, permitted values, category, foreign key), and ICE69: references in
-formatted text.  Data categories: Windows Installer SDK, “Column Data Types”."""
+"""ICE06: the columns that standard tables have; ICE03: every cell against its column (type, range, permitted values,
+category, foreign key); ICE69: references in formatted text.  Data categories: Windows Installer SDK, “Column Data
+Types”.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 
+from wixpy import schema
 from wixpy.checks.finding import Finding, Level, at
 from wixpy.database import Database, Row
 from wixpy.filenames import is_long, is_short
@@ -80,12 +83,25 @@ CATEGORIES: dict[str, Callable[[str], bool]] = {
 }
 
 
+def columns(database: Database) -> Iterator[Finding]:
+    """ICE06: a standard table has its columns in the standard order; others may follow."""
+    for name, table in database.tables.items():
+        expected = schema.standard().get(name)
+        if expected is None:
+            continue
+        for position, like in enumerate(expected.columns):
+            column = table.columns[position] if position < len(table.columns) else None
+            if column is None or (column.name, column.is_integer, column.key) != (like.name, like.is_integer, like.key):
+                yield Finding("ICE06", f"column {position + 1} of {name} is not {like.name}", name)
+                break
+
+
 def _keys(database: Database, column: Column) -> set[Cell]:
     """The values that a foreign key may have."""
     values: set[Cell] = set()
     for table in (column.key_table or "").split(";"):
         position = (column.key_column or 1) - 1
-        values.update(row.cells[position] for row in database.rows(table))
+        values.update(row.cells[position] for row in database.rows(table) if 0 <= position < len(row.cells))
     return values
 
 

@@ -190,6 +190,10 @@ class Compilation:
         """Note a name whose short form is chosen at the end; ``store`` receives ``short|long`` or ``long``."""
         self.names.append(NamePair(node, directory, long, short, store))
 
+    def into(self, row: Row, column: str) -> Callable[[str], None]:
+        """Stores a name into a cell."""
+        return lambda value: self.database.replace(row, **{column: value})
+
     def make_id(self, prefix: str, *parts: object) -> str:
         """An identifier derived from what it stands for."""
         return prefix + uuid.uuid5(NAMESPACE, "\0".join(map(str, parts))).hex.upper()

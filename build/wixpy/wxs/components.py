@@ -90,8 +90,7 @@ def directory(compilation: Compilation, node: Node, parent: str | None = None) -
         label = "SourceDir"
     row = compilation.insert(node, "Directory", name, parent, label or ".")
     if label not in (None, ".", "SourceDir"):
-        store = lambda value: compilation.database.replace(row, DefaultDir=value)  # noqa: E731
-        compilation.name(node, f"directory {parent}", str(label), short, store)
+        compilation.name(node, f"directory {parent}", str(label), short, compilation.into(row, "DefaultDir"))
     elif short:
         raise node.error(f"the directory {name} has a ShortName but no Name", "give Name")
     compilation.dispatch(node, DIRECTORY_CHILDREN, name)
@@ -110,6 +109,8 @@ def component_group(compilation: Compilation, node: Node) -> None:
         raise node.error(f"the component group {name} is defined twice", "give one another Id")
     members = compilation.groups[name] = []
     default = node.get("Directory")
+    if default is not None:
+        compilation.refer(node, "Directory", default)
     for child in node.children:
         if child.name == "Component":
             component(compilation, child, default)
@@ -213,8 +214,7 @@ def _remove_file(compilation: Compilation, node: Node, this: Component) -> None:
     pair = f"{short}|{name}" if short else name
     row = compilation.insert(node, "RemoveFile", node.need("Id"), this.name, pair, target, mode)
     if "*" not in name and "?" not in name:
-        store = lambda value: compilation.database.replace(row, FileName=value)  # noqa: E731
-        compilation.name(node, f"removal {row.key} {target}", name, short, store)
+        compilation.name(node, f"removal {row.key} {target}", name, short, compilation.into(row, "FileName"))
 
 
 def _remove_folder(compilation: Compilation, node: Node, this: Component) -> None:
@@ -354,7 +354,7 @@ def _shortcut(compilation: Compilation, node: Node, this: Component, within: str
     )  # fmt: skip
     if advertise:
         compilation.advertised.append((str(row.key[0]), this.name, node))
-    store = lambda value: compilation.database.replace(row, Name=value)  # noqa: E731
+    store = compilation.into(row, "Name")
     compilation.name(node, f"shortcuts {place}", node.need("Name"), node.get("ShortName"), store)
 
 

@@ -67,9 +67,9 @@ def _folders(compilation: Compilation, payloads: list[Payload]) -> list[list[cab
     """The files of a cabinet in folders of at most 1 GiB; times before 1980 become the first that a cabinet knows."""
     time = compilation.time if compilation.epoch >= CABINET_EPOCH else cab.from_dos_time(0, 0)
     folders: list[list[cab.CabinetFile]] = []
-    size = FOLDER_SIZE
+    size = 0
     for payload in payloads:
-        if size + len(payload.content) > FOLDER_SIZE:
+        if not folders or size + len(payload.content) > FOLDER_SIZE:
             folders.append([])
             size = 0
         folders[-1].append(cab.CabinetFile(payload.key, payload.content, time, payload.attributes))

@@ -6,7 +6,7 @@
  *   - 2n+1 backslashes before a quote are n backslashes and the quote itself;
  *   - "" inside a quoted part is one quote and ends the part;
  *   - backslashes anywhere else are themselves;
- *   - the program's own name ends at its closing quote or at a blank, and has no escapes: a path may end in a backslash.
+ *   - the program's own name ends at its closing quote or at a blank, and has no escapes: it may end in a backslash.
  */
 #include "user.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Lines to the console and, when one is open, to a log file (UTF-8, appended). A log that cannot be written never stops the
- * work it reports on.
+ * Lines to the console and, when one is open, to a log file (UTF-8, appended). A log that cannot be written never
+ * stops the work it reports on.
  */
 #include "user.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The memory functions that compilers call on their own account (structure copies, cleared arrays). They belong to the C
- * runtime, and these programs link none.
+ * The memory functions that compilers call on their own account (structure copies, cleared arrays). They belong to the
+ * C runtime, and these programs link none.
  */
 #include <stddef.h>
 

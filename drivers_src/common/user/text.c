@@ -101,8 +101,8 @@ static void put_number(struct sink *sink, DWORD value, DWORD base, DWORD digits)
 }
 
 /*
- * Writes format with %s (WCHAR string; %20s pads on the right), %u (DWORD), %2u (two digits, zeros in front), %x (DWORD as
- * 0x and eight digits) and %% replaced. Always terminates; FALSE when it had to cut.
+ * Writes format with %s (WCHAR string; %20s pads on the right), %u (DWORD), %2u (two digits, zeros in front), %x
+ * (DWORD as 0x and eight digits) and %% replaced. Always terminates; FALSE when it had to cut.
  */
 BOOL text_format_list(WCHAR *out, DWORD room, const WCHAR *format, va_list list)
 {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -36,7 +37,7 @@ Compile = Callable[..., Database]
 
 @pytest.fixture
 def source(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a source with one component and one file: `inside` that component, `beside` it, or in the product's body."""
+    """Writes a source with one component of one file; more goes `inside` it, `beside` it or into the product."""
 
     def write(body: str = "", *, inside: str = "", beside: str = "") -> Path:
         (tmp_path / "main.txt").write_text("content\n" * 10)
@@ -68,7 +69,8 @@ def run() -> Callable[..., str]:
         if shutil.which(program) is None:
             pytest.fail(f"{program} is missing; install it: apt-get install --no-install-recommends msitools")
         command = [program, *map(str, arguments)]
-        return subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=60).stdout
+        done = subprocess.run(command, check=True, capture_output=True, env={**os.environ, "TZ": "UTC"}, timeout=60)
+        return done.stdout.decode("utf-8", "surrogateescape")
 
     return call
 

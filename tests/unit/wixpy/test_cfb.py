@@ -85,7 +85,7 @@ def directory(data: bytes) -> list[bytes]:
 
 
 def black_height(entries: list[bytes], number: int, low: str, high: str) -> int:
-    """The count of black nodes on every path; fails when order, colours or balance break the rules of [MS-CFB] 2.6.4."""
+    """The count of black nodes on every path; fails when order, colours or balance break [MS-CFB] 2.6.4."""
     if number == 0xFFFFFFFF:
         return 1
     entry = entries[number]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import olefile
@@ -89,6 +88,14 @@ def test_an_empty_table_is_defined_without_a_stream() -> None:
     assert [column.type for column in back.tables["Own"].columns] == ["s72", "I4"]
 
 
+def test_replacing_cells_keeps_what_was_replaced_before() -> None:
+    database = sample()
+    row = database.rows("MsiFileHash")[0]
+    database.replace(row, HashPart1=1)
+    database.replace(row, HashPart2=2)
+    assert database.rows("MsiFileHash")[0].cells == ("file", 0, 1, 2, 1 - 2**31, 0)
+
+
 def test_cells_are_read_by_column_name() -> None:
     row = sample().get("Property", "ProductName")
     assert row is not None
@@ -147,7 +154,7 @@ def test_a_failed_commit_leaves_the_old_file_and_nothing_else(tmp_path: Path) ->
     with pytest.raises(WixpyError, match="code page"):
         broken.commit(path)
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["x.msi"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

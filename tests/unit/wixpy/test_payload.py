@@ -42,7 +42,9 @@ def test_names_that_windows_does_not_allow(name: str) -> None:
     assert not is_long(name)
 
 
-@pytest.mark.parametrize("name", ["shutdownmon.exe", "a long name.html", ".gitignore", "été.txt", "a+b", "no extension"])
+@pytest.mark.parametrize(
+    "name", ["shutdownmon.exe", "a long name.html", ".gitignore", "été.txt", "a+b", "no extension"]
+)
 def test_shortened_names_are_short_and_keep_the_extension(name: str) -> None:
     short = shorten(name, set())
     assert is_short(short)

@@ -64,7 +64,7 @@ def test_msiinfo_lists_the_tables(built: Path, run: Callable[..., str]) -> None:
 
 
 def test_msiinfo_prints_the_summary(built: Path, run: Callable[..., str]) -> None:
-    printed = run("msiinfo", "suminfo", built).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    printed = run("msiinfo", "suminfo", built)
     assert "Template: x64;1033" in printed
     assert "Comments: for readers" in printed
     assert f"Revision number (UUID): {wixpy.open(built).summary[Pid.REVISION]}" in printed
@@ -119,3 +119,18 @@ def test_media_two_is_stored_and_media_one_compressed(built: Path) -> None:
     assert len(streams["one.cab"]) < len(FILES["text.txt"]) / 2
     assert len(streams["two.cab"]) > 220_000
     assert streams["two.cab"][44 - 2 + 0] == Compression.NONE
+
+
+def test_msiextract_unpacks_a_package_of_empty_files_only(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "sample.wxs").write_text(
+        """<Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
+        <Product Name="Empty" Manufacturer="Maker" Version="1" Language="1033"
+                 UpgradeCode="6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a48">
+        <Package/><MediaTemplate EmbedCab="yes"/>
+        <Feature Id="All"><Component Id="A" Directory="TARGETDIR"><File Source="empty.txt"/></Component></Feature>
+        </Product></Wix>"""
+    )
+    wixpy.build(tmp_path / "sample.wxs", tmp_path / "sample.msi", epoch=0)
+    run("msiextract", "-C", tmp_path / "out", tmp_path / "sample.msi")
+    assert [path.read_bytes() for path in (tmp_path / "out").rglob("empty.txt")] == [b""]

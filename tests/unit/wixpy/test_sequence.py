@@ -23,7 +23,13 @@ def test_after_and_before_a_standard_action() -> None:
 
 
 def test_those_after_the_left_come_before_those_before_the_right() -> None:
-    assert order(Step("B", None, before="Second"), Step("A", None, after="First")) == ["First", "A", "B", "Second", "Third"]
+    assert order(Step("B", None, before="Second"), Step("A", None, after="First")) == [
+        "First",
+        "A",
+        "B",
+        "Second",
+        "Third",
+    ]
 
 
 def test_chains_are_sorted_whatever_the_order_of_the_source() -> None:
@@ -42,7 +48,13 @@ def test_both_before_and_after() -> None:
 
 
 def test_before_the_first_and_after_the_last() -> None:
-    assert order(Step("A", None, before="First"), Step("Z", None, after="Third")) == ["A", "First", "Second", "Third", "Z"]
+    assert order(Step("A", None, before="First"), Step("Z", None, after="Third")) == [
+        "A",
+        "First",
+        "Second",
+        "Third",
+        "Z",
+    ]
 
 
 def test_the_ends_of_an_installation_are_kept() -> None:

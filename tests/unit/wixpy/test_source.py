@@ -10,7 +10,8 @@ import pytest
 
 from wixpy.database import Database
 from wixpy.errors import WixpyError
-from wixpy.wxs import compile, grammar, source as reader
+from wixpy.wxs import compile, grammar
+from wixpy.wxs import source as reader
 
 ROOT = '<Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">{}</Wix>'
 Source = Callable[..., Path]
@@ -117,6 +118,7 @@ def test_rows_know_the_element_they_come_from(source: Source) -> None:
     path = source("<Property Id='HERE' Value='1'/>")
     database, places = compile(path, {}, 0)
     assert isinstance(database, Database)
-    assert places["Property", ("HERE",)].line == path.read_text("utf-8").split("\n").index(
-        "<Property Id='HERE' Value='1'/>"
-    ) + 1
+    assert (
+        places["Property", ("HERE",)].line
+        == path.read_text("utf-8").split("\n").index("<Property Id='HERE' Value='1'/>") + 1
+    )

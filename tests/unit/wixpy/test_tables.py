@@ -84,16 +84,58 @@ def test_every_foreign_key_of_the_standard_schema_has_its_table() -> None:
 
 def test_keys_of_the_standard_schema_come_first() -> None:
     for table in schema.standard().values():
-        assert [column.key for column in table.columns] == sorted([c.key for c in table.columns], reverse=True), table.name
+        assert [column.key for column in table.columns] == sorted([c.key for c in table.columns], reverse=True), (
+            table.name
+        )
         assert table.key_count > 0
 
 
 def test_the_tables_that_issue_names_are_there() -> None:
-    wanted = """Property Directory Component Feature FeatureComponents File Media Registry RemoveRegistry RemoveFile
-    CreateFolder ServiceInstall ServiceControl CustomAction Binary Icon LaunchCondition Upgrade Shortcut IniFile
-    Environment AppSearch RegLocator Signature DrLocator CompLocator Condition Dialog Control ControlEvent
-    ControlCondition EventMapping TextStyle UIText ActionText Error RadioButton ListBox ComboBox CheckBox MsiFileHash
-    LockPermissions _Validation""".split()
+    wanted = [
+        "Property",
+        "Directory",
+        "Component",
+        "Feature",
+        "FeatureComponents",
+        "File",
+        "Media",
+        "Registry",
+        "RemoveRegistry",
+        "RemoveFile",
+        "CreateFolder",
+        "ServiceInstall",
+        "ServiceControl",
+        "CustomAction",
+        "Binary",
+        "Icon",
+        "LaunchCondition",
+        "Upgrade",
+        "Shortcut",
+        "IniFile",
+        "Environment",
+        "AppSearch",
+        "RegLocator",
+        "Signature",
+        "DrLocator",
+        "CompLocator",
+        "Condition",
+        "Dialog",
+        "Control",
+        "ControlEvent",
+        "ControlCondition",
+        "EventMapping",
+        "TextStyle",
+        "UIText",
+        "ActionText",
+        "Error",
+        "RadioButton",
+        "ListBox",
+        "ComboBox",
+        "CheckBox",
+        "MsiFileHash",
+        "LockPermissions",
+        "_Validation",
+    ]
     assert set(wanted) | set(SEQUENCE_TABLES) <= schema.standard().keys()
 
 

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""The command line: what it prints and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wixpy import cli
+from wixpy.database import Database
+from wixpy.summary import Pid
+
+Source = Callable[..., Path]
+
+
+@pytest.fixture
+def built(source: Source, tmp_path: Path) -> Path:
+    out = tmp_path / "x.msi"
+    assert cli.main(["build", str(source()), "-o", str(out), "--epoch", "1200000000"]) == 0
+    return out
+
+
+def test_build_defines_variables(source: Source, tmp_path: Path) -> None:
+    path, out = source("<Property Id='P' Value='$(var.A)$(var.B)'/>"), tmp_path / "x.msi"
+    assert cli.main(["build", str(path), "-o", str(out), "-d", "A=1", "-d", "B=x=y"]) == 0
+    assert Database.open(out).property("P") == "1x=y"
+
+
+def test_build_takes_its_time_from_the_environment(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    cli.main(["build", str(source()), "-o", str(tmp_path / "x.msi")])
+    assert str(Database.open(tmp_path / "x.msi").summary[Pid.CREATED]) == "2001-09-09 01:46:40+00:00"
+
+
+def test_build_without_a_time_is_reproducible(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    cli.main(["build", str(source()), "-o", str(tmp_path / "x.msi")])
+    assert str(Database.open(tmp_path / "x.msi").summary[Pid.CREATED]).startswith("1980-01-01")
+
+
+def test_an_error_has_its_place_and_a_hint(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = source("<Featrue/>")
+    assert cli.main(["build", str(path), "-o", str(tmp_path / "x.msi")]) == 1
+    printed = capsys.readouterr().err
+    assert f"wixpy: error: {path}:11: Product has no element Featrue" in printed
+    assert "hint: did you mean Feature" in printed
+
+
+def test_warnings_do_not_fail_a_build(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = source(f"<CustomAction Id='A' FileKey='main' ExeCommand='{'x' * 300}'/>")
+    assert cli.main(["build", str(path), "-o", str(tmp_path / "x.msi")]) == 0
+    assert "ICE03 warning" in capsys.readouterr().err
+
+
+def test_check_of_a_sound_package(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", str(built)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_check_of_a_faulty_package(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = Database.open(built)
+    database.delete("FeatureComponents", "All", "Main")
+    database.commit(built)
+    assert cli.main(["check", str(built)]) == 1
+    assert "ICE21 error" in capsys.readouterr().out
+
+
+def test_tables_lists_columns_and_rows(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tables", str(built)]) == 0
+    assert "CreateFolder" not in (printed := capsys.readouterr().out)
+    assert "File* s72" in printed
+    assert cli.main(["tables", str(built), "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["Media"]["rows"] == 1
+    assert listed["Media"]["columns"][0] == {"name": "DiskId", "type": "i2", "key": True}
+
+
+def test_dump_prints_summary_and_rows(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dump", str(built)]) == 0
+    printed = capsys.readouterr().out
+    assert "template\tx64;1033" in printed
+    assert "ProductName\tSample" in printed
+    assert cli.main(["dump", str(built), "File", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert list(content["tables"]) == ["File"]
+    assert content["tables"]["File"][0]["FileSize"] == 80
+
+
+def test_dump_of_a_table_that_is_not_there(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dump", str(built), "Nothing"]) == 1
+    assert "no table Nothing" in capsys.readouterr().err
+
+
+def test_extract_unpacks_the_files(built: Path, tmp_path: Path) -> None:
+    assert cli.main(["extract", str(built), "-o", str(tmp_path / "out")]) == 0
+    content = (tmp_path / "out" / "ProgramFiles64Folder" / "Sample" / "main.txt").read_bytes()
+    assert content == (tmp_path / "main.txt").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["..", "A|../../evil", "A|/evil", "A|a\\b"])
+def test_extract_never_leaves_its_folder(
+    built: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database.open(built)
+    row = database.get("File", "main")
+    assert row is not None
+    database.replace(row, FileName=name)
+    database.commit(built)
+    assert cli.main(["extract", str(built), "-o", str(tmp_path / "out")]) == 1
+    assert "not extracted" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "tables", "dump"])
+def test_a_file_that_is_no_package(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.msi"
+    path.write_bytes(b"something else" * 1000)
+    assert cli.main([command, str(path)]) == 1
+    assert f"wixpy: error: {path}: this is not a compound file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["frobnicate"], ["build"], ["build", "x.wxs"], ["build", "x.wxs", "-o", "y", "-d", "novalue"]]
+)
+def test_a_wrong_command_line_is_exit_code_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+
+
+def test_the_module_runs(built: Path) -> None:
+    command = [sys.executable, "-m", "wixpy", "tables", str(built)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ), timeout=60)
+    assert "Property" in done.stdout
