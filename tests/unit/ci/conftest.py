@@ -46,20 +46,24 @@ def make_wheel(folder: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with the real launchers and ci/, whose lock has one package, which pip finds without a network."""
-    root = tmp_path / "a checkout"
+def make_checkout(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with the real launchers and ci/, whose locks have one package, which pip finds without a network."""
+    root = scratch / "a checkout"
     shutil.copytree(PROJECT / "ci", root / "ci", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("scons", "runtests", "pyproject.toml"):
         shutil.copy(PROJECT / name, root / name)
-    digest = make_wheel(tmp_path / "wheels")
+    digest = make_wheel(scratch / "wheels")
     for name in bootstrap.LOCKS.values():
         (root / name).write_text(f"demo==1 --hash=sha256:{digest}\n")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", (tmp_path / "wheels").as_uri())
+    monkeypatch.setenv("PIP_FIND_LINKS", (scratch / "wheels").as_uri())
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     return root
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return make_checkout(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -74,7 +78,7 @@ def steps(tmp_path: Path):
 
 
 class Machine:
-    """PATH with a package manager of its own: `apt-get install` makes the commands that the packages are named after."""
+    """PATH with a package manager of its own: `apt-get install` makes commands with the packages' names."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

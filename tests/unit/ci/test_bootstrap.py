@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,20 @@ import bootstrap
 from bootstrap import Checkout
 from progress import NO_PYTHON, NOT_ALLOWED, Failure, Steps
 
-from .conftest import PROJECT
+from .conftest import PROJECT, make_checkout
 
 
 def demo(checkout: Checkout) -> str:
     return subprocess.run([checkout.venv / "bin" / "demo"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A checkout with the environment of the tests, to look at only."""
+    with pytest.MonkeyPatch.context() as monkeypatch, Steps(tmp_path_factory.mktemp("log") / "log") as steps:
+        checkout = Checkout(make_checkout(tmp_path_factory.mktemp("made"), monkeypatch))
+        checkout.make_environment(steps, "test")
+        yield checkout
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "ci").glob("*.py")), ids=lambda path: path.name)
@@ -46,21 +56,34 @@ def test_an_old_python_starts_over_in_a_newer_one(monkeypatch: pytest.MonkeyPatc
     assert started == [str(newer), [str(newer), *sys.argv]]
 
 
-def test_the_environment_holds_the_locked_packages_and_its_scripts_run(checkout: Checkout, steps: Steps):
-    checkout.make_environment(steps, "build")
-    assert demo(checkout) == "demo runs\n"
-    assert sorted(path.name for path in checkout.root.glob(".venv*")) == [".venv"]
+def test_the_environment_holds_the_locked_packages_and_its_scripts_run(made: Checkout):
+    assert demo(made) == "demo runs\n"
+    assert sorted(path.name for path in made.root.glob(".venv*")) == [".venv"]
 
 
-def test_no_script_names_the_folder_it_was_made_in(checkout: Checkout, steps: Steps):
-    checkout.make_environment(steps, "build")
-    files = [path for path in (checkout.venv / "bin").iterdir() if not path.is_symlink()]
+def test_no_script_names_the_folder_it_was_made_in(made: Checkout):
+    files = [path for path in (made.venv / "bin").iterdir() if not path.is_symlink()]
     assert [path.name for path in files if b".venv.new" in path.read_bytes()] == []
+
+
+def test_an_environment_without_the_project_in_it_is_not_ready(made: Checkout):
+    assert made.stamp("test") == made.ingredients("test")[0]
+    assert not made.ready("test")
+
+
+def test_the_environment_of_the_tests_serves_the_build_too(made: Checkout):
+    assert made.stamp("build") == made.ingredients("build")[0]
+
+
+def test_an_environment_whose_python_is_gone_counts_as_none(checkout: Checkout):
+    checkout.venv.mkdir()
+    checkout.write(checkout.venv, "build", "stamp", b"".join(checkout.ingredients("build")))
+    assert checkout.stamp("build") == b""
 
 
 def test_a_package_with_another_hash_is_refused(checkout: Checkout, steps: Steps):
     (checkout.root / "ci/requirements.txt").write_text(f"demo==1 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(Failure, match="(?s)pip install.*DO NOT MATCH THE HASHES"):
+    with pytest.raises(Failure, match=r"(?s)pip install.*DO NOT MATCH THE HASHES"):
         checkout.make_environment(steps, "build")
     assert list(checkout.root.glob(".venv*")) == []
 
@@ -79,24 +102,6 @@ def test_what_a_killed_run_left_behind_is_no_hindrance(checkout: Checkout, steps
     checkout.make_environment(steps, "build")
     assert demo(checkout) == "demo runs\n"
     assert sorted(path.name for path in checkout.root.glob(".venv*")) == [".venv"]
-
-
-def test_an_environment_without_the_project_in_it_is_not_ready(checkout: Checkout, steps: Steps):
-    checkout.make_environment(steps, "build")
-    assert checkout.stamp("build").startswith(checkout.ingredients("build")[0])
-    assert not checkout.ready("build")
-
-
-def test_an_environment_whose_python_is_gone_counts_as_none(checkout: Checkout, steps: Steps):
-    checkout.make_environment(steps, "build")
-    (checkout.venv / "bin" / "python").unlink()
-    assert checkout.stamp("build") == b""
-
-
-def test_the_environment_of_the_tests_serves_the_build_too(checkout: Checkout, steps: Steps):
-    checkout.make_environment(steps, "test")
-    assert checkout.stamp("build") == checkout.ingredients("build")[0]
-    assert checkout.stamp("test") == checkout.ingredients("test")[0]
 
 
 def test_nothing_is_installed_where_nothing_is_missing(machine, steps: Steps):
@@ -129,7 +134,7 @@ def test_where_installing_is_forbidden_one_command_is_printed(machine, steps: St
 
 def test_a_failing_package_manager_is_quoted_and_the_command_given(machine, steps: Steps):
     machine.apt_get("echo 'Could not resolve mirror'", "exit 100")
-    with pytest.raises(Failure, match="(?s)code 100.*Could not resolve mirror") as failure:
+    with pytest.raises(Failure, match=r"(?s)code 100.*Could not resolve mirror") as failure:
         bootstrap.bring_tools(steps, machine.host(steps), ["gadget"], with_wine32=False)
     assert "apt-get update && apt-get install" in failure.value.hint
 

@@ -79,7 +79,7 @@ def test_a_failure_shows_the_last_lines_and_the_next_step(tmp_path: Path):
 
 
 def test_a_program_that_is_not_there_is_a_failure_too(tmp_path: Path):
-    with Steps(tmp_path / "log", io.StringIO()) as steps, pytest.raises(Failure, match="(?s)code 127.*No such file"):
+    with Steps(tmp_path / "log", io.StringIO()) as steps, pytest.raises(Failure, match=r"(?s)code 127.*No such file"):
         steps.run(["/no/such/program"], "")
 
 

@@ -38,9 +38,8 @@ def trixie(machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def debootstrap(machine, *more: str) -> None:
     """A debootstrap that fills the folder it is given with what `wine32.complete` looks for."""
-    machine.answer(
-        "debootstrap", 'mkdir -p "$4/usr/lib/wine"', *more, 'touch "$4"/usr/lib/wine/test32 "$4"/usr/lib/wine/test64'
-    )
+    finish = 'touch "$4/usr/lib/wine/test32" "$4/usr/lib/wine/test64"'
+    machine.answer("debootstrap", 'mkdir -p "$4/usr/lib/wine"', *more, finish)
 
 
 def make(machine, steps: Steps) -> None:
@@ -118,8 +117,8 @@ def test_a_finished_root_is_located(machine, steps: Steps):
     make(machine, steps)
     assert wine32.locate() == wine32.root_folder()
     assert not wine32.root_folder().with_name("i386-root-trixie.new").exists()
-    assert any(call.endswith("apt-get install --yes --no-install-recommends -o Dpkg::Use-Pty=0 wine wine32 wine64:amd64")
-               for call in machine.called())  # fmt: skip
+    (install,) = [call for call in machine.called() if " install " in call]
+    assert install.endswith(" wine wine32 wine64:amd64")
 
 
 def test_a_finished_root_is_not_made_again(machine, steps: Steps):
