@@ -10,6 +10,7 @@ static const struct {
 } boot_words[] = {
     {L"SAFEBOOT", BOOT_MODE_SAFE},
     {L"NOGPLPV", BOOT_MODE_NOGPLPV},
+    {L"GPLPV", BOOT_MODE_GPLPV},
 };
 
 static BOOLEAN is_between_words(WCHAR c)
@@ -40,6 +41,8 @@ static enum boot_mode mode_of_word(PCWSTR word, ULONG length)
 
 enum boot_mode boot_mode_parse(PCWSTR options)
 {
+    enum boot_mode found = BOOT_MODE_NORMAL;
+
     while (*options != 0) {
         enum boot_mode mode;
         ULONG length = 0;
@@ -49,13 +52,13 @@ enum boot_mode boot_mode_parse(PCWSTR options)
         while (!ends_name(options[length]))
             length++;
         mode = mode_of_word(options, length);
-        if (mode != BOOT_MODE_NORMAL)
-            return mode;
+        if (mode > found)
+            found = mode;
         options += length;
         while (*options != 0 && !is_between_words(*options))
             options++;
     }
-    return BOOT_MODE_NORMAL;
+    return found;
 }
 
 enum boot_mode boot_mode_query(VOID)

@@ -7,10 +7,12 @@
 
 #include <ntddk.h>
 
+/* Of several words the later of these counts. */
 enum boot_mode {
     BOOT_MODE_NORMAL,
-    BOOT_MODE_SAFE,    /* safe mode in any form, directory services restore included */
+    BOOT_MODE_GPLPV,   /* /GPLPV, which an administrator may demand (see pvmode.h) */
     BOOT_MODE_NOGPLPV, /* /NOGPLPV in boot.ini, or in a boot entry's loadoptions */
+    BOOT_MODE_SAFE,    /* safe mode in any form, directory services restore included */
     BOOT_MODE_UNKNOWN  /* the options could not be read: treat as safe mode */
 };
 

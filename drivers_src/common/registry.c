@@ -49,23 +49,53 @@ static NTSTATUS copy_string(const KEY_VALUE_PARTIAL_INFORMATION *value, PWSTR *t
     return STATUS_SUCCESS;
 }
 
-NTSTATUS registry_read_string(PCWSTR key_path, PCWSTR value_name, PWSTR *text)
+static NTSTATUS copy_number(const KEY_VALUE_PARTIAL_INFORMATION *value, PULONG number)
+{
+    if (value->Type != REG_DWORD || value->DataLength != sizeof(*number))
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    RtlCopyMemory(number, value->Data, sizeof(*number));
+    return STATUS_SUCCESS;
+}
+
+/* The named value of the key in pool memory, for the caller to free. */
+static NTSTATUS read_from(PCWSTR key_path, PCWSTR value_name, KEY_VALUE_PARTIAL_INFORMATION **value)
 {
     HANDLE key;
     UNICODE_STRING name;
-    KEY_VALUE_PARTIAL_INFORMATION *value;
     NTSTATUS status;
 
-    *text = NULL;
     status = open_key(key_path, &key);
     if (!NT_SUCCESS(status))
         return status;
     RtlInitUnicodeString(&name, value_name);
-    status = read_value(key, &name, &value);
-    if (NT_SUCCESS(status)) {
-        status = copy_string(value, text);
-        ExFreePool(value);
-    }
+    status = read_value(key, &name, value);
     ZwClose(key);
+    return status;
+}
+
+NTSTATUS registry_read_string(PCWSTR key_path, PCWSTR value_name, PWSTR *text)
+{
+    KEY_VALUE_PARTIAL_INFORMATION *value;
+    NTSTATUS status;
+
+    *text = NULL;
+    status = read_from(key_path, value_name, &value);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = copy_string(value, text);
+    ExFreePool(value);
+    return status;
+}
+
+NTSTATUS registry_read_number(PCWSTR key_path, PCWSTR value_name, PULONG number)
+{
+    KEY_VALUE_PARTIAL_INFORMATION *value;
+    NTSTATUS status;
+
+    status = read_from(key_path, value_name, &value);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = copy_number(value, number);
+    ExFreePool(value);
     return status;
 }

@@ -14,4 +14,7 @@
  */
 NTSTATUS registry_read_string(PCWSTR key_path, PCWSTR value_name, PWSTR *text);
 
+/* The same for a number (REG_DWORD).  After an error *number is as it was. */
+NTSTATUS registry_read_number(PCWSTR key_path, PCWSTR value_name, PULONG number);
+
 #endif

@@ -2,9 +2,9 @@
 /*
  * xenvbd: the disk of one XEN\vbd device as a SCSI adapter with one logical unit, 0:0:0.
  *
- * xenvbd.c, command.c and miniport.c are the core; scsiport.c and storport.c fit it to the port driver of the platform.
- * The port driver owns the adapter: it is the device extension, allocated and zeroed before HwFindAdapter and freed
- * after the adapter has stopped. The port driver serialises every call into the core, which therefore needs no lock.
+ * scsiport.c and storport.c fit the core, which is all the rest, to the port driver of the platform. What the core
+ * keeps is in struct xenvbd_adapter, which the adapter's lock guards; README.md says which lock that is. A function
+ * here is called with the lock held, at the IRQL at which its owner runs, unless it says otherwise.
  */
 #ifndef XENVBD_H
 #define XENVBD_H
@@ -17,31 +17,66 @@
 #endif
 #include <scsi.h>
 
+#include "xen/types.h"
+#include "xen/io/blkif.h"
+#include "xen/io/ring.h"
+#include "xen/io/xenbus.h"
+
 #define GPLPV_MODULE "xenvbd"
 #include "debug.h"
 
-#define XENVBD_MAXIMUM_TRANSFER (256 * 1024)
+#define XENVBD_MAXIMUM_TRANSFER (1024 * 1024)
 #define XENVBD_SERIAL_LENGTH 20
 
+#define XENVBD_RING_ORDER_MAX 2 /* more entries than the port drivers ever keep outstanding gain nothing */
+#define XENVBD_RING_PAGES_MAX (1 << XENVBD_RING_ORDER_MAX)
+#define XENVBD_SLOTS 128
+#define XENVBD_INDIRECT_FRAMES 32
+#define XENVBD_BOUNCE_FRAMES 32
+#define XENVBD_PERSISTENT_FRAMES 256
+
+#define XENVBD_NONE 0xFFFF
+#define XENVBD_NO_REF 0xFFFFFFFF
+
+#define XENVBD_VPD_BLOCK_LIMITS 0xB0
+#define XENVBD_VPD_PROVISIONING 0xB2
+#define XENVBD_VPD_LENGTH 0x3C /* of the longest page */
+
 enum xenvbd_state {
-    XENVBD_STOPPED,      /* before HwInitialize and after ScsiStopAdapter */
+    XENVBD_STOPPED,      /* before HwInitialize and after ScsiStopAdapter: no SRB comes */
     XENVBD_DISCONNECTED, /* running without a back end: there is no logical unit */
-    XENVBD_CONNECTED     /* running, and the disk below is that of the back end */
+    XENVBD_CONNECTED,    /* running, and the disk is that of the back end */
+    XENVBD_CLOSING,      /* the back end leaves: nothing new is taken, what it has is still answered */
+    XENVBD_SUSPENDED     /* the back end is being exchanged: SRBs are taken and wait */
+};
+
+enum xenvbd_protocol {
+    XENVBD_X86_32,
+    XENVBD_X86_64,
+#ifdef _WIN64
+    XENVBD_NATIVE = XENVBD_X86_64
+#else
+    XENVBD_NATIVE = XENVBD_X86_32
+#endif
+};
+
+enum xenvbd_flush {
+    XENVBD_NO_FLUSH,
+    XENVBD_FLUSH_CACHE,
+    XENVBD_FLUSH_BARRIER
 };
 
 struct xenvbd_disk {
     ULONGLONG blocks;
-    ULONG block_size; /* bytes */
+    ULONG block_size; /* bytes: a power of two from 512 to 4096 */
     UCHAR device_type; /* DIRECT_ACCESS_DEVICE or READ_ONLY_DIRECT_ACCESS_DEVICE */
     BOOLEAN read_only;
     BOOLEAN removable;
     BOOLEAN write_cache; /* the back end offers flushes, so what is written may still be in a cache */
+    BOOLEAN discard;
+    ULONG discard_granularity; /* bytes */
+    ULONG discard_alignment;   /* bytes */
     CHAR serial[XENVBD_SERIAL_LENGTH]; /* padded with blanks */
-};
-
-struct xenvbd_adapter {
-    enum xenvbd_state state; /* changed by xenvbd_set_state alone */
-    struct xenvbd_disk disk; /* valid while XENVBD_CONNECTED */
 };
 
 /* What a CDB asks of the medium. */
@@ -49,35 +84,372 @@ enum xenvbd_operation {
     XENVBD_NOTHING, /* the command is answered already */
     XENVBD_READ,
     XENVBD_WRITE,
-    XENVBD_FLUSH
+    XENVBD_FLUSH,
+    XENVBD_UNMAP
 };
 
 struct xenvbd_io {
     enum xenvbd_operation operation;
     BOOLEAN force_unit_access;
-    ULONG blocks;
+    ULONG blocks; /* of UNMAP: descriptors */
     ULONGLONG first_block;
 };
 
+/* Beside the BLKIF_RSP_ codes, outside the range of what a back end can answer. */
+#define XENVBD_RSP_BUSY 0x10000
+#define XENVBD_RSP_GONE 0x10001
+
+enum xenvbd_step {
+    XENVBD_STEP_TRANSFER,
+    XENVBD_STEP_FLUSH,
+    XENVBD_STEP_DONE
+};
+
+/* Where the port driver's list of physical extents was left; the port driver's half of the core owns it. */
+struct xenvbd_cursor {
+    ULONG element;
+    ULONG start; /* bytes of the request before the element */
+};
+
+/* The SRB extension of an SRB whose command is about the medium. */
+struct xenvbd_request {
+    LIST_ENTRY link;
+    PSCSI_REQUEST_BLOCK srb;
+    enum xenvbd_operation operation;
+    enum xenvbd_step step;
+    BOOLEAN force_unit_access;
+    BOOLEAN bounce; /* the data cannot be granted where it lies */
+    ULONGLONG sector;
+    ULONG length;      /* bytes; of UNMAP: descriptors */
+    ULONG offset;      /* how much of length has been put into the ring */
+    ULONG outstanding; /* entries that the back end has */
+    LONG status;       /* of the first entry that failed */
+    struct xenvbd_cursor cursor;
+};
+
+struct xenvbd_frame {
+    PUCHAR memory;
+    grant_ref_t ref;
+    USHORT next;
+};
+
+struct xenvbd_frames {
+    ULONG count;
+    USHORT free;
+    struct xenvbd_frame table[XENVBD_PERSISTENT_FRAMES];
+};
+
+/* An entry that the back end has; free while request is NULL. */
+struct xenvbd_slot {
+    struct xenvbd_request *request;
+    PUCHAR data;     /* what the frames are copied from or to */
+    ULONG length;    /* bytes */
+    ULONG generation;
+    BOOLEAN read;
+    USHORT next;     /* free slot */
+    USHORT frames;   /* first of those the data goes through; XENVBD_NONE: the segments are pages of the request */
+    USHORT indirect; /* the frame that the segments are in, or XENVBD_NONE */
+    USHORT count;    /* segments */
+    struct blkif_request_segment *segment;
+    struct blkif_request_segment direct[BLKIF_MAX_SEGMENTS_PER_REQUEST];
+};
+
+struct xenvbd_ring {
+    struct xen_front_ring front;
+    enum xenvbd_protocol protocol;
+    USHORT handle;
+};
+
+/* A ring entry in neither layout. */
+struct xenvbd_entry {
+    UCHAR operation; /* BLKIF_OP_ of what is done, also where the segments are indirect */
+    ULONG64 id;
+    ULONG64 sector;
+    ULONG64 sectors; /* of a discard */
+    ULONG segments;
+    const struct blkif_request_segment *segment;
+    grant_ref_t indirect; /* of the frame that holds the segments, or XENVBD_NO_REF */
+};
+
+struct xenvbd_response {
+    ULONG64 id;
+    SHORT status;
+};
+
+/* What is shared with a back end, from Initialised on until it has closed. */
+struct xenvbd_link {
+    BOOLEAN open;
+    PVOID ring_pages; /* XENVBD_RING_PAGES_MAX of them, of which 1 << order are the ring */
+    ULONG order;
+    grant_ref_t refs[XENVBD_RING_PAGES_MAX];
+    evtchn_port_t port;
+};
+
+enum xenvbd_end {
+    XENVBD_FRONT,
+    XENVBD_BACK
+};
+
+struct xenvbd_adapter {
+    PVOID extension;         /* the port driver's */
+    BOOLEAN broken;          /* the ring is not to be looked at any more */
+    enum xenvbd_state state; /* changed by xenvbd_set_state alone */
+    struct xenvbd_disk disk; /* valid while there is a logical unit */
+    UCHAR attention;         /* additional sense code of a UNIT ATTENTION that is due, or 0 */
+    UCHAR attention_qualifier;
+
+    LIST_ENTRY waiting;
+    LIST_ENTRY flying;
+    struct xenvbd_slot slots[XENVBD_SLOTS];
+    USHORT free_slot;
+
+    struct xenvbd_ring ring;
+    enum xenvbd_flush flush;
+    BOOLEAN persistent;
+    ULONG indirect_segments; /* most that an entry may have; 0: not offered */
+    struct xenvbd_frames frames;
+    struct xenvbd_frames indirect;
+
+    /* Of the thread that looks after the connection; not guarded by the lock. */
+    ULONG number;            /* "virtual-device" */
+    enum xenbus_state front; /* what was written last */
+    BOOLEAN stopping;
+    ULONG attempts;          /* to connect, since it last succeeded */
+    struct xenvbd_link link;
+};
+
+/* miniport.c */
+
 /*
- * PASSIVE_LEVEL, from DriverEntry. Fills in all that the port driver is told of the miniport; map_buffers is for which
- * SRBs DataBuffer has to be an address that the driver can read, in the port driver's terms.
+ * PASSIVE_LEVEL, from DriverEntry, without the lock. Fills in all that the port driver is told of the miniport;
+ * map_buffers is for which SRBs DataBuffer has to be an address that the driver can read, in the port driver's terms.
  */
 VOID xenvbd_describe(PHW_INITIALIZATION_DATA data, PHW_STARTIO start_io, UCHAR map_buffers);
 
-/* DIRQL or below. */
+/*
+ * connect.c: PASSIVE_LEVEL, without the lock unless it says otherwise, and one call at a time.
+ */
+
+/* Either end's state, or what the back end says of itself, may have changed. */
+VOID xenvbd_connection_changed(struct xenvbd_adapter *adapter);
+
+/* The adapter has a device; nothing is known of its two ends yet. */
+VOID xenvbd_connection_start(struct xenvbd_adapter *adapter);
+
+/* The device goes: returns when the back end has let go of everything. */
+VOID xenvbd_connection_stop(struct xenvbd_adapter *adapter);
+
+/* With the lock. From here on the ring is left alone, until one of the next two. */
+VOID xenvbd_connection_suspend(struct xenvbd_adapter *adapter);
+
+/* With the lock. The suspend did not happen: the back end is the same and remembers everything. */
+VOID xenvbd_connection_continue(struct xenvbd_adapter *adapter);
+
+/* The virtual machine was suspended: back end, event channels and grants are gone. */
+VOID xenvbd_connection_resume(struct xenvbd_adapter *adapter);
+
+/* link.c: as connect.c */
+
+/* On failure what there is stays, for xenvbd_link_free. */
+NTSTATUS xenvbd_link_allocate(struct xenvbd_adapter *adapter);
+VOID xenvbd_link_free(struct xenvbd_adapter *adapter);
+NTSTATUS xenvbd_link_open(struct xenvbd_adapter *adapter);
+
+/* No request may be with the back end. */
+VOID xenvbd_link_close(struct xenvbd_adapter *adapter);
+
+/* disk.c */
+
+/* PASSIVE_LEVEL, without the lock. */
+NTSTATUS xenvbd_disk_read(struct xenvbd_adapter *adapter, struct xenvbd_disk *disk, enum xenvbd_flush *flush);
+VOID xenvbd_disk_resize(struct xenvbd_adapter *adapter, const struct xenvbd_disk *disk);
+
+/* dump.c: HIGH_LEVEL, nothing else runs. */
+
+/* FALSE: no disk can be written to. */
+BOOLEAN xenvbd_dump_take_over(struct xenvbd_adapter *adapter);
+
+/* Returns when every SRB is completed. */
+VOID xenvbd_dump_wait(struct xenvbd_adapter *adapter);
+
+/* xenvbd.c */
+
+/* PASSIVE_LEVEL, nobody else has the adapter yet; it is zeroed. On failure xenvbd_link_free is still due. */
+NTSTATUS xenvbd_adapter_create(struct xenvbd_adapter *adapter);
 VOID xenvbd_set_state(struct xenvbd_adapter *adapter, enum xenvbd_state state);
 
-/* DIRQL or below. Returns the status with which the caller completes the SRB, once and now. */
+/* SRB_STATUS_PENDING: the SRB is completed later. Anything else: the caller completes it with that status now. */
 UCHAR xenvbd_start_io(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb);
 
+/* The back end has sent an event, or may have. */
+VOID xenvbd_event(struct xenvbd_adapter *adapter);
+
 /*
- * DIRQL or below; the disk is connected. Answers the SRB's command as far as that needs no medium, and returns the
- * SRB status; *io tells what is left to do when that is SRB_STATUS_PENDING.
+ * The port driver has lost its patience. What waits is given back; what the back end has cannot be withdrawn from a
+ * ring, and is completed when it is answered. In case that an event was lost, both ends look again.
+ */
+VOID xenvbd_reset(struct xenvbd_adapter *adapter);
+
+/* command.c, inquiry.c, discard.c: these and the next look at nothing but their arguments, and need no lock. */
+
+/*
+ * Answers the SRB's command as far as that needs no medium, and returns the SRB status; *io tells what is left to do
+ * when that is SRB_STATUS_PENDING.
  */
 UCHAR xenvbd_command(const struct xenvbd_disk *disk, PSCSI_REQUEST_BLOCK srb, struct xenvbd_io *io);
+UCHAR xenvbd_inquiry(const struct xenvbd_disk *disk, PSCSI_REQUEST_BLOCK srb);
+UCHAR xenvbd_unmap(const struct xenvbd_disk *disk, PSCSI_REQUEST_BLOCK srb, struct xenvbd_io *io);
 
-/* DIRQL or below. Fails the command with fixed-format sense data (SPC-3, 4.5.3) and returns the SRB status. */
+/* Writes a vital product data page less its 4 bytes of header, and returns its length; 0: there is no such page. */
+ULONG xenvbd_discard_page(const struct xenvbd_disk *disk, UCHAR page, PUCHAR data);
+
+/* Extent `index` of an UNMAP that was accepted. */
+VOID xenvbd_discard_extent(const struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb, ULONG index,
+                           PULONGLONG sector, PULONGLONG sectors);
+
+/* reply.c */
+
+ULONGLONG xenvbd_get_be(const UCHAR *bytes, ULONG count);
+VOID xenvbd_put_be(UCHAR *bytes, ULONG count, ULONGLONG value);
+
+/* Sends at most `allocated` bytes, the limit that the CDB sets; a shorter reply than asked is no error. */
+UCHAR xenvbd_reply(PSCSI_REQUEST_BLOCK srb, const UCHAR *data, ULONG length, ULONGLONG allocated);
+UCHAR xenvbd_reply_sense(PSCSI_REQUEST_BLOCK srb);
+
+/* Fails the command with fixed-format sense data (SPC-3, 4.5.3) and returns the SRB status. */
 UCHAR xenvbd_sense(PSCSI_REQUEST_BLOCK srb, UCHAR key, UCHAR code, UCHAR qualifier);
+UCHAR xenvbd_invalid_field(PSCSI_REQUEST_BLOCK srb);
+
+/* request.c */
+
+/* Takes an SRB whose command is about the medium; it may be completed before this returns. */
+VOID xenvbd_submit(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb, const struct xenvbd_io *io);
+
+/* Puts into the ring what waits and fits, and notifies the back end if it wants that. */
+VOID xenvbd_pump(struct xenvbd_adapter *adapter);
+
+/* Takes what the back end has answered. FALSE: it has broken the protocol, and the ring must not be used again. */
+BOOLEAN xenvbd_poll(struct xenvbd_adapter *adapter);
+
+/* The ring is gone and the back end with it: all that it had waits to be sent again, in the order in which it came. */
+VOID xenvbd_requests_rewind(struct xenvbd_adapter *adapter);
+
+/* The same, but every request is completed with this status. */
+VOID xenvbd_requests_end(struct xenvbd_adapter *adapter, UCHAR srb_status);
+
+/* Completes what the back end has seen nothing of. What it has cannot be withdrawn from a ring. */
+VOID xenvbd_requests_end_waiting(struct xenvbd_adapter *adapter, UCHAR srb_status);
+
+/* Nothing more goes into the ring: what still needs that is completed, once the back end has nothing of it. */
+VOID xenvbd_requests_close(struct xenvbd_adapter *adapter);
+
+/* FALSE: the SRB is not, or no longer, where it could be taken back. */
+BOOLEAN xenvbd_request_abort(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb);
+
+/* segment.c */
+
+/*
+ * Makes the next bytes of the request the slot's, as many as an entry holds, and the memory accessible to the back end.
+ * FALSE: nothing was done, because there is no room or, if request->status was set, because it cannot be done.
+ */
+BOOLEAN xenvbd_segments_fill(struct xenvbd_adapter *adapter, struct xenvbd_request *request, struct xenvbd_slot *slot,
+                             struct xenvbd_entry *entry);
+VOID xenvbd_segments_finish(struct xenvbd_adapter *adapter, struct xenvbd_slot *slot, BOOLEAN succeeded);
+
+/* slot.c */
+
+VOID xenvbd_slots_init(struct xenvbd_adapter *adapter);
+
+/* NULL: none is free, or the ring is full. */
+struct xenvbd_slot *xenvbd_slot_take(struct xenvbd_adapter *adapter);
+VOID xenvbd_slot_release(struct xenvbd_adapter *adapter, struct xenvbd_slot *slot);
+ULONG64 xenvbd_slot_id(const struct xenvbd_adapter *adapter, const struct xenvbd_slot *slot);
+
+/* NULL: no slot in use has this id. */
+struct xenvbd_slot *xenvbd_slot_find(struct xenvbd_adapter *adapter, ULONG64 id);
+
+/* frame.c */
+
+/* PASSIVE_LEVEL, without the lock, no connection. On failure what there is stays, for xenvbd_frames_free. */
+NTSTATUS xenvbd_frames_allocate(struct xenvbd_frames *frames, ULONG count);
+VOID xenvbd_frames_free(struct xenvbd_frames *frames);
+NTSTATUS xenvbd_frames_grant(struct xenvbd_adapter *adapter, struct xenvbd_frames *frames, BOOLEAN readonly);
+
+/* All of them are free. */
+VOID xenvbd_frames_reclaim(struct xenvbd_frames *frames);
+VOID xenvbd_frames_ungrant(struct xenvbd_adapter *adapter, struct xenvbd_frames *frames);
+
+/* XENVBD_NONE: none is free. */
+USHORT xenvbd_frame_take(struct xenvbd_frames *frames);
+VOID xenvbd_frame_release(struct xenvbd_frames *frames, USHORT frame);
+
+/* flush.c */
+
+enum xenvbd_flush xenvbd_flush_choose(BOOLEAN flush_cache, BOOLEAN barrier);
+
+/* FALSE: nothing has to be sent. */
+BOOLEAN xenvbd_flush_operation(const struct xenvbd_adapter *adapter, PUCHAR operation);
+
+/* What a back end's answer to that operation means for the request. */
+LONG xenvbd_flush_verdict(struct xenvbd_adapter *adapter, LONG status);
+
+/* ring.c */
+
+PCSTR xenvbd_protocol_name(enum xenvbd_protocol protocol);
+BOOLEAN xenvbd_protocol_named(PCSTR name, enum xenvbd_protocol *protocol);
+
+/* `pages`: `bytes` that no back end has yet. */
+VOID xenvbd_ring_init(struct xenvbd_ring *ring, PVOID pages, ULONG bytes, enum xenvbd_protocol protocol, USHORT handle);
+BOOLEAN xenvbd_ring_has_room(const struct xenvbd_ring *ring);
+VOID xenvbd_ring_put(struct xenvbd_ring *ring, const struct xenvbd_entry *entry);
+
+/* Shows the back end what was put. TRUE: it asks to be notified. */
+BOOLEAN xenvbd_ring_push(struct xenvbd_ring *ring);
+
+/* Responses to take; after 0 there will be an event for the next. XEN_RING_BROKEN: there are more than requests. */
+ULONG xenvbd_ring_answers(struct xenvbd_ring *ring);
+VOID xenvbd_ring_take(struct xenvbd_ring *ring, struct xenvbd_response *response);
+
+/* bus.c: the device in xenpci's terms. What names a node is at PASSIVE_LEVEL and without the lock. */
+
+/* At most size - 1 characters of the node's text, and a 0. */
+NTSTATUS xenvbd_bus_read(struct xenvbd_adapter *adapter, enum xenvbd_end end, PCSTR node, PSTR text, ULONG size);
+ULONGLONG xenvbd_bus_number(struct xenvbd_adapter *adapter, enum xenvbd_end end, PCSTR node, ULONGLONG otherwise);
+NTSTATUS xenvbd_bus_write(struct xenvbd_adapter *adapter, PCSTR node, PCSTR text);
+VOID xenvbd_bus_remove(struct xenvbd_adapter *adapter, PCSTR node);
+NTSTATUS xenvbd_bus_open_channel(struct xenvbd_adapter *adapter, evtchn_port_t *port);
+VOID xenvbd_bus_close_channel(struct xenvbd_adapter *adapter);
+VOID xenvbd_bus_sleep(ULONG milliseconds);
+
+/* The page that resident memory lies in. Any IRQL. */
+ULONGLONG xenvbd_bus_page(PVOID memory);
+
+/* XENVBD_NO_REF: there is no grant left. */
+grant_ref_t xenvbd_bus_grant(struct xenvbd_adapter *adapter, ULONGLONG page, BOOLEAN readonly);
+VOID xenvbd_bus_ungrant(struct xenvbd_adapter *adapter, grant_ref_t ref);
+VOID xenvbd_bus_notify(struct xenvbd_adapter *adapter);
+
+/* Has the connection looked after at PASSIVE_LEVEL, soon and in another thread. */
+VOID xenvbd_bus_wake(struct xenvbd_adapter *adapter);
+
+/* scsiport.c, storport.c */
+
+/* PASSIVE_LEVEL; what is between runs at the lock's IRQL. */
+VOID xenvbd_port_lock(struct xenvbd_adapter *adapter);
+VOID xenvbd_port_unlock(struct xenvbd_adapter *adapter);
+
+/* Without the lock. A logical unit has come or gone: the port driver should look again. */
+VOID xenvbd_port_units_changed(struct xenvbd_adapter *adapter);
+VOID xenvbd_port_stall(ULONG microseconds);
+
+/* Gives the SRB, its SrbStatus set, back to the port driver. */
+VOID xenvbd_port_complete(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb);
+
+/* The bytes that lie together from `offset` of the request's data on, and where. 0: there are none. */
+ULONG xenvbd_port_extent(struct xenvbd_adapter *adapter, struct xenvbd_request *request, ULONG offset,
+                         PULONGLONG physical);
+
+/* The SRB's data for the processor. NULL: it cannot be mapped now. */
+PVOID xenvbd_port_address(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb);
 
 #endif

@@ -13,6 +13,7 @@
 #define XEN_CPUID_LAST_BASE 0x40010000
 #define XEN_CPUID_BASE_STEP 0x100
 #define XEN_CPUID_LEAF_VERSION 1
+#define XEN_CPUID_LEAF_HYPERCALL 2 /* EAX: hypercall pages; EBX: the MSR that takes their addresses */
 
 #define XEN_CPUID_SIGNATURE_EBX 0x566e6558
 #define XEN_CPUID_SIGNATURE_ECX 0x65584d4d

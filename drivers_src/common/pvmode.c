@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "xenpci.h"
+#include "pvmode.h"
 #include "bootmode.h"
+#include "registry.h"
+#include "xen.h"
+
+#define GPLPV_MODULE "pvmode"
+#include "debug.h"
 
 /* Xen 3.0 is known to take Dom0 down with it when PV drivers of this kind run on it. */
 #define OLDEST_MAJOR 3
@@ -11,30 +16,38 @@ static BOOLEAN is_too_old(const struct xen_version *version)
     return version->major < OLDEST_MAJOR || (version->major == OLDEST_MAJOR && version->minor < OLDEST_MINOR);
 }
 
-static enum xenpci_mode mode_on_xen(const struct xen_version *version)
+static BOOLEAN must_be_asked_for(VOID)
 {
-    if (is_too_old(version))
-        return XENPCI_XEN_TOO_OLD;
+    ULONG opt_in = 0;
+
+    registry_read_number(PV_POLICY_KEY, PV_POLICY_VALUE, &opt_in);
+    return opt_in != 0;
+}
+
+static enum pv_mode mode_on_xen(VOID)
+{
     switch (boot_mode_query()) {
+    case BOOT_MODE_GPLPV:
+        return PV_ACTIVE;
     case BOOT_MODE_NORMAL:
-        return XENPCI_ACTIVE;
+        return must_be_asked_for() ? PV_NOT_ASKED_FOR : PV_ACTIVE;
     case BOOT_MODE_NOGPLPV:
-        return XENPCI_SWITCHED_OFF;
+        return PV_SWITCHED_OFF;
     default:
-        return XENPCI_SAFE_MODE;
+        return PV_SAFE_MODE;
     }
 }
 
-enum xenpci_mode xenpci_choose_mode(VOID)
+enum pv_mode pv_mode_choose(VOID)
 {
     struct xen_version version;
-    enum xenpci_mode mode;
+    enum pv_mode mode;
 
     if (!NT_SUCCESS(xen_detect(&version))) {
         GPLPV_DEBUG(("no Xen here, staying out of the way\n"));
-        return XENPCI_NO_XEN;
+        return PV_NO_XEN;
     }
-    mode = mode_on_xen(&version);
+    mode = is_too_old(&version) ? PV_XEN_TOO_OLD : mode_on_xen();
     GPLPV_DEBUG(("Xen %d.%d, mode %d\n", version.major, version.minor, mode));
     return mode;
 }

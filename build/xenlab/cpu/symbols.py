@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Addresses as people read them: image, function, source file and line, from the PDB beside the image."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from gplpv import process
+from gplpv.errors import GplpvError
+
+from xenlab.cpu.loader import Image
+from xenlab.cpu.machine import Machine
+
+_PROGRAMS = ("llvm-symbolizer", "llvm-symbolizer-19", "llvm-symbolizer-20", "llvm-symbolizer-18", "llvm-symbolizer-14")
+_DEEPEST = 24
+_SOURCE_ROOT = "c:/gplpv/"
+
+
+class Symbols:
+    """The symbols of the images that are loaded, or were."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.images: list[Image] = []
+        self.names: dict[int, str] = {}
+
+    def image_of(self, address: int) -> Image | None:
+        return next((image for image in reversed(self.images) if image.contains(address)), None)
+
+    def describe(self, address: int, called: bool = False) -> str:
+        """Return ``image!function (file:line)``; `called`: it is a return address, so the line before it is meant."""
+        if address in self.names:
+            return self.names[address]
+        image = self.image_of(address)
+        if not image:
+            return f"{address:#x}"
+        relative = address - image.base
+        found = self._look_up(image, relative - called)
+        return f"{image.name}!{found}" if found else f"{image.name}+{relative:#x}"
+
+    def stack(self, pc: int, sp: int, limit: int) -> list[str]:
+        """Describe where the guest is: `pc`, then what between `sp` and `limit` looks like a return address."""
+        lines = [self.describe(pc)]
+        size = self._machine.pointer_size
+        memory = self._machine.memory
+        for slot in range(sp & -size, limit, size):
+            if not memory.is_mapped(slot) or len(lines) == _DEEPEST:
+                break
+            value = int.from_bytes(memory.read(slot, size), "little")
+            image = self.image_of(value)
+            if image and self._follows_call(value):
+                lines.append(self.describe(value, called=True))
+        return lines
+
+    def _follows_call(self, address: int) -> bool:
+        """Whether the bytes before `address` are a CALL (direct, or through register or memory)."""
+        memory = self._machine.memory
+        if not (memory.is_mapped(address - 7) and memory.is_mapped(address)):
+            return False
+        before = memory.read(address - 7, 7)
+        indirect = any(before[-length] == 0xFF and before[1 - length] & 0x38 == 0x10 for length in (2, 3, 4, 6, 7))
+        return before[-5] == 0xE8 or indirect
+
+    def _look_up(self, image: Image, relative: int) -> str:
+        if not image.path.with_suffix(".pdb").is_file():
+            return ""
+        done = process.run([_program(), "--output-style=JSON", "--relative-address", f"--obj={image.path}", hex(relative)])
+        frames = json.loads(done.output.splitlines()[-1])[0].get("Symbol") or []
+        found = [_frame(each) for each in frames if each.get("FunctionName")]
+        return " < ".join(found)
+
+
+def _frame(symbol: dict[str, object]) -> str:
+    file = str(symbol.get("FileName", "")).replace("\\", "/").removeprefix(_SOURCE_ROOT)
+    line = f" ({file}:{symbol['Line']})" if file else ""
+    return f"{symbol['FunctionName']}{line}"
+
+
+def _program() -> Path:
+    for name in _PROGRAMS:
+        if found := shutil.which(name):
+            return Path(found)
+    raise GplpvError("llvm-symbolizer is not installed.", "sudo apt-get install llvm")

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One HVM domain put together round the guest's processor and memory: what :class:`xenlab.lab.Lab` runs drivers in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xenlab.cpu.machine import BarePlatform, Machine
+from xenlab.cpu.memory import AddressSpace
+from xenlab.errors import Violation
+from xenlab.world import World
+from xenlab.xen.abi import HVM_PARAM, SHUTDOWN
+from xenlab.xen.hypercalls import Blocked
+from xenlab.xen.hypervisor import GeneralProtection, Hypervisor
+from xenlab.xen.ports import GuestFault
+from xenlab.xen.qemu import DeviceModel, EmulatedDisk, Model
+from xenlab.xen.releases import Release
+from xenlab.xen.store import Store
+from xenlab.xen.storering import StoreRing
+from xenlab.xen.toolstack import Toolstack
+
+_HYPERVISOR_PRESENT = 1 << 31
+_LONGEST_BLOCK_NS = 60 * 10**9
+
+
+class PoweredOff(Exception):
+    """The domain has shut down for good: the guest's processor does not run on."""
+
+    def __init__(self, reason: SHUTDOWN) -> None:
+        super().__init__(f"the domain has shut down: {reason.name}")
+        self.reason = reason
+
+
+class LinearMemory:
+    """The guest's memory as hypercall arguments name it: what is not mapped is an error to return, not a fault."""
+
+    def __init__(self, space: AddressSpace) -> None:
+        self._space = space
+
+    def read(self, address: int, length: int) -> bytes:
+        try:
+            return self._space.read(address, length)
+        except Violation as violation:
+            raise GuestFault from violation
+
+    def write(self, address: int, data: bytes) -> None:
+        try:
+            self._space.write(address, data)
+        except Violation as violation:
+            raise GuestFault from violation
+
+
+class XenPlatform:
+    """What the processor meets on Xen: a :class:`xenlab.cpu.machine.Platform`."""
+
+    def __init__(self, world: World, hypervisor: Hypervisor, model: DeviceModel) -> None:
+        self._world = world
+        self._hypervisor = hypervisor
+        self._model = model
+        self._hardware = BarePlatform()
+
+    @property
+    def interrupt_asserted(self) -> bool:
+        return self._hypervisor.interrupt_asserted
+
+    def cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:
+        eax, ebx, ecx, edx = self._hypervisor.cpuid(leaf, subleaf) or self._hardware.cpuid(leaf, subleaf)
+        return eax, ebx, ecx | (_HYPERVISOR_PRESENT if leaf == 1 else 0), edx
+
+    def rdmsr(self, index: int) -> int:
+        value = self._hypervisor.rdmsr(index)
+        return self._hardware.rdmsr(index) if value is None else value
+
+    def wrmsr(self, index: int, value: int) -> None:
+        try:
+            known = self._hypervisor.wrmsr(index, value)
+        except GeneralProtection:
+            raise Violation(f"WRMSR of {value:#x} to {index:#x} is not permitted: no RAM of the guest's.") from None
+        if not known:
+            self._hardware.wrmsr(index, value)
+
+    def hypercall(self, number: int, args: Sequence[int]) -> int:
+        """Make a hypercall. While it blocks, time passes and what is due happens."""
+        result = self._hypervisor.hypercall(number, args)
+        return self._wait(result) if isinstance(result, Blocked) else result
+
+    def _wait(self, blocked: Blocked) -> int:
+        end = self._world.now + _LONGEST_BLOCK_NS
+        while (result := blocked.poll()) is None:
+            if self._hypervisor.shutdown not in (None, SHUTDOWN.suspend):
+                raise PoweredOff(self._hypervisor.shutdown)
+            due = self._world.next_time
+            if due is None or due > end:
+                raise Violation("The processor blocks in a hypercall, and nothing is to come that would wake it.")
+            self._world.advance(due - self._world.now)
+        return result
+
+    def port_in(self, port: int, size: int) -> int:
+        value = self._model.read_port(port, size)
+        return self._hardware.port_in(port, size) if value is None else value
+
+    def port_out(self, port: int, size: int, value: int) -> None:
+        if not self._model.write_port(port, size, value):
+            self._hardware.port_out(port, size, value)
+
+
+class Domain:
+    """The parts of Xen that one guest meets."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        release: Release,
+        model: Model,
+        disks: Sequence[EmulatedDisk] = (),
+        *,
+        viridian: bool = False,
+        amd: bool = False,
+    ) -> None:
+        world = machine.world
+        self.hypervisor = Hypervisor(
+            world, machine.physical, LinearMemory(machine.memory), machine.arch, release, viridian=viridian, amd=amd
+        )
+        self.store = Store(world)
+        self.ring = StoreRing(self.hypervisor, self.store)
+        self.model = DeviceModel(self.hypervisor, model, disks)
+        self.toolstack = Toolstack(self.hypervisor, self.store, self.ring, self.model)
+        machine.platform = XenPlatform(world, self.hypervisor, self.model)
+        self.toolstack.build()
+
+    def held(self) -> list[str]:
+        """What the guest holds beyond what its domain was made with, a line each: ports, grants, watches, pages."""
+        domain = self.hypervisor
+        given = {domain.params[HVM_PARAM.STORE_EVTCHN], domain.params[HVM_PARAM.CONSOLE_EVTCHN]}
+        return [
+            *(f"event channel port {port} is open" for port in sorted(domain.evtchn.ports.keys() - given)),
+            *(f"grant {ref} permits access" for ref in domain.grants.outstanding()),
+            *(f"the store watch {watch.path} {watch.token} is set" for watch in self.ring.connection.watches),
+            *(["the event interrupt is still asked for"] if domain.callback is not None else []),
+        ]

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rules that a request's way through the drivers must keep.
+
+Source: Windows Driver Kit, "Driver Verifier: I/O Verification" and "Enhanced I/O Verification", "IRP_MN_..." pages of
+the PnP and power requests ("Operation"), "Passing IRPs Down the Driver Stack", "Returning Status Values".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xenlab.nt.codes import Major, Pnp, Power, Stack, Status, describe as status_name, nt_success
+from xenlab.nt.objects import Struct
+from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL
+
+if TYPE_CHECKING:
+    from xenlab.nt.irp import Irps, Request, Visit
+
+_AT_PASSIVE = {Major.PNP, Major.CREATE, Major.CLOSE, Major.CLEANUP, Major.SYSTEM_CONTROL, Major.SHUTDOWN}
+_UNCHANGED = {Major.PNP, Major.POWER, Major.SYSTEM_CONTROL}
+_MUST_NOT_FAIL = {
+    Pnp.REMOVE_DEVICE, Pnp.SURPRISE_REMOVAL, Pnp.STOP_DEVICE, Pnp.CANCEL_STOP_DEVICE, Pnp.CANCEL_REMOVE_DEVICE,
+}  # fmt: skip
+
+
+def describe(request: Request) -> str:
+    """Return what the request asks for and who made it."""
+    visits = request.visits
+    what = _function(visits[0].major, visits[0].minor) if visits else "not sent yet"
+    return f"IRP {request.address:#x}, {what}, of {request.maker}"
+
+
+def check_call(irps: Irps, request: Request, device: int, number: int) -> None:
+    """What must hold when a request is handed to a device's driver."""
+    kernel = irps.kernel
+    irp, stack = irps.irp(request.address), irps.location(request, number)
+    major = stack["MajorFunction"]
+    kernel.require_irql(PASSIVE_LEVEL if major in _AT_PASSIVE else DISPATCH_LEVEL, f"sending {_function(major, 0)}")
+    if not irps.devices.find(device):
+        kernel.violation(f"IofCallDriver sends {describe(request)} to {device:#x}, which is no device object.")
+    if irp["CancelRoutine"]:
+        kernel.violation(f"{describe(request)} is passed on with its cancel routine still set.")
+    if not request.in_flight:
+        if major in (Major.PNP, Major.POWER) and irp["IoStatus.Status"] != Status.NOT_SUPPORTED:
+            kernel.violation(
+                f"A new {_function(major, stack['MinorFunction'])} request starts with {status_name(irp['IoStatus.Status'])}: "
+                "its maker must set STATUS_NOT_SUPPORTED."
+            )
+        return
+    _check_forwarding(irps, request, stack, irps.location(request, number + 1))
+
+
+def _check_forwarding(irps: Irps, request: Request, stack: Struct, above: Struct) -> None:
+    visit = next(each for each in reversed(request.visits) if each.status is None)
+    if visit.major in _UNCHANGED and (stack["MajorFunction"], stack["MinorFunction"]) != (visit.major, visit.minor):
+        irps.violation(
+            request,
+            visit,
+            f"passes {_function(visit.major, visit.minor)} on as {_function(stack['MajorFunction'], stack['MinorFunction'])}: "
+            "the next stack location was not prepared",
+        )
+    same = all(stack[each] == above[each] for each in ("CompletionRoutine", "Context"))
+    if stack["Control"] and stack["CompletionRoutine"] and stack["Context"] and same and above["Control"] & 0xE0:
+        irps.violation(request, visit, "copies the stack location with the completion routine of the driver above")
+
+
+def check_visit(irps: Irps, request: Request, visit: Visit) -> None:
+    """What a dispatch routine returns must agree with what became of the request; asked when either is known."""
+    if visit.returned is None:
+        return
+    if visit.status is None:
+        if visit.returned != Status.PENDING:
+            irps.violation(
+                request, visit, f"returns {status_name(visit.returned)} for a request that it has not completed or passed on"
+            )
+        return
+    if visit.returned == Status.PENDING and not visit.pending:
+        irps.violation(request, visit, "returns STATUS_PENDING for a request that it has not marked pending")
+    if visit.returned != Status.PENDING and visit.pending:
+        irps.violation(request, visit, f"returns {status_name(visit.returned)} for a request that it has marked pending")
+    if visit.returned not in (Status.PENDING, visit.status):
+        irps.violation(
+            request,
+            visit,
+            f"returns {status_name(visit.returned)} for a request that is completed with {status_name(visit.status)}",
+        )
+
+
+def check_completion(irps: Irps, request: Request, irp: Struct, what: str) -> None:
+    """What must hold when a driver completes a request."""
+    kernel = irps.kernel
+    kernel.require_irql(DISPATCH_LEVEL, what)
+    number, status = irp["CurrentLocation"], irp["IoStatus.Status"]
+    if number > request.stack_count + 1 or irp["StackCount"] != request.stack_count:
+        kernel.bug_check(0x44, request.address)
+    holder = next((each for each in reversed(request.visits) if each.status is None), None)
+    if holder is None or (holder.location != number and number <= request.stack_count):
+        kernel.violation(f"{what} completes {describe(request)}, which no driver has: it is completed already.")
+    if status in (Status.PENDING, 0xFFFFFFFF):
+        irps.violation(request, holder, f"completes a request with {status_name(status)}")
+    if irp["CancelRoutine"]:
+        irps.violation(request, holder, "completes a request whose cancel routine is still set")
+    if holder.major == Major.PNP:
+        _check_pnp(irps, request, holder, status)
+    elif holder.major == Major.POWER:
+        _check_power(irps, request, holder, status)
+    elif holder.major == Major.SYSTEM_CONTROL and not holder.forwarded and not irps.devices.is_bottom(holder.device):
+        irps.violation(request, holder, "completes a WMI request instead of passing it on")
+
+
+def check_after_routine(irps: Irps, request: Request, routine: int, above: Struct | None, pending: bool) -> None:
+    """What a completion routine that lets the request go on must have left."""
+    if request.address not in irps.requests:
+        irps.kernel.violation(f"The completion routine {routine:#x} has freed its IRP, but does not keep it.")
+    if pending and above and not above["Control"] & Stack.PENDING_RETURNED:
+        irps.kernel.violation(
+            f"The completion routine {routine:#x} does not mark {describe(request)} pending, which the driver below "
+            "had returned pending."
+        )
+
+
+def _check_pnp(irps: Irps, request: Request, holder: Visit, status: int) -> None:
+    what = _function(Major.PNP, holder.minor)
+    if holder.minor in _MUST_NOT_FAIL and not nt_success(status) and status != Status.NOT_SUPPORTED:
+        irps.violation(request, holder, f"fails {what} with {status_name(status)}, which must not fail")
+    if holder.forwarded or irps.devices.is_bottom(holder.device):
+        return
+    if nt_success(status) or status == Status.NOT_SUPPORTED or holder.minor in _MUST_NOT_FAIL or holder.minor not in list(Pnp):
+        irps.violation(request, holder, f"completes {what} with {status_name(status)} instead of passing it on")
+
+
+def _check_power(irps: Irps, request: Request, holder: Visit, status: int) -> None:
+    what = _function(Major.POWER, holder.minor)
+    if holder.minor == Power.SET_POWER and not nt_success(status) and status != Status.NOT_SUPPORTED:
+        irps.violation(request, holder, f"fails {what} with {status_name(status)}, which must not fail")
+    if not holder.forwarded and not irps.devices.is_bottom(holder.device) and (
+        nt_success(status) or status == Status.NOT_SUPPORTED or holder.minor == Power.SET_POWER
+    ):
+        irps.violation(request, holder, f"completes {what} with {status_name(status)} instead of passing it on")
+
+
+def _function(major: int, minor: int) -> str:
+    try:
+        if major == Major.PNP:
+            return f"IRP_MN_{Pnp(minor).name}"
+        if major == Major.POWER:
+            return f"IRP_MN_{Power(minor).name}"
+        return f"IRP_MJ_{Major(major).name}"
+    except ValueError:
+        return f"major function 0x{major:02x}, minor 0x{minor:02x}"

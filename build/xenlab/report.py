@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a person reads when a scenario fails: the rule, when, where in the driver's source, and what led up to it."""
+
+from __future__ import annotations
+
+import shlex
+
+from xenlab.scenario import Outcome
+
+_SHOWN = 30
+
+
+def text(outcome: Outcome) -> str:
+    """Return the report of a failed scenario, or one line for one that passed."""
+    name = outcome.scenario.name
+    if outcome.violation is None:
+        return f"{name}: passed{_facts(outcome)}"
+    violation = outcome.violation
+    parts = [f"{name}: FAILED{_facts(outcome)}", "", violation.what]
+    if violation.stack:
+        parts += ["", "Guest stack, innermost first:", *(f"  {frame}" for frame in violation.stack)]
+    last = outcome.trace.last(_SHOWN)
+    if last:
+        parts += ["", f"The last {len(last)} events:", *(entry.line() for entry in last)]
+    parts += ["", f"To repeat it: {command(outcome)}"]
+    return "\n".join(parts)
+
+
+def command(outcome: Outcome) -> str:
+    """Return the command line that repeats a run."""
+    words = ["xenlab", "run", outcome.scenario.name]
+    if outcome.labs:
+        lab = outcome.labs[-1]
+        words += ["--drivers", str(lab.folder.path), "--seed", str(lab.options.seed), "--xen", lab.options.xen]
+    return shlex.join(words)
+
+
+def facts(outcome: Outcome) -> dict[str, object]:
+    """Return a run as data for ``--json``."""
+    lab = outcome.labs[-1] if outcome.labs else None
+    return {
+        "scenario": outcome.scenario.name,
+        "passed": outcome.violation is None,
+        "violation": outcome.violation.what if outcome.violation else None,
+        "stack": outcome.violation.stack if outcome.violation else [],
+        "arch": lab.folder.arch if lab else None,
+        "xen": lab.options.xen if lab else None,
+        "seed": lab.options.seed if lab else None,
+        "virtual_ns": lab.world.now if lab else 0,
+    }
+
+
+def _facts(outcome: Outcome) -> str:
+    if not outcome.labs:
+        return ""
+    lab = outcome.labs[-1]
+    nt = ".".join(map(str, lab.nt))
+    options = lab.options
+    return (
+        f" ({lab.folder.arch}, Windows {nt}, Xen {options.xen or 'absent'}, {options.device_model} device model,"
+        f" seed {options.seed}, {lab.world.now / 1e6:.3f} ms of virtual time)"
+    )

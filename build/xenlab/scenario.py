@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Scenarios: Python functions that put drivers through something in the lab, registered by name.
+
+::
+
+    @scenario("boot", "the machine starts with its Xen devices, shuts down, and nothing is left")
+    def boot(new: NewLab) -> None:
+        lab = new()
+        lab.boot()
+        lab.shut_down()
+
+A scenario makes its labs with `new`, which carries the folder, seed and Xen that a person chose; what a scenario is
+about it states itself (``new(xen="3.0")``), and that goes before the choice. It ends normally, or with a
+:class:`~xenlab.errors.Violation`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from gplpv.errors import UsageError, nearest
+from xenlab.errors import Violation
+from xenlab.folder import DriverFolder
+from xenlab.lab import Choices, Lab, Options
+from xenlab.trace import Trace
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_PACKAGE = "xenlab.scenarios"
+
+
+class NewLab:
+    """Makes the labs of one run.
+
+    Attributes:
+        labs: those made so far.
+    """
+
+    def __init__(self, folder: DriverFolder, options: Options, trace: Trace) -> None:
+        self.folder = folder
+        self.options = options
+        self.trace = trace
+        self.labs: list[Lab] = []
+
+    def __call__(self, **choices: Unpack[Choices]) -> Lab:
+        lab = Lab(self.folder, replace(self.options, **choices), self.trace)
+        self.labs.append(lab)
+        return lab
+
+
+Function = Callable[[NewLab], None]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario.
+
+    Attributes:
+        long: takes longer than the everyday tests may; `xenlab run` and the long tests run it.
+    """
+
+    name: str
+    summary: str
+    function: Function
+    long: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a scenario ended: without a violation it passed."""
+
+    scenario: Scenario
+    violation: Violation | None
+    labs: list[Lab] = field(repr=False)
+    trace: Trace = field(repr=False)
+
+
+_registered: dict[str, Scenario] = {}
+
+
+def scenario(name: str, summary: str, *, long: bool = False) -> Callable[[Function], Function]:
+    """Register a function as the scenario `name`; `summary` is one line for the list."""
+
+    def register(function: Function) -> Function:
+        if name in _registered:
+            raise ValueError(f"there are two scenarios {name!r}")
+        _registered[name] = Scenario(name, summary, function, long)
+        return function
+
+    return register
+
+
+def scenarios() -> list[Scenario]:
+    """Return every scenario, in the order of their modules and of the lines in these."""
+    path = importlib.import_module(_PACKAGE).__path__
+    for module in sorted(each.name for each in pkgutil.iter_modules(path)):
+        importlib.import_module(f"{_PACKAGE}.{module}")
+    return list(_registered.values())
+
+
+def find(name: str) -> Scenario:
+    """Return a scenario by name; UsageError names the nearest."""
+    known = {each.name: each for each in scenarios()}
+    if name not in known:
+        raise UsageError(f"There is no scenario {name!r}.", nearest(name, known))
+    return known[name]
+
+
+def run(which: Scenario, folder: DriverFolder, options: Options, trace: Trace) -> Outcome:
+    """Run a scenario to its end.
+
+    Raises:
+        GplpvError: it cannot be run: an export that the lab lacks, an INF that does not parse.
+    """
+    new = NewLab(folder, options, trace)
+    try:
+        which.function(new)
+    except Violation as violation:
+        return Outcome(which, violation, new.labs, trace)
+    return Outcome(which, None, new.labs, trace)
