@@ -15,7 +15,7 @@ def main() -> int:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print(f"xenlab: {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not installed.", file=sys.stderr)
-        print("  Install the lab's packages: python3 ci/bootstrap.py test, or pip install 'gplpv[lab]'", file=sys.stderr)
+        print("  Install the lab's packages: pip install 'gplpv[lab]', or ./runtests once.", file=sys.stderr)
         return 3
     code: int = importlib.import_module("xenlab.cli").main()
     return code

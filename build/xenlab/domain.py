@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xenlab.cpu.machine import BarePlatform, Machine
-from xenlab.cpu.memory import AddressSpace
+from xenlab.cpu.memory import READ, WRITE, AddressSpace, pages
 from xenlab.errors import Violation
 from xenlab.world import World
 from xenlab.xen.abi import HVM_PARAM, SHUTDOWN
@@ -32,32 +32,42 @@ class PoweredOff(Exception):
 
 
 class LinearMemory:
-    """The guest's memory as hypercall arguments name it: what is not mapped is an error to return, not a fault."""
+    """The guest's memory as hypercall arguments name it.
+
+    What the page tables do not map as wanted, pageable memory that is out included, is an error for the guest.
+    """
 
     def __init__(self, space: AddressSpace) -> None:
         self._space = space
 
     def read(self, address: int, length: int) -> bytes:
-        try:
-            return self._space.read(address, length)
-        except Violation as violation:
-            raise GuestFault from violation
+        self._require(address, length, READ)
+        return self._space.read(address, length)
 
     def write(self, address: int, data: bytes) -> None:
-        try:
-            self._space.write(address, data)
-        except Violation as violation:
-            raise GuestFault from violation
+        self._require(address, len(data), WRITE)
+        self._space.write(address, data)
+
+    def _require(self, address: int, length: int, access: int) -> None:
+        for page in pages(address, length):
+            found = self._space.page(page)
+            if found is None or not found[1] & access:
+                raise GuestFault
 
 
 class XenPlatform:
-    """What the processor meets on Xen: a :class:`xenlab.cpu.machine.Platform`."""
+    """What the processor meets on Xen: a :class:`xenlab.cpu.machine.Platform`.
+
+    Attributes:
+        after_output: called when an OUT has reached the device model.
+    """
 
     def __init__(self, world: World, hypervisor: Hypervisor, model: DeviceModel) -> None:
         self._world = world
         self._hypervisor = hypervisor
         self._model = model
         self._hardware = BarePlatform()
+        self.after_output: Callable[[], None] = lambda: None
 
     @property
     def interrupt_asserted(self) -> bool:
@@ -100,7 +110,9 @@ class XenPlatform:
         return self._hardware.port_in(port, size) if value is None else value
 
     def port_out(self, port: int, size: int, value: int) -> None:
-        if not self._model.write_port(port, size, value):
+        if self._model.write_port(port, size, value):
+            self.after_output()
+        else:
             self._hardware.port_out(port, size, value)
 
 
@@ -125,7 +137,8 @@ class Domain:
         self.ring = StoreRing(self.hypervisor, self.store)
         self.model = DeviceModel(self.hypervisor, model, disks)
         self.toolstack = Toolstack(self.hypervisor, self.store, self.ring, self.model)
-        machine.platform = XenPlatform(world, self.hypervisor, self.model)
+        self.platform = XenPlatform(world, self.hypervisor, self.model)
+        machine.platform = self.platform
         self.toolstack.build()
 
     def held(self) -> list[str]:

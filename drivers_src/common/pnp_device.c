@@ -49,6 +49,8 @@ NTSTATUS pnp_pass(struct pnp_device *device, PIRP irp)
 {
     NTSTATUS status;
 
+    if (device->lower == NULL)
+        return pnp_finish(device, irp, irp->IoStatus.Status);
     IoSkipCurrentIrpStackLocation(irp);
     status = IoCallDriver(device->lower, irp);
     pnp_device_release(device, irp);
@@ -107,6 +109,11 @@ NTSTATUS pnp_forward_usage(struct pnp_device *device, PIRP irp)
     return status;
 }
 
+BOOLEAN pnp_device_may_pause(struct pnp_device *device)
+{
+    return device->type->may_pause == NULL || device->type->may_pause(device);
+}
+
 NTSTATUS pnp_device_remove(struct pnp_device *device, PIRP irp)
 {
     NTSTATUS status;
@@ -162,30 +169,41 @@ static NTSTATUS NTAPI dispatch(PDEVICE_OBJECT object, PIRP irp)
     }
 }
 
-NTSTATUS pnp_device_add(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical, const struct pnp_device_type *type)
+NTSTATUS pnp_device_create(PDRIVER_OBJECT driver, PUNICODE_STRING name, ULONG characteristics,
+                           const struct pnp_device_type *type, struct pnp_device **device)
 {
-    struct pnp_device *device;
     PDEVICE_OBJECT object;
     NTSTATUS status;
 
-    status = IoCreateDevice(driver, type->extension_size, NULL, type->device_type, FILE_DEVICE_SECURE_OPEN, FALSE,
-                            &object);
+    status = IoCreateDevice(driver, type->extension_size, name, type->device_type,
+                            characteristics | FILE_DEVICE_SECURE_OPEN, FALSE, &object);
     if (!NT_SUCCESS(status))
         return status;
-    device = object->DeviceExtension;
-    device->type = type;
-    device->object = object;
-    device->physical = physical;
-    device->state = PNP_NOT_STARTED;
-    IoInitializeRemoveLockEx(&device->remove_lock, GPLPV_POOL_TAG, 0, 0, sizeof(device->remove_lock));
+    *device = object->DeviceExtension;
+    (*device)->type = type;
+    (*device)->object = object;
+    (*device)->physical = object;
+    (*device)->state = PNP_NOT_STARTED;
+    IoInitializeRemoveLockEx(&(*device)->remove_lock, GPLPV_POOL_TAG, 0, 0, sizeof((*device)->remove_lock));
+    return STATUS_SUCCESS;
+}
 
-    device->lower = IoAttachDeviceToDeviceStack(object, physical);
+NTSTATUS pnp_device_add(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical, const struct pnp_device_type *type)
+{
+    struct pnp_device *device;
+    NTSTATUS status;
+
+    status = pnp_device_create(driver, NULL, 0, type, &device);
+    if (!NT_SUCCESS(status))
+        return status;
+    device->physical = physical;
+    device->lower = IoAttachDeviceToDeviceStack(device->object, physical);
     if (device->lower == NULL) {
-        IoDeleteDevice(object);
+        IoDeleteDevice(device->object);
         return STATUS_NO_SUCH_DEVICE;
     }
     type->role->attached(device);
-    object->Flags &= ~DO_DEVICE_INITIALIZING;
+    device->object->Flags &= ~DO_DEVICE_INITIALIZING;
     GPLPV_DEBUG(("%s attached over %p\n", type->name, physical));
     return STATUS_SUCCESS;
 }

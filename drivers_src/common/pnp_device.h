@@ -33,7 +33,7 @@ struct pnp_handler {
 };
 
 struct pnp_role {
-    VOID (*attached)(struct pnp_device *device);
+    VOID (*attached)(struct pnp_device *device); /* NULL for roles of devices that are attached to nothing */
     const struct pnp_handler *handlers;
     ULONG handler_count;
     pnp_request *power;
@@ -61,14 +61,20 @@ struct pnp_device_type {
 
     /* Filter role: may take devices out of the bus relations that the bus below has answered. */
     VOID (*bus_relations)(struct pnp_device *device, PDEVICE_RELATIONS relations);
+
+    /* Function role of a bus: its devices, in paged pool, referenced.  While it is started. */
+    NTSTATUS (*children)(struct pnp_device *device, PDEVICE_RELATIONS *relations);
+
+    /* Function role: FALSE refuses to be stopped for other resources, and to sleep or hibernate. */
+    BOOLEAN (*may_pause)(struct pnp_device *device);
 };
 
 /* The device extension of every device object of ours begins with one. */
 struct pnp_device {
     const struct pnp_device_type *type;
     PDEVICE_OBJECT object;
-    PDEVICE_OBJECT physical; /* bottom of the stack; the bus driver's */
-    PDEVICE_OBJECT lower;    /* next below us */
+    PDEVICE_OBJECT physical; /* bottom of the stack; the bus driver's, or the object itself */
+    PDEVICE_OBJECT lower;    /* next below us; NULL at the bottom */
     IO_REMOVE_LOCK remove_lock;
     enum pnp_state state; /* changed by pnp_device_set_state alone; a filter leaves it as it is until removal */
 
@@ -85,12 +91,20 @@ VOID pnp_driver_setup(PDRIVER_OBJECT driver, PDRIVER_ADD_DEVICE add_device);
 /* Makes a device object of this type and attaches it over physical.  From AddDevice. */
 NTSTATUS pnp_device_add(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical, const struct pnp_device_type *type);
 
+/*
+ * Makes a device object of this type that is attached to nothing: a physical device object, or one that a name alone
+ * leads to.  It is DO_DEVICE_INITIALIZING until the caller has set it up.
+ */
+NTSTATUS pnp_device_create(PDRIVER_OBJECT driver, PUNICODE_STRING name, ULONG characteristics,
+                           const struct pnp_device_type *type, struct pnp_device **device);
+
 /* For roles. */
 VOID pnp_device_set_state(struct pnp_device *device, enum pnp_state state);
 BOOLEAN pnp_device_is_operating(const struct pnp_device *device);
 VOID pnp_device_release(struct pnp_device *device, PIRP irp);
 
-/* Ends our part of the request and passes it down; its status must be set if we succeeded it. */
+/* Ends our part of the request and passes it down, or completes it as it is at the bottom; its status must be set if we
+ * succeeded it. */
 pnp_request pnp_pass;
 NTSTATUS pnp_finish(struct pnp_device *device, PIRP irp, NTSTATUS status);
 
@@ -101,6 +115,9 @@ pnp_request pnp_forward_and_wait;
 pnp_request pnp_forward_usage;
 
 pnp_request pnp_device_remove;
+
+/* Whether the device can be taken from under Windows for a while. */
+BOOLEAN pnp_device_may_pause(struct pnp_device *device);
 
 /* pnp_pass for power requests.  Up to DISPATCH_LEVEL, as all power requests. */
 pnp_request pnp_power_pass;

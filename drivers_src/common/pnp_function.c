@@ -3,6 +3,7 @@
  * The role of a function driver: it owns the device's start and stop, and its power policy.
  */
 #include "pnp_device.h"
+#include "pool.h"
 
 #define GPLPV_MODULE "pnp"
 #include "debug.h"
@@ -30,9 +31,9 @@ static NTSTATUS start_device(struct pnp_device *device, PIRP irp)
 }
 
 /* A device that was never started, or is stopped, has nothing that a query would put at risk. */
-static NTSTATUS query(struct pnp_device *device, PIRP irp, enum pnp_state pending)
+static NTSTATUS query(struct pnp_device *device, PIRP irp, enum pnp_state pending, BOOLEAN allowed)
 {
-    if (device->special_files != 0)
+    if (!allowed)
         return pnp_finish(device, irp, STATUS_UNSUCCESSFUL);
     if (device->state == PNP_STARTED)
         pnp_device_set_state(device, pending);
@@ -59,7 +60,7 @@ static NTSTATUS leave(struct pnp_device *device, PIRP irp, enum pnp_state state)
 
 static NTSTATUS query_stop(struct pnp_device *device, PIRP irp)
 {
-    return query(device, irp, PNP_STOP_PENDING);
+    return query(device, irp, PNP_STOP_PENDING, device->special_files == 0 && pnp_device_may_pause(device));
 }
 
 static NTSTATUS cancel_stop(struct pnp_device *device, PIRP irp)
@@ -74,7 +75,7 @@ static NTSTATUS stop_device(struct pnp_device *device, PIRP irp)
 
 static NTSTATUS query_remove(struct pnp_device *device, PIRP irp)
 {
-    return query(device, irp, PNP_REMOVE_PENDING);
+    return query(device, irp, PNP_REMOVE_PENDING, device->special_files == 0);
 }
 
 static NTSTATUS cancel_remove(struct pnp_device *device, PIRP irp)
@@ -101,6 +102,51 @@ static NTSTATUS query_capabilities(struct pnp_device *device, PIRP irp)
             if (capabilities->DeviceState[i] != PowerDeviceUnspecified)
                 device->power_for[i] = capabilities->DeviceState[i];
     return pnp_finish(device, irp, status);
+}
+
+/* Devices that a filter above has put into the answer stay in it. */
+static NTSTATUS add_relations(PIRP irp, PDEVICE_RELATIONS mine)
+{
+    PDEVICE_RELATIONS others = (PDEVICE_RELATIONS)irp->IoStatus.Information;
+    PDEVICE_RELATIONS all;
+    ULONG count;
+
+    if (others == NULL) {
+        irp->IoStatus.Information = (ULONG_PTR)mine;
+        return STATUS_SUCCESS;
+    }
+    count = mine->Count + others->Count;
+    all = ExAllocatePoolWithTag(PagedPool, FIELD_OFFSET(DEVICE_RELATIONS, Objects[count]), GPLPV_POOL_TAG);
+    if (all == NULL) {
+        while (mine->Count > 0)
+            ObDereferenceObject(mine->Objects[--mine->Count]);
+        ExFreePool(mine);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    all->Count = count;
+    RtlCopyMemory(all->Objects, others->Objects, others->Count * sizeof(all->Objects[0]));
+    RtlCopyMemory(all->Objects + others->Count, mine->Objects, mine->Count * sizeof(all->Objects[0]));
+    ExFreePool(others);
+    ExFreePool(mine);
+    irp->IoStatus.Information = (ULONG_PTR)all;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS query_device_relations(struct pnp_device *device, PIRP irp)
+{
+    PDEVICE_RELATIONS relations;
+    NTSTATUS status;
+
+    if (IoGetCurrentIrpStackLocation(irp)->Parameters.QueryDeviceRelations.Type != BusRelations ||
+        device->type->children == NULL || !pnp_device_is_operating(device))
+        return pnp_pass(device, irp);
+    status = device->type->children(device, &relations);
+    if (NT_SUCCESS(status))
+        status = add_relations(irp, relations);
+    if (!NT_SUCCESS(status))
+        return pnp_finish(device, irp, status);
+    irp->IoStatus.Status = STATUS_SUCCESS;
+    return pnp_pass(device, irp);
 }
 
 static NTSTATUS query_pnp_device_state(struct pnp_device *device, PIRP irp)
@@ -139,6 +185,7 @@ static const struct pnp_handler handlers[] = {
     {IRP_MN_SURPRISE_REMOVAL, surprise_removal},
     {IRP_MN_REMOVE_DEVICE, pnp_device_remove},
     {IRP_MN_QUERY_CAPABILITIES, query_capabilities},
+    {IRP_MN_QUERY_DEVICE_RELATIONS, query_device_relations},
     {IRP_MN_QUERY_PNP_DEVICE_STATE, query_pnp_device_state},
     {IRP_MN_DEVICE_USAGE_NOTIFICATION, usage_notification},
 };

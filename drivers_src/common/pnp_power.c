@@ -119,6 +119,20 @@ static NTSTATUS set_device_power(struct pnp_device *device, PIRP irp)
     return pnp_power_pass(device, irp);
 }
 
+static BOOLEAN is_unwelcome_sleep(struct pnp_device *device, PIO_STACK_LOCATION stack)
+{
+    SYSTEM_POWER_STATE state = stack->Parameters.Power.State.SystemState;
+
+    return stack->MinorFunction == IRP_MN_QUERY_POWER && stack->Parameters.Power.Type == SystemPowerState &&
+           state > PowerSystemWorking && state < PowerSystemShutdown && !pnp_device_may_pause(device);
+}
+
+static NTSTATUS refuse(struct pnp_device *device, PIRP irp)
+{
+    PoStartNextPowerIrp(irp);
+    return pnp_finish(device, irp, STATUS_UNSUCCESSFUL);
+}
+
 NTSTATUS pnp_function_power(struct pnp_device *device, PIRP irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
@@ -127,6 +141,8 @@ NTSTATUS pnp_function_power(struct pnp_device *device, PIRP irp)
         return pnp_power_pass(device, irp);
     if (stack->MinorFunction != IRP_MN_SET_POWER && stack->MinorFunction != IRP_MN_QUERY_POWER)
         return pnp_power_pass(device, irp);
+    if (is_unwelcome_sleep(device, stack))
+        return refuse(device, irp);
     if (stack->Parameters.Power.Type == SystemPowerState)
         return pass_with(device, irp, lower_agreed_to_system_power);
     if (stack->MinorFunction == IRP_MN_SET_POWER)

@@ -188,6 +188,24 @@ static UCHAR synchronize_cache(const struct xenvbd_disk *disk, PSCSI_REQUEST_BLO
     return SRB_STATUS_PENDING;
 }
 
+BOOLEAN xenvbd_command_transfers(UCHAR operation)
+{
+    switch (operation) {
+    case SCSIOP_READ6:
+    case SCSIOP_READ:
+    case SCSIOP_READ12:
+    case SCSIOP_READ16:
+    case SCSIOP_WRITE6:
+    case SCSIOP_WRITE:
+    case SCSIOP_WRITE12:
+    case SCSIOP_WRITE16:
+        return TRUE;
+
+    default:
+        return FALSE;
+    }
+}
+
 UCHAR xenvbd_command(const struct xenvbd_disk *disk, PSCSI_REQUEST_BLOCK srb, struct xenvbd_io *io)
 {
     RtlZeroMemory(io, sizeof(*io));

@@ -1,138 +1,128 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The front end's half of the connection (blkif.h, state diagrams). All of it runs at PASSIVE_LEVEL, one call at a time,
- * and looks at both states in xenstore afresh, so that it does not matter which change it was called for, nor whether
- * several came at once.
+ * The front end's half of the connection (blkif.h, state diagrams). xenpci's thread calls it at PASSIVE_LEVEL, one call
+ * at a time; it looks at the back end's state afresh, so that it does not matter which change it was called for, nor
+ * whether several came at once. What touches requests is a routine of its own, which the port driver's half runs where
+ * nothing else touches them: those are the ones with a second parameter.
  */
 #include "xenvbd.h"
 
 #define ATTEMPTS_MAX 3
-#define STOP_POLL_MS 10
-#define STOP_POLLS 1000 /* a back end that takes longer than 10 s to let go is not waited for */
+#define CLOSE_TIMEOUT_MS 10000 /* a back end that takes longer to let go is not waited for */
 
-static enum xenbus_state state_of(struct xenvbd_adapter *adapter, enum xenvbd_end end)
+#define STATE(state) (1 << XenbusState##state)
+
+static VOID set_front(struct xenvbd_adapter *adapter, enum xenbus_state state)
 {
-    return (enum xenbus_state)xenvbd_bus_number(adapter, end, "state", XenbusStateUnknown);
-}
-
-static VOID write_state(struct xenvbd_adapter *adapter, enum xenbus_state state)
-{
-    CHAR text[2];
-
-    text[0] = (CHAR)('0' + state);
-    text[1] = 0;
     GPLPV_DEBUG(("adapter %p: front end %d -> %d\n", adapter, adapter->front, state));
     adapter->front = state;
-    xenvbd_bus_write(adapter, "state", text);
+    adapter->xen->frontend_set_state(adapter->xen->context, state);
 }
 
-/* The unit is no more: nothing new is taken. What the back end has is answered, or ended by drop_link. */
-static VOID retire_unit(struct xenvbd_adapter *adapter)
+/* The unit goes: nothing new is taken. What the back end has is answered, or ended by `drop`. */
+static VOID retire(struct xenvbd_adapter *adapter, PVOID context)
 {
-    xenvbd_port_lock(adapter);
+    UNREFERENCED_PARAMETER(context);
     if (adapter->state == XENVBD_CONNECTED) {
         xenvbd_set_state(adapter, XENVBD_CLOSING);
         xenvbd_requests_close(adapter);
     }
-    xenvbd_port_unlock(adapter);
 }
 
-/* The back end touches nothing of ours any more. */
-static VOID drop_link(struct xenvbd_adapter *adapter)
+/* The back end is gone, and touches nothing of ours any more. */
+static VOID drop(struct xenvbd_adapter *adapter, PVOID context)
 {
-    BOOLEAN had_unit;
-
-    xenvbd_port_lock(adapter);
-    had_unit = adapter->state == XENVBD_CONNECTED || adapter->state == XENVBD_CLOSING;
-    if (had_unit) {
+    UNREFERENCED_PARAMETER(context);
+    adapter->broken = FALSE;
+    if (adapter->state != XENVBD_DISCONNECTED) {
         xenvbd_set_state(adapter, XENVBD_DISCONNECTED);
         xenvbd_requests_end(adapter, SRB_STATUS_NO_DEVICE);
-    }
-    xenvbd_port_unlock(adapter);
-    xenvbd_link_close(adapter);
-    if (had_unit) {
         xenvbd_port_units_changed(adapter);
     }
 }
 
-static BOOLEAN is_idle(struct xenvbd_adapter *adapter)
+/* A ring that is broken is not waited for: what is in it ends when the back end has closed. */
+static VOID is_idle(struct xenvbd_adapter *adapter, PVOID context)
 {
-    BOOLEAN idle;
+    PBOOLEAN idle = context;
 
-    xenvbd_port_lock(adapter);
-    idle = adapter->broken || (IsListEmpty(&adapter->flying) && IsListEmpty(&adapter->waiting));
-    xenvbd_port_unlock(adapter);
-    return idle;
+    *idle = adapter->broken || (IsListEmpty(&adapter->flying) && IsListEmpty(&adapter->waiting));
+}
+
+struct description {
+    struct xenvbd_disk disk;
+    enum xenvbd_flush flush;
+};
+
+/* SRBs that waited for an exchanged back end go on, if it has the same disk. */
+static VOID bring_up(struct xenvbd_adapter *adapter, PVOID context)
+{
+    const struct description *new = context;
+    BOOLEAN same = adapter->state == XENVBD_SUSPENDED && adapter->disk.block_size == new->disk.block_size &&
+                   adapter->disk.device_type == new->disk.device_type;
+
+    if (same) {
+        xenvbd_requests_rewind(adapter);
+        xenvbd_disk_resize(adapter, &new->disk);
+    } else {
+        xenvbd_requests_end(adapter, SRB_STATUS_NO_DEVICE);
+    }
+    adapter->disk = new->disk;
+    adapter->flush = new->flush;
+    xenvbd_set_state(adapter, XENVBD_CONNECTED);
+    xenvbd_pump(adapter);
+    if (!same) {
+        xenvbd_port_units_changed(adapter);
+    }
+}
+
+static VOID resize(struct xenvbd_adapter *adapter, PVOID context)
+{
+    const struct description *new = context;
+
+    xenvbd_disk_resize(adapter, &new->disk);
+}
+
+static VOID suspend(struct xenvbd_adapter *adapter, PVOID context)
+{
+    UNREFERENCED_PARAMETER(context);
+    if (adapter->state != XENVBD_DISCONNECTED && adapter->state != XENVBD_SUSPENDED) {
+        adapter->state_before_suspend = adapter->state;
+        xenvbd_set_state(adapter, XENVBD_SUSPENDED);
+    }
+}
+
+static VOID carry_on(struct xenvbd_adapter *adapter, PVOID context)
+{
+    UNREFERENCED_PARAMETER(context);
+    if (adapter->state == XENVBD_SUSPENDED) {
+        xenvbd_set_state(adapter, adapter->state_before_suspend);
+        xenvbd_event(adapter);
+    }
+}
+
+static VOID drop_link(struct xenvbd_adapter *adapter)
+{
+    xenvbd_port_synchronize(adapter, drop, NULL);
+    xenvbd_link_close(adapter);
 }
 
 static VOID back_is_gone(struct xenvbd_adapter *adapter)
 {
     drop_link(adapter);
     if (adapter->front != XenbusStateClosed) {
-        write_state(adapter, XenbusStateClosed);
+        set_front(adapter, XenbusStateClosed);
     }
-}
-
-/* No link, or none that a back end ever saw. */
-static VOID give_up(struct xenvbd_adapter *adapter)
-{
-    xenvbd_link_close(adapter);
-    write_state(adapter, XenbusStateClosed);
 }
 
 /* The back end has offered what it can. */
 static VOID publish(struct xenvbd_adapter *adapter)
 {
-    if (adapter->attempts++ >= ATTEMPTS_MAX) {
-        GPLPV_DEBUG(("adapter %p: the back end never connects\n", adapter));
-        give_up(adapter);
-    } else if (NT_SUCCESS(xenvbd_link_open(adapter))) {
-        write_state(adapter, XenbusStateInitialised);
+    if (adapter->attempts++ < ATTEMPTS_MAX && NT_SUCCESS(xenvbd_link_open(adapter))) {
+        set_front(adapter, XenbusStateInitialised);
     } else {
-        give_up(adapter);
-    }
-}
-
-/* The back end has mapped the ring and described the disk. */
-static VOID bring_up(struct xenvbd_adapter *adapter)
-{
-    struct xenvbd_disk disk;
-    enum xenvbd_flush flush;
-    BOOLEAN resumed;
-
-    if (!NT_SUCCESS(xenvbd_disk_read(adapter, &disk, &flush))) {
-        write_state(adapter, XenbusStateClosing);
-        return;
-    }
-    adapter->attempts = 0;
-    xenvbd_port_lock(adapter);
-    resumed = adapter->state == XENVBD_SUSPENDED && adapter->disk.block_size == disk.block_size;
-    if (resumed) {
-        xenvbd_disk_resize(adapter, &disk);
-    } else {
-        xenvbd_requests_end(adapter, SRB_STATUS_NO_DEVICE);
-    }
-    adapter->disk = disk;
-    adapter->flush = flush;
-    adapter->broken = FALSE;
-    xenvbd_set_state(adapter, XENVBD_CONNECTED);
-    xenvbd_pump(adapter);
-    xenvbd_port_unlock(adapter);
-    write_state(adapter, XenbusStateConnected);
-    if (!resumed) {
-        xenvbd_port_units_changed(adapter);
-    }
-}
-
-static VOID update_unit(struct xenvbd_adapter *adapter)
-{
-    struct xenvbd_disk disk;
-    enum xenvbd_flush flush;
-
-    if (NT_SUCCESS(xenvbd_disk_read(adapter, &disk, &flush))) {
-        xenvbd_port_lock(adapter);
-        xenvbd_disk_resize(adapter, &disk);
-        xenvbd_port_unlock(adapter);
+        GPLPV_DEBUG(("adapter %p: no connection after %u attempts\n", adapter, adapter->attempts));
+        back_is_gone(adapter);
     }
 }
 
@@ -145,48 +135,49 @@ static VOID back_is_starting(struct xenvbd_adapter *adapter, enum xenbus_state b
     }
     if (adapter->front != XenbusStateInitialising && adapter->front != XenbusStateInitialised) {
         drop_link(adapter);
-        write_state(adapter, XenbusStateInitialising);
+        set_front(adapter, XenbusStateInitialising);
     }
     if (adapter->front == XenbusStateInitialising && back != XenbusStateInitialising) {
         publish(adapter);
     }
 }
 
+/* The back end has mapped the ring and described the disk, for the first time or again. */
 static VOID back_is_connected(struct xenvbd_adapter *adapter)
 {
-    switch (adapter->front) {
-    case XenbusStateInitialised:
-        bring_up(adapter);
-        break;
+    struct description new;
 
-    case XenbusStateConnected:
-        if (adapter->broken) {
-            write_state(adapter, XenbusStateClosing);
-        } else {
-            update_unit(adapter);
-        }
-        break;
-
-    case XenbusStateInitialising: /* it is connected to somebody who was here before us */
-        write_state(adapter, XenbusStateClosing);
-        break;
-
-    default:
-        break;
+    if (adapter->front == XenbusStateClosing || adapter->front == XenbusStateClosed) {
+        return;
+    }
+    if (adapter->front == XenbusStateInitialising || adapter->broken || /* it is connected to a predecessor of ours */
+        !NT_SUCCESS(xenvbd_disk_read(adapter, &new.disk, &new.flush))) {
+        set_front(adapter, XenbusStateClosing);
+        return;
+    }
+    if (adapter->front == XenbusStateInitialised) {
+        adapter->attempts = 0;
+        xenvbd_port_synchronize(adapter, bring_up, &new);
+        set_front(adapter, XenbusStateConnected);
+    } else {
+        xenvbd_port_synchronize(adapter, resize, &new);
     }
 }
 
 /* It may still be using the ring and whatever is in it: that lasts until it has closed. */
 static VOID back_is_closing(struct xenvbd_adapter *adapter)
 {
-    retire_unit(adapter);
+    BOOLEAN idle;
+
     if (adapter->front == XenbusStateClosed) {
         return;
     }
-    if (is_idle(adapter)) {
-        write_state(adapter, XenbusStateClosed);
+    xenvbd_port_synchronize(adapter, retire, NULL);
+    xenvbd_port_synchronize(adapter, is_idle, &idle);
+    if (idle) {
+        set_front(adapter, XenbusStateClosed);
     } else if (adapter->front != XenbusStateClosing) {
-        write_state(adapter, XenbusStateClosing);
+        set_front(adapter, XenbusStateClosing);
     }
 }
 
@@ -194,14 +185,15 @@ static VOID back_is_closing(struct xenvbd_adapter *adapter)
 static VOID back_is_closed(struct xenvbd_adapter *adapter)
 {
     back_is_gone(adapter);
-    if (!adapter->stopping && adapter->attempts < ATTEMPTS_MAX && xenvbd_bus_number(adapter, XENVBD_BACK, "online", 0) != 0) {
-        write_state(adapter, XenbusStateInitialising);
+    if (!adapter->stopping && adapter->attempts < ATTEMPTS_MAX &&
+        xenvbd_node_ulong(adapter, XENPCI_BACKEND, "online", 0) != 0) {
+        set_front(adapter, XenbusStateInitialising);
     }
 }
 
 VOID xenvbd_connection_changed(struct xenvbd_adapter *adapter)
 {
-    enum xenbus_state back = state_of(adapter, XENVBD_BACK);
+    enum xenbus_state back = adapter->xen->backend_state(adapter->xen->context);
 
     GPLPV_DEBUG(("adapter %p: front end %d, back end %d\n", adapter, adapter->front, back));
     switch (back) {
@@ -234,57 +226,48 @@ VOID xenvbd_connection_changed(struct xenvbd_adapter *adapter)
 
 VOID xenvbd_connection_start(struct xenvbd_adapter *adapter)
 {
+    adapter->stopping = FALSE;
     adapter->attempts = 0;
-    adapter->front = state_of(adapter, XENVBD_FRONT);
+    adapter->front = (enum xenbus_state)xenvbd_node_ulong(adapter, XENPCI_FRONTEND, "state", XenbusStateUnknown);
     if (adapter->front == XenbusStateInitialised || adapter->front == XenbusStateConnected) {
-        write_state(adapter, XenbusStateClosing);
+        set_front(adapter, XenbusStateClosing); /* a predecessor of ours has left it so */
     }
     xenvbd_connection_changed(adapter);
 }
 
-VOID xenvbd_connection_suspend(struct xenvbd_adapter *adapter)
-{
-    if (adapter->state == XENVBD_CONNECTED) {
-        xenvbd_set_state(adapter, XENVBD_SUSPENDED);
-    }
-}
-
-VOID xenvbd_connection_continue(struct xenvbd_adapter *adapter)
-{
-    if (adapter->state == XENVBD_SUSPENDED) {
-        xenvbd_set_state(adapter, XENVBD_CONNECTED);
-        xenvbd_event(adapter);
-    }
-}
-
-VOID xenvbd_connection_resume(struct xenvbd_adapter *adapter)
-{
-    xenvbd_port_lock(adapter);
-    if (adapter->state == XENVBD_SUSPENDED) {
-        xenvbd_requests_rewind(adapter);
-    }
-    xenvbd_port_unlock(adapter);
-    if (adapter->state == XENVBD_CLOSING) {
-        drop_link(adapter);
-    }
-    xenvbd_link_close(adapter);
-    xenvbd_connection_start(adapter);
-}
-
 VOID xenvbd_connection_stop(struct xenvbd_adapter *adapter)
 {
-    ULONG polls;
+    const struct xenpci_interface *xen = adapter->xen;
+    enum xenbus_state back;
 
     adapter->stopping = TRUE;
-    retire_unit(adapter);
-    if (adapter->front == XenbusStateInitialised || adapter->front == XenbusStateConnected) {
-        write_state(adapter, XenbusStateClosing);
-    }
-    for (polls = 0; adapter->link.open && polls < STOP_POLLS; polls++) {
-        xenvbd_connection_changed(adapter);
-        if (adapter->link.open) {
-            xenvbd_bus_sleep(STOP_POLL_MS);
-        }
+    xenvbd_port_synchronize(adapter, retire, NULL);
+    if (adapter->link.open) {
+        set_front(adapter, XenbusStateClosing);
+        xen->backend_wait(xen->context,
+                          STATE(Initialising) | STATE(InitWait) | STATE(Closing) | STATE(Closed), CLOSE_TIMEOUT_MS,
+                          &back);
+        set_front(adapter, XenbusStateClosed);
+        xen->backend_wait(xen->context, STATE(Initialising) | STATE(InitWait) | STATE(Closed), CLOSE_TIMEOUT_MS,
+                          &back);
     }
     back_is_gone(adapter);
+    xenvbd_link_free(adapter);
+}
+
+VOID xenvbd_connection_suspend(struct xenvbd_adapter *adapter)
+{
+    xenvbd_port_synchronize(adapter, suspend, NULL);
+}
+
+VOID xenvbd_connection_resume(struct xenvbd_adapter *adapter, BOOLEAN lost)
+{
+    if (!lost) {
+        xenvbd_port_synchronize(adapter, carry_on, NULL);
+        return;
+    }
+    adapter->link.port = 0; /* it is closed */
+    adapter->broken = FALSE;
+    xenvbd_link_close(adapter);
+    xenvbd_connection_start(adapter);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The disk as the back end describes it in xenstore once it is connected. PASSIVE_LEVEL, without the lock. */
+/* The disk as the back end describes it in xenstore once it is connected. */
 #include "xenvbd.h"
 
 #define ASC_PARAMETERS_CHANGED 0x2A
@@ -9,9 +9,7 @@
 
 static ULONG back_number(struct xenvbd_adapter *adapter, PCSTR node, ULONG otherwise)
 {
-    ULONGLONG value = xenvbd_bus_number(adapter, XENVBD_BACK, node, otherwise);
-
-    return value > 0xFFFFFFFF ? otherwise : (ULONG)value;
+    return xenvbd_node_ulong(adapter, XENPCI_BACKEND, node, otherwise);
 }
 
 static BOOLEAN back_flag(struct xenvbd_adapter *adapter, PCSTR node)
@@ -54,7 +52,7 @@ static ULONG shift_of(ULONG block_size)
 NTSTATUS xenvbd_disk_read(struct xenvbd_adapter *adapter, struct xenvbd_disk *disk, enum xenvbd_flush *flush)
 {
     ULONG info = back_number(adapter, "info", 0);
-    ULONGLONG sectors = xenvbd_bus_number(adapter, XENVBD_BACK, "sectors", 0);
+    ULONGLONG sectors = xenvbd_node_number(adapter, XENPCI_BACKEND, "sectors", 0);
 
     RtlZeroMemory(disk, sizeof(*disk));
     disk->device_type = info & VDISK_CDROM ? READ_ONLY_DIRECT_ACCESS_DEVICE : DIRECT_ACCESS_DEVICE;

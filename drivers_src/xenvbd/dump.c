@@ -24,7 +24,7 @@ static BOOLEAN drain(struct xen_front_ring *front)
     return FALSE;
 }
 
-BOOLEAN xenvbd_dump_take_over(struct xenvbd_adapter *adapter)
+BOOLEAN xenvbd_dump_take_over(struct xenvbd_adapter *adapter, PVOID extension)
 {
     struct xen_front_ring *front = &adapter->ring.front;
 
@@ -44,6 +44,7 @@ BOOLEAN xenvbd_dump_take_over(struct xenvbd_adapter *adapter)
     adapter->persistent = TRUE;
     adapter->indirect_segments = 0;
     adapter->attention = 0;
+    adapter->extension = extension;
     adapter->state = XENVBD_CONNECTED;
     return TRUE;
 }

@@ -1,6 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the adapter is to both port drivers: their callbacks, but for HwStartIo, and its configuration. */
+/* What the adapter is to both port drivers, and to xenpci: configuration and callbacks. */
 #include "xenvbd.h"
+
+#define CONNECT_TIMEOUT_100NS (-30 * 10 * 1000 * 1000)
+
+struct xenvbd_adapter *xenvbd_adapter_of(PVOID extension)
+{
+    return ((struct xenvbd_extension *)extension)->adapter;
+}
+
+/* xenpci's callbacks: PASSIVE_LEVEL, one at a time. */
+
+static VOID NTAPI changed(PVOID argument)
+{
+    struct xenvbd_adapter *adapter = argument;
+
+    if (adapter->front == XenbusStateUnknown) {
+        xenvbd_connection_start(adapter);
+    } else {
+        xenvbd_connection_changed(adapter);
+    }
+    if (adapter->state == XENVBD_CONNECTED || adapter->front == XenbusStateClosed) {
+        KeSetEvent(&adapter->tried, IO_NO_INCREMENT, FALSE);
+    }
+}
+
+static VOID NTAPI suspend(PVOID argument)
+{
+    xenvbd_connection_suspend(argument);
+}
+
+static VOID NTAPI resume(PVOID argument, BOOLEAN lost)
+{
+    xenvbd_connection_resume(argument, lost);
+}
+
+static VOID NTAPI stop(PVOID argument)
+{
+    xenvbd_connection_stop(argument);
+}
+
+static VOID NTAPI start(PVOID argument)
+{
+    xenvbd_connection_start(argument);
+}
+
+static const struct xenpci_child callbacks = { changed, suspend, resume, stop, start };
 
 /* PASSIVE_LEVEL. */
 static VOID configure(PPORT_CONFIGURATION_INFORMATION config)
@@ -25,42 +70,114 @@ static VOID configure(PPORT_CONFIGURATION_INFORMATION config)
 }
 
 /*
+ * PASSIVE_LEVEL. Returns when the disk is there or will not be: the port driver asks once after HwInitialize, and
+ * Windows may have to find its boot disk then.
+ */
+static ULONG start_device(struct xenvbd_extension *extension, struct xenpci_block *block)
+{
+    struct xenvbd_adapter *adapter = &extension->own;
+    struct xenpci_facts facts;
+    LARGE_INTEGER timeout;
+
+    RtlZeroMemory(adapter, sizeof(*adapter));
+    adapter->xen = &block->xen;
+    adapter->extension = extension;
+    InitializeListHead(&adapter->waiting);
+    InitializeListHead(&adapter->flying);
+    KeInitializeEvent(&adapter->tried, NotificationEvent, FALSE);
+    adapter->xen->facts(adapter->xen->context, &facts);
+    adapter->number = facts.number;
+    if (!NT_SUCCESS(xenvbd_link_allocate(adapter))) {
+        return SP_RETURN_ERROR;
+    }
+    if (!NT_SUCCESS(adapter->xen->attach(adapter->xen->context, &callbacks, adapter))) {
+        xenvbd_link_free(adapter);
+        return SP_RETURN_ERROR;
+    }
+    extension->adapter = adapter;
+    block->child = adapter;
+    adapter->xen->wake(adapter->xen->context);
+    timeout.QuadPart = CONNECT_TIMEOUT_100NS;
+    KeWaitForSingleObject(&adapter->tried, Executive, KernelMode, FALSE, &timeout);
+    return SP_RETURN_FOUND;
+}
+
+/* HIGH_LEVEL, in the crash dump environment. */
+static ULONG start_dump(struct xenvbd_extension *extension, struct xenpci_block *block)
+{
+    struct xenvbd_adapter *adapter = block->child;
+
+    if (adapter == NULL || !xenvbd_dump_take_over(adapter, extension)) {
+        return SP_RETURN_NOT_FOUND;
+    }
+    extension->adapter = adapter;
+    extension->dumping = TRUE;
+    return SP_RETURN_FOUND;
+}
+
+/* The port drivers say "dump=1" to the copy of a miniport that is loaded to write a crash dump. */
+static BOOLEAN is_dump(PCHAR arguments)
+{
+    return arguments != NULL && strstr(arguments, "dump=1") != NULL;
+}
+
+/*
  * PASSIVE_LEVEL. The port driver calls it for a device of ours alone, so there is nothing to look for. When a stopped
  * adapter starts again, Storport passes the extension as the stop left it.
  */
 static ULONG NTAPI find_adapter(PVOID extension, PVOID context, PVOID bus_information, PCHAR arguments,
                                 PPORT_CONFIGURATION_INFORMATION config, PBOOLEAN again)
 {
-    UNREFERENCED_PARAMETER(extension);
+    struct xenpci_block *block;
+
     UNREFERENCED_PARAMETER(context);
     UNREFERENCED_PARAMETER(bus_information);
-    UNREFERENCED_PARAMETER(arguments);
 
-    configure(config);
     *again = FALSE;
-    return SP_RETURN_FOUND;
+    configure(config);
+    block = xenvbd_port_map(extension, config);
+    if (block == NULL || !xenpci_block_is_valid(block)) {
+        GPLPV_DEBUG(("this device is not from our xenpci\n"));
+        return SP_RETURN_NOT_FOUND;
+    }
+    return is_dump(arguments) ? start_dump(extension, block) : start_device(extension, block);
+}
+
+/* From now on HwInterrupt is called. */
+static VOID run(struct xenvbd_adapter *adapter)
+{
+    adapter->running = TRUE;
+    KeMemoryBarrier();
+    xenvbd_link_unmask(adapter);
 }
 
 /* DIRQL. */
 static BOOLEAN NTAPI initialize(PVOID extension)
 {
-    xenvbd_set_state(extension, XENVBD_DISCONNECTED);
+    if (!((struct xenvbd_extension *)extension)->dumping) {
+        run(xenvbd_adapter_of(extension));
+    }
     return TRUE;
 }
 
-/* DIRQL. The line may be shared; without a ring no interrupt is ours. */
+/* DIRQL. The line is shared with the platform device and with our likes. */
 static BOOLEAN NTAPI interrupt(PVOID extension)
 {
-    UNREFERENCED_PARAMETER(extension);
-    return FALSE;
-}
+    struct xenvbd_adapter *adapter = xenvbd_adapter_of(extension);
+    const struct xenpci_interface *xen = adapter->xen;
+    BOOLEAN ours = ((struct xenvbd_extension *)extension)->dumping;
 
-/* DIRQL (SCSI port) or DISPATCH_LEVEL (Storport). No request is ever outstanding, so none has to be completed. */
-static BOOLEAN NTAPI reset_bus(PVOID extension, ULONG path)
-{
-    UNREFERENCED_PARAMETER(extension);
-    UNREFERENCED_PARAMETER(path);
-    return TRUE;
+    if (adapter->link.port != 0) {
+        ours |= xen->event_claim(xen->context, adapter->link.port);
+    }
+    if (adapter->doorbell != 0) {
+        ours |= xen->event_claim(xen->context, adapter->doorbell);
+    }
+    if (ours) {
+        xenvbd_event(adapter);
+        xenvbd_port_serve(adapter);
+    }
+    return ours;
 }
 
 /* PASSIVE_LEVEL. */
@@ -78,6 +195,21 @@ static VOID list_control_types(PSCSI_SUPPORTED_CONTROL_TYPE_LIST list)
     }
 }
 
+/*
+ * No HwInterrupt is called any more, so that nobody could claim an event. If the device goes, xenpci has had it stopped
+ * before; if not, it is the power that goes, and the connection outlives that.
+ */
+static VOID halt(struct xenvbd_adapter *adapter)
+{
+    adapter->running = FALSE;
+    if (adapter->link.port != 0) {
+        adapter->xen->event_mask(adapter->xen->context, adapter->link.port, TRUE);
+    }
+    if (adapter->stopping) {
+        adapter->xen->detach(adapter->xen->context);
+    }
+}
+
 /* PASSIVE_LEVEL for the query, DIRQL for stop and restart. */
 static SCSI_ADAPTER_CONTROL_STATUS NTAPI adapter_control(PVOID extension, SCSI_ADAPTER_CONTROL_TYPE type,
                                                          PVOID parameters)
@@ -88,11 +220,11 @@ static SCSI_ADAPTER_CONTROL_STATUS NTAPI adapter_control(PVOID extension, SCSI_A
         return ScsiAdapterControlSuccess;
 
     case ScsiStopAdapter:
-        xenvbd_set_state(extension, XENVBD_STOPPED);
+        halt(xenvbd_adapter_of(extension));
         return ScsiAdapterControlSuccess;
 
     case ScsiRestartAdapter:
-        xenvbd_set_state(extension, XENVBD_DISCONNECTED);
+        run(xenvbd_adapter_of(extension));
         return ScsiAdapterControlSuccess;
 
     default:
@@ -100,19 +232,18 @@ static SCSI_ADAPTER_CONTROL_STATUS NTAPI adapter_control(PVOID extension, SCSI_A
     }
 }
 
-VOID xenvbd_describe(PHW_INITIALIZATION_DATA data, PHW_STARTIO start_io, UCHAR map_buffers)
+VOID xenvbd_describe(PHW_INITIALIZATION_DATA data)
 {
     RtlZeroMemory(data, sizeof(*data));
     data->HwInitializationDataSize = sizeof(*data);
     data->AdapterInterfaceType = Internal;
     data->HwFindAdapter = find_adapter;
     data->HwInitialize = initialize;
-    data->HwStartIo = start_io;
     data->HwInterrupt = interrupt;
-    data->HwResetBus = reset_bus;
     data->HwAdapterControl = adapter_control;
-    data->DeviceExtensionSize = sizeof(struct xenvbd_adapter);
-    data->MapBuffers = map_buffers;
+    data->DeviceExtensionSize = sizeof(struct xenvbd_extension);
+    data->SrbExtensionSize = sizeof(struct xenvbd_request);
+    data->NumberOfAccessRanges = 1;
     data->NeedPhysicalAddresses = TRUE;
     data->TaggedQueuing = TRUE;
     data->AutoRequestSense = TRUE;

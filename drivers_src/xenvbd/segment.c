@@ -60,6 +60,7 @@ static BOOLEAN end_last(struct xenvbd_adapter *adapter, struct xenvbd_slot *slot
     if (!adapter->xen->grant_end(adapter->xen->context, adapter->refs.items[item].ref)) {
         return FALSE;
     }
+    adapter->refs.items[item].granted = FALSE;
     slot->refs = adapter->refs.items[item].next;
     xenvbd_stack_push(&adapter->refs, item);
     return TRUE;
@@ -133,6 +134,7 @@ static BOOLEAN fill_pages(struct xenvbd_adapter *adapter, struct xenvbd_request 
             break;
         }
         adapter->refs.items[item].next = slot->refs;
+        adapter->refs.items[item].granted = TRUE;
         slot->refs = item;
         xen->grant_begin(xen->context, adapter->refs.items[item].ref, (ULONG_PTR)(physical >> XEN_PAGE_SHIFT),
                          request->operation == XENVBD_WRITE);

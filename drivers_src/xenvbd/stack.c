@@ -49,6 +49,7 @@ VOID xenvbd_refs_allocate(struct xenvbd_adapter *adapter, ULONG count)
 
     while (stack->count < count && NT_SUCCESS(xen->grant_reserve(xen->context, XENVBD_REFS_AT_ONCE, refs))) {
         for (i = 0; i < XENVBD_REFS_AT_ONCE; i++) {
+            stack->items[stack->count].granted = FALSE;
             stack->items[stack->count++].ref = refs[i];
         }
     }
@@ -81,7 +82,10 @@ VOID xenvbd_refs_reclaim(struct xenvbd_adapter *adapter)
 
     adapter->refs.free = XENVBD_NONE;
     for (i = 0; i < adapter->refs.count; i++) {
-        if (adapter->xen->grant_end(adapter->xen->context, adapter->refs.items[i].ref)) {
+        struct xenvbd_item *item = &adapter->refs.items[i];
+
+        if (!item->granted || adapter->xen->grant_end(adapter->xen->context, item->ref)) {
+            item->granted = FALSE;
             xenvbd_stack_push(&adapter->refs, (USHORT)i);
         }
     }

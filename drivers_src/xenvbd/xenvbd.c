@@ -55,7 +55,7 @@ static UCHAR flush(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb)
     return SRB_STATUS_PENDING;
 }
 
-UCHAR xenvbd_start_io(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb)
+static UCHAR dispatch(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb)
 {
     switch (srb->Function) {
     case SRB_FUNCTION_EXECUTE_SCSI:
@@ -76,6 +76,16 @@ UCHAR xenvbd_start_io(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb)
 
     default:
         return SRB_STATUS_INVALID_REQUEST;
+    }
+}
+
+VOID xenvbd_start_io(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb)
+{
+    UCHAR status = dispatch(adapter, srb);
+
+    if (status != SRB_STATUS_PENDING) {
+        srb->SrbStatus = status;
+        xenvbd_port_complete(adapter, srb);
     }
 }
 

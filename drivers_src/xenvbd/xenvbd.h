@@ -20,7 +20,7 @@
 #include "xen/types.h"
 #include "xen/io/blkif.h"
 #include "xen/io/ring.h"
-#include "xen/io/xenbus.h"
+#include "xenpci_interface.h"
 
 #define GPLPV_MODULE "xenvbd"
 #include "debug.h"
@@ -31,9 +31,16 @@
 #define XENVBD_RING_ORDER_MAX 2 /* more entries than the port drivers ever keep outstanding gain nothing */
 #define XENVBD_RING_PAGES_MAX (1 << XENVBD_RING_ORDER_MAX)
 #define XENVBD_SLOTS 128
-#define XENVBD_INDIRECT_FRAMES 32
+#define XENVBD_SEGMENTS_MAX BLKIF_SEGMENTS_PER_INDIRECT_PAGE
+
+/* Of each disk; a grant table has 16384 references where it has not been made larger. */
+#define XENVBD_REFS 512
+#define XENVBD_REFS_AT_ONCE 64
 #define XENVBD_BOUNCE_FRAMES 32
+#define XENVBD_INDIRECT_FRAMES 32
 #define XENVBD_PERSISTENT_FRAMES 256
+#define XENVBD_FRAMES_AT_ONCE 32
+#define XENVBD_ITEMS_MAX 512
 
 #define XENVBD_NONE 0xFFFF
 #define XENVBD_NO_REF 0xFFFFFFFF
@@ -43,9 +50,8 @@
 #define XENVBD_VPD_LENGTH 0x3C /* of the longest page */
 
 enum xenvbd_state {
-    XENVBD_STOPPED,      /* before HwInitialize and after ScsiStopAdapter: no SRB comes */
-    XENVBD_DISCONNECTED, /* running without a back end: there is no logical unit */
-    XENVBD_CONNECTED,    /* running, and the disk is that of the back end */
+    XENVBD_DISCONNECTED, /* there is no back end, and so no logical unit */
+    XENVBD_CONNECTED,    /* the disk is that of the back end */
     XENVBD_CLOSING,      /* the back end leaves: nothing new is taken, what it has is still answered */
     XENVBD_SUSPENDED     /* the back end is being exchanged: SRBs are taken and wait */
 };
@@ -119,6 +125,7 @@ struct xenvbd_request {
     enum xenvbd_step step;
     BOOLEAN force_unit_access;
     BOOLEAN bounce; /* the data cannot be granted where it lies */
+    PVOID address;  /* of the data for the processor; the port driver's half's, set before xenvbd_start_io */
     ULONGLONG sector;
     ULONG length;      /* bytes; of UNMAP: descriptors */
     ULONG offset;      /* how much of length has been put into the ring */
@@ -127,16 +134,18 @@ struct xenvbd_request {
     struct xenvbd_cursor cursor;
 };
 
-struct xenvbd_frame {
+/* A frame, which is a page that the back end may access all the time, or a reference alone, its memory NULL. */
+struct xenvbd_item {
     PUCHAR memory;
     grant_ref_t ref;
     USHORT next;
+    BOOLEAN granted; /* of a reference: to a page of a request */
 };
 
-struct xenvbd_frames {
+struct xenvbd_stack {
     ULONG count;
     USHORT free;
-    struct xenvbd_frame table[XENVBD_PERSISTENT_FRAMES];
+    struct xenvbd_item items[XENVBD_ITEMS_MAX];
 };
 
 /* An entry that the back end has; free while request is NULL. */
@@ -147,11 +156,10 @@ struct xenvbd_slot {
     ULONG generation;
     BOOLEAN read;
     USHORT next;     /* free slot */
-    USHORT frames;   /* first of those the data goes through; XENVBD_NONE: the segments are pages of the request */
+    USHORT refs;     /* chain of those that its pages are granted with, the last one first */
+    USHORT frames;   /* chain of those that its data goes through instead */
     USHORT indirect; /* the frame that the segments are in, or XENVBD_NONE */
     USHORT count;    /* segments */
-    struct blkif_request_segment *segment;
-    struct blkif_request_segment direct[BLKIF_MAX_SEGMENTS_PER_REQUEST];
 };
 
 struct xenvbd_ring {
@@ -176,24 +184,29 @@ struct xenvbd_response {
     SHORT status;
 };
 
-/* What is shared with a back end, from Initialised on until it has closed. */
+struct xenvbd_adapter;
+
+/* What is done with the lock for a thread that has not got it. */
+typedef VOID xenvbd_routine(struct xenvbd_adapter *adapter, PVOID context);
+
+/* What is shared with a back end. */
 struct xenvbd_link {
     BOOLEAN open;
     PVOID ring_pages; /* XENVBD_RING_PAGES_MAX of them, of which 1 << order are the ring */
     ULONG order;
     grant_ref_t refs[XENVBD_RING_PAGES_MAX];
-    evtchn_port_t port;
-};
-
-enum xenvbd_end {
-    XENVBD_FRONT,
-    XENVBD_BACK
+    evtchn_port_t port; /* 0: none */
 };
 
 struct xenvbd_adapter {
+    const struct xenpci_interface *xen;
     PVOID extension;         /* the port driver's */
+    struct xenvbd_message *volatile message; /* this and the next are the port driver's half's */
+    evtchn_port_t doorbell;
+    BOOLEAN running;         /* the port driver calls HwInterrupt */
     BOOLEAN broken;          /* the ring is not to be looked at any more */
     enum xenvbd_state state; /* changed by xenvbd_set_state alone */
+    enum xenvbd_state state_before_suspend;
     struct xenvbd_disk disk; /* valid while there is a logical unit */
     UCHAR attention;         /* additional sense code of a UNIT ATTENTION that is due, or 0 */
     UCHAR attention_qualifier;
@@ -207,50 +220,51 @@ struct xenvbd_adapter {
     enum xenvbd_flush flush;
     BOOLEAN persistent;
     ULONG indirect_segments; /* most that an entry may have; 0: not offered */
-    struct xenvbd_frames frames;
-    struct xenvbd_frames indirect;
+    struct xenvbd_stack refs;
+    struct xenvbd_stack frames;
+    struct xenvbd_stack indirect;
+    struct blkif_request_segment segments[XENVBD_SEGMENTS_MAX]; /* of the entry that is being made */
 
-    /* Of the thread that looks after the connection; not guarded by the lock. */
-    ULONG number;            /* "virtual-device" */
+    /* Of the thread that looks after the connection. */
+    ULONG number;            /* of the device in the virtual machine */
     enum xenbus_state front; /* what was written last */
     BOOLEAN stopping;
     ULONG attempts;          /* to connect, since it last succeeded */
+    KEVENT tried;            /* set when the connection has succeeded or failed */
     struct xenvbd_link link;
+};
+
+/* The port driver's extension. The crash dump's copy of the driver uses the adapter of the running one. */
+struct xenvbd_extension {
+    struct xenvbd_adapter *adapter;
+    BOOLEAN dumping;
+    struct xenvbd_adapter own;
 };
 
 /* miniport.c */
 
-/*
- * PASSIVE_LEVEL, from DriverEntry, without the lock. Fills in all that the port driver is told of the miniport;
- * map_buffers is for which SRBs DataBuffer has to be an address that the driver can read, in the port driver's terms.
- */
-VOID xenvbd_describe(PHW_INITIALIZATION_DATA data, PHW_STARTIO start_io, UCHAR map_buffers);
+/* PASSIVE_LEVEL, from DriverEntry. Fills in what is the same for both port drivers. */
+VOID xenvbd_describe(PHW_INITIALIZATION_DATA data);
+struct xenvbd_adapter *xenvbd_adapter_of(PVOID extension);
 
-/*
- * connect.c: PASSIVE_LEVEL, without the lock unless it says otherwise, and one call at a time.
- */
+/* connect.c: PASSIVE_LEVEL, without the lock, one call at a time. */
 
 /* Either end's state, or what the back end says of itself, may have changed. */
 VOID xenvbd_connection_changed(struct xenvbd_adapter *adapter);
 
-/* The adapter has a device; nothing is known of its two ends yet. */
+/* Nothing is known of the two ends yet. */
 VOID xenvbd_connection_start(struct xenvbd_adapter *adapter);
 
-/* The device goes: returns when the back end has let go of everything. */
+/* Returns when the back end has let go of everything; all memory is given back. */
 VOID xenvbd_connection_stop(struct xenvbd_adapter *adapter);
 
-/* With the lock. From here on the ring is left alone, until one of the next two. */
+/* From here on the ring is left alone, until xenvbd_connection_resume; `lost`: the back end is another one now. */
 VOID xenvbd_connection_suspend(struct xenvbd_adapter *adapter);
-
-/* With the lock. The suspend did not happen: the back end is the same and remembers everything. */
-VOID xenvbd_connection_continue(struct xenvbd_adapter *adapter);
-
-/* The virtual machine was suspended: back end, event channels and grants are gone. */
-VOID xenvbd_connection_resume(struct xenvbd_adapter *adapter);
+VOID xenvbd_connection_resume(struct xenvbd_adapter *adapter, BOOLEAN lost);
 
 /* link.c: as connect.c */
 
-/* On failure what there is stays, for xenvbd_link_free. */
+/* What no connection can do without. On failure there is nothing. */
 NTSTATUS xenvbd_link_allocate(struct xenvbd_adapter *adapter);
 VOID xenvbd_link_free(struct xenvbd_adapter *adapter);
 NTSTATUS xenvbd_link_open(struct xenvbd_adapter *adapter);
@@ -258,28 +272,33 @@ NTSTATUS xenvbd_link_open(struct xenvbd_adapter *adapter);
 /* No request may be with the back end. */
 VOID xenvbd_link_close(struct xenvbd_adapter *adapter);
 
+/* Any IRQL. Lets events through, if the port driver calls HwInterrupt by now. */
+VOID xenvbd_link_unmask(struct xenvbd_adapter *adapter);
+
 /* disk.c */
 
 /* PASSIVE_LEVEL, without the lock. */
 NTSTATUS xenvbd_disk_read(struct xenvbd_adapter *adapter, struct xenvbd_disk *disk, enum xenvbd_flush *flush);
 VOID xenvbd_disk_resize(struct xenvbd_adapter *adapter, const struct xenvbd_disk *disk);
 
+/* node.c: PASSIVE_LEVEL. `otherwise`: there is no such node, or no such number in it. */
+ULONGLONG xenvbd_node_number(struct xenvbd_adapter *adapter, enum xenpci_base base, PCSTR node, ULONGLONG otherwise);
+ULONG xenvbd_node_ulong(struct xenvbd_adapter *adapter, enum xenpci_base base, PCSTR node, ULONG otherwise);
+
 /* dump.c: HIGH_LEVEL, nothing else runs. */
 
 /* FALSE: no disk can be written to. */
-BOOLEAN xenvbd_dump_take_over(struct xenvbd_adapter *adapter);
+BOOLEAN xenvbd_dump_take_over(struct xenvbd_adapter *adapter, PVOID extension);
 
 /* Returns when every SRB is completed. */
 VOID xenvbd_dump_wait(struct xenvbd_adapter *adapter);
 
 /* xenvbd.c */
 
-/* PASSIVE_LEVEL, nobody else has the adapter yet; it is zeroed. On failure xenvbd_link_free is still due. */
-NTSTATUS xenvbd_adapter_create(struct xenvbd_adapter *adapter);
 VOID xenvbd_set_state(struct xenvbd_adapter *adapter, enum xenvbd_state state);
 
-/* SRB_STATUS_PENDING: the SRB is completed later. Anything else: the caller completes it with that status now. */
-UCHAR xenvbd_start_io(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb);
+/* Takes the SRB; it may be completed before this returns. */
+VOID xenvbd_start_io(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb);
 
 /* The back end has sent an event, or may have. */
 VOID xenvbd_event(struct xenvbd_adapter *adapter);
@@ -297,6 +316,9 @@ VOID xenvbd_reset(struct xenvbd_adapter *adapter);
  * when that is SRB_STATUS_PENDING.
  */
 UCHAR xenvbd_command(const struct xenvbd_disk *disk, PSCSI_REQUEST_BLOCK srb, struct xenvbd_io *io);
+
+/* Whether it is one of the READ and WRITE commands. */
+BOOLEAN xenvbd_command_transfers(UCHAR operation);
 UCHAR xenvbd_inquiry(const struct xenvbd_disk *disk, PSCSI_REQUEST_BLOCK srb);
 UCHAR xenvbd_unmap(const struct xenvbd_disk *disk, PSCSI_REQUEST_BLOCK srb, struct xenvbd_io *io);
 
@@ -354,7 +376,9 @@ BOOLEAN xenvbd_request_abort(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK
  */
 BOOLEAN xenvbd_segments_fill(struct xenvbd_adapter *adapter, struct xenvbd_request *request, struct xenvbd_slot *slot,
                              struct xenvbd_entry *entry);
-VOID xenvbd_segments_finish(struct xenvbd_adapter *adapter, struct xenvbd_slot *slot, BOOLEAN succeeded);
+
+/* FALSE: the back end still has some of the memory mapped. */
+BOOLEAN xenvbd_segments_finish(struct xenvbd_adapter *adapter, struct xenvbd_slot *slot, BOOLEAN succeeded);
 
 /* slot.c */
 
@@ -368,20 +392,21 @@ ULONG64 xenvbd_slot_id(const struct xenvbd_adapter *adapter, const struct xenvbd
 /* NULL: no slot in use has this id. */
 struct xenvbd_slot *xenvbd_slot_find(struct xenvbd_adapter *adapter, ULONG64 id);
 
-/* frame.c */
+/* stack.c */
 
-/* PASSIVE_LEVEL, without the lock, no connection. On failure what there is stays, for xenvbd_frames_free. */
-NTSTATUS xenvbd_frames_allocate(struct xenvbd_frames *frames, ULONG count);
-VOID xenvbd_frames_free(struct xenvbd_frames *frames);
-NTSTATUS xenvbd_frames_grant(struct xenvbd_adapter *adapter, struct xenvbd_frames *frames, BOOLEAN readonly);
+/* PASSIVE_LEVEL, without the lock, while no back end is connected. On failure what there is stays. */
+NTSTATUS xenvbd_frames_allocate(struct xenvbd_adapter *adapter, struct xenvbd_stack *stack, ULONG count);
+VOID xenvbd_frames_free(struct xenvbd_adapter *adapter, struct xenvbd_stack *stack);
+VOID xenvbd_refs_allocate(struct xenvbd_adapter *adapter, ULONG count);
+VOID xenvbd_refs_free(struct xenvbd_adapter *adapter);
 
-/* All of them are free. */
-VOID xenvbd_frames_reclaim(struct xenvbd_frames *frames);
-VOID xenvbd_frames_ungrant(struct xenvbd_adapter *adapter, struct xenvbd_frames *frames);
+/* All are free, but for references that the back end still has mapped. */
+VOID xenvbd_frames_reclaim(struct xenvbd_stack *stack);
+VOID xenvbd_refs_reclaim(struct xenvbd_adapter *adapter);
 
 /* XENVBD_NONE: none is free. */
-USHORT xenvbd_frame_take(struct xenvbd_frames *frames);
-VOID xenvbd_frame_release(struct xenvbd_frames *frames, USHORT frame);
+USHORT xenvbd_stack_pop(struct xenvbd_stack *stack);
+VOID xenvbd_stack_push(struct xenvbd_stack *stack, USHORT item);
 
 /* flush.c */
 
@@ -410,40 +435,23 @@ BOOLEAN xenvbd_ring_push(struct xenvbd_ring *ring);
 ULONG xenvbd_ring_answers(struct xenvbd_ring *ring);
 VOID xenvbd_ring_take(struct xenvbd_ring *ring, struct xenvbd_response *response);
 
-/* bus.c: the device in xenpci's terms. What names a node is at PASSIVE_LEVEL and without the lock. */
-
-/* At most size - 1 characters of the node's text, and a 0. */
-NTSTATUS xenvbd_bus_read(struct xenvbd_adapter *adapter, enum xenvbd_end end, PCSTR node, PSTR text, ULONG size);
-ULONGLONG xenvbd_bus_number(struct xenvbd_adapter *adapter, enum xenvbd_end end, PCSTR node, ULONGLONG otherwise);
-NTSTATUS xenvbd_bus_write(struct xenvbd_adapter *adapter, PCSTR node, PCSTR text);
-VOID xenvbd_bus_remove(struct xenvbd_adapter *adapter, PCSTR node);
-NTSTATUS xenvbd_bus_open_channel(struct xenvbd_adapter *adapter, evtchn_port_t *port);
-VOID xenvbd_bus_close_channel(struct xenvbd_adapter *adapter);
-VOID xenvbd_bus_sleep(ULONG milliseconds);
-
-/* The page that resident memory lies in. Any IRQL. */
-ULONGLONG xenvbd_bus_page(PVOID memory);
-
-/* XENVBD_NO_REF: there is no grant left. */
-grant_ref_t xenvbd_bus_grant(struct xenvbd_adapter *adapter, ULONGLONG page, BOOLEAN readonly);
-VOID xenvbd_bus_ungrant(struct xenvbd_adapter *adapter, grant_ref_t ref);
-VOID xenvbd_bus_notify(struct xenvbd_adapter *adapter);
-
-/* Has the connection looked after at PASSIVE_LEVEL, soon and in another thread. */
-VOID xenvbd_bus_wake(struct xenvbd_adapter *adapter);
-
-/* scsiport.c, storport.c */
-
-/* PASSIVE_LEVEL; what is between runs at the lock's IRQL. */
-VOID xenvbd_port_lock(struct xenvbd_adapter *adapter);
-VOID xenvbd_port_unlock(struct xenvbd_adapter *adapter);
-
-/* Without the lock. A logical unit has come or gone: the port driver should look again. */
-VOID xenvbd_port_units_changed(struct xenvbd_adapter *adapter);
-VOID xenvbd_port_stall(ULONG microseconds);
+/* scsiport.c, storport.c: the port driver's half of the core */
 
 /* Gives the SRB, its SrbStatus set, back to the port driver. */
 VOID xenvbd_port_complete(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb);
+
+/* PASSIVE_LEVEL, without the lock, one call at a time. Runs the routine with it and returns when it has run. */
+VOID xenvbd_port_synchronize(struct xenvbd_adapter *adapter, xenvbd_routine *routine, PVOID context);
+
+/* From HwInterrupt: something of the port driver's half may be due. */
+VOID xenvbd_port_serve(struct xenvbd_adapter *adapter);
+
+/* A logical unit has come or gone: the port driver is to look again. */
+VOID xenvbd_port_units_changed(struct xenvbd_adapter *adapter);
+
+/* The page at the miniport's first access range, or NULL. PASSIVE_LEVEL, or from the crash dump. */
+PVOID xenvbd_port_map(PVOID extension, PPORT_CONFIGURATION_INFORMATION config);
+VOID xenvbd_port_stall(ULONG microseconds);
 
 /* The bytes that lie together from `offset` of the request's data on, and where. 0: there are none. */
 ULONG xenvbd_port_extent(struct xenvbd_adapter *adapter, struct xenvbd_request *request, ULONG offset,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What instructions say: which of them unicorn cannot run faithfully, what memory one touches, how many there are."""
+"""What instructions say: which of them unicorn cannot run faithfully, and what memory one touches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import capstone
 from capstone import x86_const as cs_x86
+
 from gplpv.matrix import ArchName
 
 if TYPE_CHECKING:
@@ -46,12 +47,6 @@ def specials(arch: ArchName, code: bytes, address: int) -> Iterator[Special]:
             first, second = each.op_str.split(", ")
             kind, register = ("write_cr8", second) if first == "cr8" else ("read_cr8", first)
             yield Special(each.address, kind, each.size, register)
-
-
-def count(machine: Machine, address: int, size: int) -> int:
-    """Return how many instructions the `size` bytes at `address` are."""
-    code = machine.memory.read(address, size)
-    return sum(1 for _ in disassembler(machine.arch).disasm_lite(code, address))
 
 
 def memory_operands(machine: Machine, pc: int) -> Iterator[int]:

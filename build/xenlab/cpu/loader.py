@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pefile
-from gplpv.errors import GplpvError
 
+from gplpv.errors import GplpvError
 from xenlab.cpu import decode, memory
 from xenlab.cpu.machine import Machine
 

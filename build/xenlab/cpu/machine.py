@@ -15,10 +15,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import unicorn
-from gplpv.matrix import ArchName
 from unicorn import unicorn_const as uc_const
 from unicorn import x86_const as x86
 
+from gplpv.matrix import ArchName
 from xenlab.cpu import memory
 from xenlab.cpu.memory import AddressSpace, PhysicalMemory, Region
 from xenlab.errors import Violation
@@ -35,15 +35,40 @@ _INTERRUPT_FLAG = 0x200
 _FLAGS_AT_START = 0x202
 _ALL = unicorn.UC_PROT_ALL
 
-_X64 = ("rip rsp rax rcx rdx rbx rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 eflags").split()
-_X32 = "eip esp eax ecx edx ebx ebp esi edi eflags".split()
+_X64 = [
+    "rip",
+    "rsp",
+    "rax",
+    "rcx",
+    "rdx",
+    "rbx",
+    "rbp",
+    "rsi",
+    "rdi",
+    "r8",
+    "r9",
+    "r10",
+    "r11",
+    "r12",
+    "r13",
+    "r14",
+    "r15",
+    "eflags",
+]
+_X32 = ["eip", "esp", "eax", "ecx", "edx", "ebx", "ebp", "esi", "edi", "eflags"]
 _VECTORS = tuple(getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16))
 _ACCESS = {
     uc_const.UC_MEM_READ: memory.READ,
     uc_const.UC_MEM_WRITE: memory.WRITE,
     uc_const.UC_MEM_FETCH: memory.EXECUTE,
 }
-_EXCEPTIONS = {0: "divides by zero", 1: "is single-stepped", 3: "reaches a breakpoint", 4: "overflows", 13: "is not permitted here"}
+_EXCEPTIONS = {
+    0: "divides by zero",
+    1: "is single-stepped",
+    3: "reaches a breakpoint",
+    4: "overflows",
+    13: "is not permitted here",
+}
 
 
 class Platform(Protocol):
@@ -158,7 +183,7 @@ class Machine:
         def hook(_: unicorn.Uc, *arguments: Any) -> Any:
             try:
                 return function(*arguments[:-1])
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 self._failure = self._failure or error
                 self._uc.emu_stop()
                 return False
@@ -355,7 +380,11 @@ class Machine:
         pc = self.pc
         if self.memory.read(pc, 3) != b"\x0f\x01\xc1":
             raise Violation(f"There is no valid instruction at {pc:#x}.")
-        names = ("rdi", "rsi", "rdx", "r10", "r8", "r9") if self.arch == "x64" else ("ebx", "ecx", "edx", "esi", "edi", "ebp")
+        names = (
+            ("rdi", "rsi", "rdx", "r10", "r8", "r9")
+            if self.arch == "x64"
+            else ("ebx", "ecx", "edx", "esi", "edi", "ebp")
+        )
         result = self.platform.hypercall(self._low("eax"), self.get(*names))
         width = 8 * self.pointer_size
         self._uc.reg_write(self._ids[2], result & ((1 << width) - 1))
@@ -364,19 +393,14 @@ class Machine:
 
     @contextmanager
     def counting(self) -> Iterator[list[int]]:
-        """Count the instructions that run meanwhile: the list's one element."""
-        from xenlab.cpu import decode  # noqa: PLC0415
-
+        """Count the drivers' instructions that run meanwhile: the list's one element."""
         total = [0]
-        lengths: dict[tuple[int, int], int] = {}
 
-        def block(address: int, size: int) -> None:
-            key = (address, size)
-            if key not in lengths:
-                lengths[key] = decode.count(self, address, size)
-            total[0] += lengths[key]
+        def step(address: int, _: int) -> None:
+            if not 0 <= address - self.trap_base < _TRAPS * TRAP_SIZE:
+                total[0] += 1
 
-        handle = self._uc.hook_add(uc_const.UC_HOOK_BLOCK, self._guarded(block))
+        handle = self._uc.hook_add(uc_const.UC_HOOK_CODE, self._guarded(step))
         self.code_changed()
         try:
             yield total

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gplpv.matrix import ArchName
-
 from xenlab.errors import Violation
 from xenlab.world import World
 
@@ -25,6 +24,8 @@ READ, WRITE, EXECUTE = 1, 2, 4
 _GARBAGE = bytes.fromhex("a5") * PAGE_SIZE
 _MEGABYTE = 1 << 20
 _LOW_RAM = (16 * _MEGABYTE, 64 * _MEGABYTE)
+_CHOICES = 8
+_CONTIGUOUS = 24 * _MEGABYTE
 _HIGH_RAM = (4608 * _MEGABYTE, 64 * _MEGABYTE)
 
 
@@ -42,7 +43,11 @@ class Region:
 
 
 class PhysicalMemory:
-    """What guest physical addresses lead to. On x64 half of it lies above 4 GiB; x86 clients have none there."""
+    """What guest physical addresses lead to.
+
+    On x64 half of it lies above 4 GiB; x86 clients have none there. A part of the low half is kept for those who need
+    frames in a row, which single frames at random would soon leave none of.
+    """
 
     def __init__(self, world: World, arch: ArchName) -> None:
         self._random = world.random
@@ -50,9 +55,11 @@ class PhysicalMemory:
         self.on_region: Callable[[Region], None] = lambda _: None
         for base, size in (_LOW_RAM, _HIGH_RAM) if arch == "x64" else (_LOW_RAM,):
             self.add_region(base, size)
-        self._free = [gfn for each in self.regions for gfn in range(each.base >> PAGE_SHIFT, each.end >> PAGE_SHIFT)]
+        ram = [gfn for each in self.regions for gfn in range(each.base >> PAGE_SHIFT, each.end >> PAGE_SHIFT)]
+        self._ram = set(ram)
+        self._zone = range(_LOW_RAM[0] >> PAGE_SHIFT, (_LOW_RAM[0] + _CONTIGUOUS) >> PAGE_SHIFT)
+        self._free = [gfn for gfn in ram if gfn not in self._zone]
         self._random.shuffle(self._free)
-        self._ram = set(self._free)
         self._allocated: set[int] = set()
 
     def add_region(self, base: int, size: int) -> None:
@@ -71,30 +78,38 @@ class PhysicalMemory:
         while self._free:
             gfn = self._free.pop()
             if gfn not in self._allocated:
-                self._allocated.add(gfn)
-                self.write(gfn << PAGE_SHIFT, _GARBAGE)
+                self._take([gfn])
                 return gfn
         raise MemoryError("The guest's RAM is used up.")
 
     def allocate_contiguous(self, count: int, lowest: int = 0, highest: int = (1 << 64) - 1) -> list[int]:
         """Return `count` frames in a row whose addresses lie in `lowest` to `highest`; none if there are no such."""
         candidates = sorted(
-            gfn for gfn in self._ram - self._allocated if lowest <= gfn << PAGE_SHIFT and (gfn + 1) << PAGE_SHIFT <= highest + 1
+            gfn
+            for gfn in self._ram - self._allocated
+            if lowest <= gfn << PAGE_SHIFT and (gfn + 1) << PAGE_SHIFT <= highest + 1
         )
-        starts = [first for first, last in zip(candidates, candidates[count - 1 :], strict=False) if last - first == count - 1]
+        starts = [
+            first for first, last in zip(candidates, candidates[count - 1 :], strict=False) if last - first == count - 1
+        ]
         if not starts:
             return []
-        first = self._random.choice(starts)
+        first = self._random.choice(starts[:_CHOICES])
         frames = list(range(first, first + count))
+        self._take(frames)
+        return frames
+
+    def _take(self, frames: list[int]) -> None:
         self._allocated.update(frames)
         for gfn in frames:
             self.write(gfn << PAGE_SHIFT, _GARBAGE)
-        return frames
 
     def free_frames(self, frames: Iterable[int]) -> None:
         """Take frames back. They may be handed out again at once or much later."""
         for gfn in frames:
             self._allocated.remove(gfn)
+            if gfn in self._zone:
+                continue
             self._free.append(gfn)
             other = self._random.randrange(len(self._free))
             self._free[-1], self._free[other] = self._free[other], self._free[-1]

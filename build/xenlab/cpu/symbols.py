@@ -9,7 +9,6 @@ from pathlib import Path
 
 from gplpv import process
 from gplpv.errors import GplpvError
-
 from xenlab.cpu.loader import Image
 from xenlab.cpu.machine import Machine
 
@@ -66,7 +65,9 @@ class Symbols:
     def _look_up(self, image: Image, relative: int) -> str:
         if not image.path.with_suffix(".pdb").is_file():
             return ""
-        done = process.run([_program(), "--output-style=JSON", "--relative-address", f"--obj={image.path}", hex(relative)])
+        done = process.run(
+            [_program(), "--output-style=JSON", "--relative-address", f"--obj={image.path}", hex(relative)]
+        )
         frames = json.loads(done.output.splitlines()[-1])[0].get("Symbol") or []
         found = [_frame(each) for each in frames if each.get("FunctionName")]
         return " < ".join(found)

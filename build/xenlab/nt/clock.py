@@ -68,6 +68,11 @@ class Clock:
         if self.tick_cell:
             put(self.tick_cell, ticks + ticks[4:])
 
+    def retell(self) -> None:
+        """Fill in what there was not at the last tick."""
+        self._told = -1
+        self.tell()
+
     def delay_ns(self, due_100ns: int) -> int:
         """Return how long from now until a due time (negative: relative) has passed, rounded up to a tick."""
         relative = -due_100ns if due_100ns < 0 else max(0, due_100ns - self.system_time)

@@ -76,7 +76,7 @@ def memchr(kernel: Kernel, data: PVOID, value: ULONG, size: SIZE_T) -> PVOID:
 
 
 def _order(one: Any, other: Any) -> int:
-    return (one > other) - (one < other)
+    return int(one > other) - int(one < other)
 
 
 def _length(unit: int) -> Callable[..., Any]:

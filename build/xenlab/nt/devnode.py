@@ -111,7 +111,7 @@ def send(
     except ValueError:
         name = f"{minor:#x}"
     kernel.world.trace("pnp", f"{name} to {node.instance_path or node.pdo.driver.service}")
-    status = ((yield from irps.send(top.address, request)) or 0) & 0xFFFFFFFF
+    status = yield from irps.send(top.address, request)
     return status, answer[0]
 
 
@@ -140,9 +140,9 @@ def _instance(node: Node, instance: list[str]) -> str:
     own = instance[0] if instance else "0"
     if node.capabilities["Bits"] & _UNIQUE_ID or node.parent is None:
         return own
-    depth, parent = 0, node.parent
-    while parent:
-        depth, parent = depth + 1, parent.parent
+    depth, above = 0, node.parent.parent
+    while above:
+        depth, above = depth + 1, above.parent
     return f"{depth}&{zlib.crc32(node.parent.instance_path.upper().encode()):x}&0&{own}"
 
 
@@ -205,7 +205,7 @@ def _check_id(kernel: Kernel, node: Node, text: str, kind: IdType) -> None:
 
 
 def query_capabilities(kernel: Kernel, node: Node) -> Generator[Call | Wait, int, None]:
-    """Ask for the capabilities; before, they say nothing (the PnP manager's initial values are all ones where told)."""
+    """Ask for the capabilities; what no driver fills in says nothing: all ones, as the PnP manager must preset it."""
     address = kernel.alloc(layout("DEVICE_CAPABILITIES", kernel.arch).size, "DevC")
     asked = view(kernel, "DEVICE_CAPABILITIES", address)
     asked["Size"], asked["Version"] = asked.layout.size, 1

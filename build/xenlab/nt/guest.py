@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gplpv.matrix import ArchName
-
 from xenlab.cpu.machine import Machine
 
 

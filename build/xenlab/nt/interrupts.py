@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DPC_OBJECT = 0x13
 _HIGH_IMPORTANCE = 2
-_STORM = 10_000
+_STORM = 1000
 _UNCLAIMED = 100
 
 
@@ -54,7 +54,9 @@ class Interrupts:
         lock = spin_lock or va + 0x80
         made = Interrupt(va, service_routine, context, vector, irql, synchronize_irql or irql, lock)
         if made.synchronize_irql < irql:
-            kernel.violation(f"An interrupt of IRQL {irql} is connected with the lower SynchronizeIrql {synchronize_irql}.")
+            kernel.violation(
+                f"An interrupt of IRQL {irql} is connected with the lower SynchronizeIrql {synchronize_irql}."
+            )
         self._connected[va] = made
         kernel.attention = True
         return va

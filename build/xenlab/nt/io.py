@@ -77,6 +77,7 @@ class Device:
     Attributes:
         block: the allocation that it lies in.
         extension_size: bytes of its device extension.
+        deleted: IoDeleteDevice has been called; what is attached above keeps the object until it is detached.
     """
 
     view: Struct
@@ -86,6 +87,7 @@ class Device:
     extension_size: int
     lower: Device | None = None
     upper: Device | None = None
+    deleted: bool = False
 
     @property
     def address(self) -> int:
@@ -254,24 +256,25 @@ class Devices:
         upper = lower.upper
         if not upper:
             self.kernel.violation(f"IoDetachDevice is given {lower.address:#x}, which nothing is attached to.")
-        if upper.upper:
-            self.kernel.violation(
-                f"{upper.driver.name} detaches {upper.address:#x}, which {upper.upper.driver.name} is still attached to."
-            )
         lower.upper = upper.lower = None
         lower.view["AttachedDevice"] = 0
+        if lower.deleted:
+            self._drop(lower)
 
     def delete(self, device: Device) -> None:
-        """IoDeleteDevice: the object goes with its last reference."""
-        if device.upper:
-            self.kernel.violation(
-                f"{device.driver.name} deletes {device.address:#x}, which {device.upper.driver.name} is attached to."
-            )
+        """IoDeleteDevice: the object goes when nothing is attached to it any more, and with its last reference."""
+        if device.deleted:
+            self.kernel.violation(f"{device.driver.name} deletes {device.address:#x} a second time.")
         if device.lower:
             self.kernel.violation(
                 f"{device.driver.name} deletes {device.address:#x}, which is still attached to "
                 f"{device.lower.driver.name}: IoDetachDevice comes first."
             )
+        device.deleted = True
+        if not device.upper:
+            self._drop(device)
+
+    def _drop(self, device: Device) -> None:
         device.driver.devices.remove(device)
         self._link(device.driver)
         self.kernel.part(ObjectManager).dereference(device.object)

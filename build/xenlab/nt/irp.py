@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # A completion routine in Python: whether it keeps the request (STATUS_MORE_PROCESSING_REQUIRED).
 Hook = Callable[["Request"], Generator[Call | Wait, int, bool]]
+Sender = Callable[[int, "Request"], Generator[Call | Wait, int, int]]
 
 
 @dataclass(eq=False)
@@ -163,7 +164,7 @@ class Irps:
             self.kernel.violation(f"{what} is given {address:#x}, which is no IRP: it was completed or freed, or never was.")
         return request
 
-    def call(self, device: int, request: Request) -> Steps:
+    def call(self, device: int, request: Request) -> Generator[Call | Wait, int, int]:
         """IofCallDriver: hand the request to a device's driver; returns what its dispatch routine returns."""
         irp = self.irp(request.address)
         number = irp["CurrentLocation"] - 1
@@ -273,8 +274,12 @@ class Irps:
         del self.requests[address]
         return request
 
-    def send(self, device: int, request: Request) -> Steps:
-        """Send a request of the kernel's own and wait until it has come all the way up; returns its status."""
+    def send(self, device: int, request: Request, call: Sender | None = None) -> Generator[Call | Wait, int, int]:
+        """Send a request of the kernel's own and wait until it has come all the way up; returns its status.
+
+        Args:
+            call: what hands it to the device; PoCallDriver for power requests.
+        """
         event = self.kernel.alloc(layout("KEVENT", self.kernel.arch).size, "Even")
         self.kernel.init_event(event, False, False)
         finish = request.finish
@@ -285,10 +290,10 @@ class Irps:
             self.kernel.set_event(event)
 
         request.finish = arrived
-        yield from self.call(device, request)
+        yield from (call or self.call)(device, request)
         yield Wait([event])
         self.kernel.free(event)
-        return request.status
+        return request.status & 0xFFFFFFFF
 
     def cancel(self, request: Request) -> Steps:
         """IoCancelIrp: TRUE if there was a cancel routine, which has been called with the cancel lock held."""

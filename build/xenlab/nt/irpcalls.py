@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
-from xenlab.nt import routine as registered
+from xenlab.nt import mdl
 from xenlab.nt.codes import IrpFlag, Major, Stack, Status
 from xenlab.nt.io import Devices
 from xenlab.nt.irp import Irps, Request
@@ -35,13 +35,6 @@ if TYPE_CHECKING:
 
 _METHOD_BUFFERED, _METHOD_NEITHER = 0, 3
 _NT_ERROR = 0xC0000000
-
-
-def _exported(name: str) -> Callable[..., int]:
-    """Return another area's routine."""
-    found = registered.find("ntoskrnl.exe", name)
-    assert found is not None
-    return found.function
 
 
 def caller(kernel: Kernel) -> str:
@@ -204,8 +197,8 @@ class _Threaded:
     def lock(self, data: int, size: int) -> None:
         """Give the request an MDL of the driver's buffer."""
         if size:
-            self.mdl = _exported("IoAllocateMdl")(self.kernel, data, size, 0, 0, self.irp.address)
-            _exported("MmProbeAndLockPages")(self.kernel, self.mdl, 0, 1)
+            self.mdl = mdl.IoAllocateMdl(self.kernel, data, size, 0, 0, self.irp.address)
+            mdl.MmProbeAndLockPages(self.kernel, self.mdl, 0, 1)
 
     def transfer(self, major: Major, device: int, data: int, size: int, offset: int) -> None:
         kind = "Read" if major == Major.READ else "Write"
@@ -228,8 +221,8 @@ class _Threaded:
                 self.kernel.write(self.out, self.kernel.read(self.system_buffer, request.information))
             self.kernel.free(self.system_buffer)
         if self.mdl:
-            _exported("MmUnlockPages")(self.kernel, self.mdl)
-            _exported("IoFreeMdl")(self.kernel, self.mdl)
+            mdl.MmUnlockPages(self.kernel, self.mdl)
+            mdl.IoFreeMdl(self.kernel, self.mdl)
         if failed and not self.irp["PendingReturned"]:
             return
         block = view(self.kernel, "IO_STATUS_BLOCK", self.status_block)
@@ -257,8 +250,7 @@ def IoBuildAsynchronousFsdRequest(
     stack[f"Parameters.{kind}.ByteOffset"] = kernel.u64(offset) if offset else 0
     irp = irps.irp(address)
     if target.view["Flags"] & 0x10 and size:
-        mdl = _exported("IoAllocateMdl")(kernel, data, size, 0, 0, address)
-        _exported("MmProbeAndLockPages")(kernel, mdl, 0, 1)
+        mdl.MmProbeAndLockPages(kernel, mdl.IoAllocateMdl(kernel, data, size, 0, 0, address), 0, 1)
     else:
         irp["UserBuffer"] = data
     irp["UserIosb"] = status_block

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xenlab.nt.irp import Irps, Request, Visit
 
 _AT_PASSIVE = {Major.PNP, Major.CREATE, Major.CLOSE, Major.CLEANUP, Major.SYSTEM_CONTROL, Major.SHUTDOWN}
+_INVOKE = Stack.INVOKE_ON_SUCCESS | Stack.INVOKE_ON_ERROR | Stack.INVOKE_ON_CANCEL
 _UNCHANGED = {Major.PNP, Major.POWER, Major.SYSTEM_CONTROL}
 _MUST_NOT_FAIL = {
     Pnp.REMOVE_DEVICE, Pnp.SURPRISE_REMOVAL, Pnp.STOP_DEVICE, Pnp.CANCEL_STOP_DEVICE, Pnp.CANCEL_REMOVE_DEVICE,
@@ -47,10 +48,11 @@ def check_call(irps: Irps, request: Request, device: int, number: int) -> None:
                 "its maker must set STATUS_NOT_SUPPORTED."
             )
         return
-    _check_forwarding(irps, request, stack, irps.location(request, number + 1))
+    above = irps.location(request, number + 1) if number < request.stack_count else None
+    _check_forwarding(irps, request, stack, above)
 
 
-def _check_forwarding(irps: Irps, request: Request, stack: Struct, above: Struct) -> None:
+def _check_forwarding(irps: Irps, request: Request, stack: Struct, above: Struct | None) -> None:
     visit = next(each for each in reversed(request.visits) if each.status is None)
     if visit.major in _UNCHANGED and (stack["MajorFunction"], stack["MinorFunction"]) != (visit.major, visit.minor):
         irps.violation(
@@ -59,9 +61,12 @@ def _check_forwarding(irps: Irps, request: Request, stack: Struct, above: Struct
             f"passes {_function(visit.major, visit.minor)} on as {_function(stack['MajorFunction'], stack['MinorFunction'])}: "
             "the next stack location was not prepared",
         )
-    same = all(stack[each] == above[each] for each in ("CompletionRoutine", "Context"))
-    if stack["Control"] and stack["CompletionRoutine"] and stack["Context"] and same and above["Control"] & 0xE0:
+    if above and stack["Control"] & above["Control"] & _INVOKE and _completion(stack) == _completion(above):
         irps.violation(request, visit, "copies the stack location with the completion routine of the driver above")
+
+
+def _completion(stack: Struct) -> tuple[int, int]:
+    return stack["CompletionRoutine"], stack["Context"]
 
 
 def check_visit(irps: Irps, request: Request, visit: Visit) -> None:
@@ -96,6 +101,7 @@ def check_completion(irps: Irps, request: Request, irp: Struct, what: str) -> No
     holder = next((each for each in reversed(request.visits) if each.status is None), None)
     if holder is None or (holder.location != number and number <= request.stack_count):
         kernel.violation(f"{what} completes {describe(request)}, which no driver has: it is completed already.")
+    _check_holder(irps, request, holder)
     if status in (Status.PENDING, 0xFFFFFFFF):
         irps.violation(request, holder, f"completes a request with {status_name(status)}")
     if irp["CancelRoutine"]:
@@ -106,6 +112,15 @@ def check_completion(irps: Irps, request: Request, irp: Struct, what: str) -> No
         _check_power(irps, request, holder, status)
     elif holder.major == Major.SYSTEM_CONTROL and not holder.forwarded and not irps.devices.is_bottom(holder.device):
         irps.violation(request, holder, "completes a WMI request instead of passing it on")
+
+
+def _check_holder(irps: Irps, request: Request, holder: Visit) -> None:
+    """A driver completes only what it has: the caller's image is that of the driver whose turn it is."""
+    kernel = irps.kernel
+    caller = kernel.symbols.image_of(kernel.caller())
+    owner = irps.devices.at(holder.device).driver
+    if caller and owner.loaded and caller is not owner.loaded.image:
+        kernel.violation(f"{caller.name} completes {describe(request)}, which {owner.service} has: it is completed already.")
 
 
 def check_after_routine(irps: Irps, request: Request, routine: int, above: Struct | None, pending: bool) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from gplpv.matrix import Nt
-
 from xenlab.cpu import loader, memory
 from xenlab.cpu.loader import Image
 from xenlab.cpu.machine import Machine
@@ -26,12 +25,13 @@ from xenlab.errors import Violation
 from xenlab.nt import binding, routine
 from xenlab.nt.binding import Bound
 from xenlab.nt.clock import Clock
-from xenlab.nt.dispatcher import THREAD, Dispatcher
+from xenlab.nt.dispatcher import Dispatcher
 from xenlab.nt.guest import GuestMemory
 from xenlab.nt.interrupts import Dpcs, Interrupts
 from xenlab.nt.paging import Pager
 from xenlab.nt.pool import Pool
 from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Call, Steps, Wait
+from xenlab.nt.scheduler import Scheduler
 from xenlab.nt.spinlocks import SpinLocks
 from xenlab.nt.thread import Frame, GuestCall, Mode, State, Thread
 
@@ -40,8 +40,6 @@ _Part = TypeVar("_Part")
 _LONGEST_SLICE = 600
 _ROUTINE_NS = 100
 _WORKERS = 4
-_STACK_SIZE = {"x64": 24 << 10, "x32": 12 << 10}
-_STACKS = {"x64": 0xFFFFF880_80000000, "x32": 0xF8000000}
 _IMAGES = {"x64": 0xFFFFF880_01000000, "x32": 0xF0000000}
 _PROCESSOR_BLOCK = {"x64": 0xFFFFF800_00E00000, "x32": 0xFFDFF000}
 _CURRENT_THREAD = {"x64": 0x188, "x32": 0x124}
@@ -95,11 +93,7 @@ class Kernel(GuestMemory):
         self._bound: dict[int, Bound] = {}
         self._event: tuple[Bound, Steps | None] | None = None
         self._trap_sp = self._elapsed = 0
-        self._current: Thread | None = None
-        self._ready: list[Thread] = []
-        self._threads: list[Thread] = []
-        self._stacks: list[int] = []
-        self._next_stack, self._next_image = _STACKS[self.arch], _IMAGES[self.arch]
+        self._next_image = _IMAGES[self.arch]
         self._work: deque[tuple[Callable[[], Steps], str]] = deque()
         self._workers = 0
         self.symbols = Symbols(machine)
@@ -124,8 +118,7 @@ class Kernel(GuestMemory):
         self.machine.on_cr8 = self._on_cr8
         self._return_trap = self.machine.trap(0)
         self.symbols.names[self._return_trap] = "(return to the kernel)"
-        self._idle = self._make_thread("idle", 0)
-        self._dpc_stack = self._make_stack()
+        self.scheduler = Scheduler(self)
 
     # Areas of the kernel
 
@@ -170,7 +163,14 @@ class Kernel(GuestMemory):
         return self.clock.system_time
 
     def connect_interrupt(
-        self, service_routine: int, context: int, *, irql: int, vector: int, spin_lock: int = 0, synchronize_irql: int | None = None
+        self,
+        service_routine: int,
+        context: int,
+        *,
+        irql: int,
+        vector: int,
+        spin_lock: int = 0,
+        synchronize_irql: int | None = None,
     ) -> int:
         """Connect a service routine to the platform's line; returns its KINTERRUPT."""
         return self.interrupts.connect(service_routine, context, irql, vector, spin_lock, synchronize_irql)
@@ -264,18 +264,18 @@ class Kernel(GuestMemory):
     def stack(self) -> list[str]:
         """Where the guest is, innermost first."""
         sp = self.machine.sp
-        tops = [each.stack_top for each in self._threads if each.stack <= sp <= each.stack_top]
-        top = tops[0] if tops else self._dpc_stack if 0 <= self._dpc_stack - sp <= _STACK_SIZE[self.arch] else sp
-        return self.symbols.stack(self.machine.pc, sp, top)
+        return self.symbols.stack(self.machine.pc, sp, self.scheduler.stack_top(sp))
 
     def caller(self) -> int:
-        """The return address of the kernel routine that is running."""
-        if self._trap_sp:
-            return self.ptr(self._trap_sp)
-        for frame in reversed(self.current_thread.frames):
-            if frame.routine and frame.registers:
-                return self.ptr(frame.registers[1])
-        return 0
+        """The return address of the kernel routine that is running, or 0."""
+        frames = self.current_thread.frames
+        sp = self._trap_sp or next(
+            (each.registers[1] for each in reversed(frames) if each.routine and each.registers), 0
+        )
+        address = self.ptr(sp) if sp else 0
+        if address - self._return_trap == 0 and frames and frames[-1].call:
+            return frames[-1].call.address + 1  # The function has jumped to the routine: a tail call.
+        return address
 
     def _fault(self, va: int, access: int) -> None:
         if self.pager.is_out(va):
@@ -295,12 +295,7 @@ class Kernel(GuestMemory):
         if image:
             inside = [each.name for each in image.sections if each.address <= va < each.address + each.size]
             return f"{' and '.join(inside) or 'a header or discarded section'} of {image.name}"
-        for thread in self._threads:
-            if thread.stack - PAGE_SIZE <= va < thread.stack:
-                return f"the stack of thread {thread.name} overflows"
-            if thread.stack <= va < thread.stack_top:
-                return f"the stack of thread {thread.name}"
-        return self.pool.describe(va) or "nothing is there"
+        return self.scheduler.describe(va) or self.pool.describe(va) or "nothing is there"
 
     # Drivers
 
@@ -333,7 +328,7 @@ class Kernel(GuestMemory):
             Violation: a DPC, a timer or a service routine would still lead into it.
         """
         image = driver.image
-        for thread in self._threads:
+        for thread in self.scheduler.threads:
             for frame in thread.frames:
                 if frame.call and image.contains(frame.call.address):
                     self.violation(f"{image.name} is unloaded while thread {thread.name} runs in it.")
@@ -365,15 +360,18 @@ class Kernel(GuestMemory):
 
     @property
     def current_thread(self) -> Thread:
-        return self._current or self._idle
+        return self.scheduler.current or self.scheduler.idle
 
     def start(self, steps: Steps, name: str = "system", priority: int = 8) -> Thread:
         """Run a generator as a thread."""
-        thread = self._make_thread(name, priority)
+        thread = self.scheduler.create(name, priority)
         thread.frames.append(Frame(steps, name))
-        self._ready.append(thread)
-        self.attention = True
+        self.scheduler.make_ready(thread, None)
         return thread
+
+    def tell_current_thread(self, thread: Thread) -> None:
+        """Let the processor control region name the thread."""
+        self.put_ptr(_PROCESSOR_BLOCK[self.arch] + _CURRENT_THREAD[self.arch], thread.object)
 
     def call(self, address: int, *args: int) -> Steps:
         """Call a guest function, from a generator: ``result = yield from kernel.call(...)``."""
@@ -399,10 +397,14 @@ class Kernel(GuestMemory):
         with self._telling_where():
             while not (until and until()):
                 if self.world.now > deadline:
-                    self.violation(f"Nothing comes to an end within {limit_ns / 1e9:g} s of virtual time.{self._blocked()}")
+                    self.violation(
+                        f"Nothing comes to an end within {limit_ns / 1e9:g} s of virtual time.{self.scheduler.blocked()}"
+                    )
                 if not self._turn():
                     if until:
-                        self.violation(f"What is waited for never comes: nothing is left to happen.{self._blocked()}")
+                        self.violation(
+                            f"What is waited for never comes: nothing is left to happen.{self.scheduler.blocked()}"
+                        )
                     return
 
     def run_for(self, ns: int) -> None:
@@ -413,10 +415,7 @@ class Kernel(GuestMemory):
 
     def make_ready(self, thread: Thread, status: int) -> None:
         """A wait of `thread` is over with `status`."""
-        thread.mode = Mode(False, status)
-        thread.state = State.READY
-        self._ready.append(thread)
-        self.attention = True
+        self.scheduler.make_ready(thread, status)
 
     @contextmanager
     def _telling_where(self) -> Iterator[None]:
@@ -426,52 +425,16 @@ class Kernel(GuestMemory):
             violation.stack = violation.stack or self.stack()
             raise
 
-    def _blocked(self) -> str:
-        return "".join(
-            f"\n  thread {thread.name} waits for {thread.waits_for}" for thread in self._threads if thread.state is State.WAITING
-        )
-
-    def _make_stack(self) -> int:
-        """Map a stack between guard pages; returns its top."""
-        size = _STACK_SIZE[self.arch]
-        if self._stacks:
-            base = self._stacks.pop(0)
-        else:
-            base = self._next_stack + PAGE_SIZE
-            self._next_stack = base + size
-        self.memory.map_new(base, size, memory.READ | memory.WRITE)
-        return base + size
-
-    def _make_thread(self, name: str, priority: int) -> Thread:
-        top = self._make_stack()
-        va = self.alloc(0x400, "Thre")
-        self.dispatcher.init(va, THREAD, 0)
-        thread = Thread(name, va, top - _STACK_SIZE[self.arch], top, priority)
-        blank = list(self.machine.save())
-        blank[1] = top - 0x80
-        thread.registers = tuple(blank)
-        self._threads.append(thread)
-        return thread
-
-    def _end_thread(self, thread: Thread, status: int | None) -> None:
-        if self.irql != PASSIVE_LEVEL or self.locks.held:
-            self.violation(f"Thread {thread.name} ends at IRQL {self.irql} with {len(self.locks.held)} spin locks held.")
-        thread.frames.clear()
-        thread.state, thread.result = State.FINISHED, status
-        self._current = None
-        self._threads.remove(thread)
-        self.dispatcher.set_event(thread.object)
-        self.memory.unmap_free(thread.stack, thread.stack_top - thread.stack)
-        self._stacks.append(thread.stack)
-
     # Execution
 
     def _turn(self) -> bool:
         """Do the next thing; False when there is none."""
         self.attention = False
-        self._interrupt()
-        self._schedule()
-        thread = self._current
+        thread = self.scheduler.current
+        if not (thread and thread.mode.guest and not self.machine.interrupts_enabled):
+            self._interrupt()
+            self.scheduler.choose()
+        thread = self.scheduler.current
         if thread is None:
             due = self.world.next_time
             if due is None:
@@ -488,51 +451,18 @@ class Kernel(GuestMemory):
         self.clock.tell()
 
     def _interrupt(self) -> None:
-        thread = self._current
-        if thread and thread.mode.guest and not self.machine.interrupts_enabled:
-            return
         if self.interrupts.due:
             self._push_interrupt(self.interrupts.serve(), "interrupt")
         elif self.dpcs and self.irql < DISPATCH_LEVEL:
             self._push_interrupt(self.dpcs.run(), "DPC")
-            self.machine.sp = self._dpc_stack - 0x80
+            self.machine.sp = self.scheduler.dpc_stack - 0x80
 
     def _push_interrupt(self, steps: Steps, name: str) -> None:
-        if not self._current:
-            self._switch_to(self._idle)
+        if not self.scheduler.current:
+            self.scheduler.switch_to(self.scheduler.idle)
         thread = self.current_thread
         thread.frames.append(Frame(steps, name, None, self.machine.save(vectors=True), thread.mode))
         thread.mode = Mode(False)
-
-    def _schedule(self) -> None:
-        if not self._ready or (self._current and (self.irql >= DISPATCH_LEVEL or self._current is self._idle)):
-            return
-        if self._current and self._current.mode.guest and not self.machine.interrupts_enabled:
-            return
-        best = max(thread.priority for thread in self._ready)
-        if self._current:
-            mine = self._current.priority
-            if best < mine or (best == mine and self.world.random.random() < 0.9):
-                return
-            preempted = self._leave(State.READY)
-            self._ready.append(preempted)
-        thread = self.world.random.choice([each for each in self._ready if each.priority == best])
-        self._ready.remove(thread)
-        self._switch_to(thread)
-
-    def _switch_to(self, thread: Thread) -> None:
-        thread.state = State.RUNNING
-        self._current = thread
-        self.machine.restore(thread.registers)
-        self.set_irql(thread.irql)
-        self.put_ptr(_PROCESSOR_BLOCK[self.arch] + _CURRENT_THREAD[self.arch], thread.object)
-
-    def _leave(self, state: State) -> Thread:
-        thread = self.current_thread
-        thread.registers, thread.irql, thread.state = self.machine.save(vectors=True), self.irql, state
-        self._current = None
-        self.set_irql(PASSIVE_LEVEL)
-        return thread
 
     def _run_guest(self, thread: Thread) -> None:
         instructions = self.world.random.randint(1, _LONGEST_SLICE)
@@ -543,7 +473,9 @@ class Kernel(GuestMemory):
             bound, steps = event
             self.machine.pc = bound.address + 2
             if steps:
-                thread.frames.append(Frame(steps, bound.routine.name, bound.routine, self.machine.save(), None, bound.address))
+                thread.frames.append(
+                    Frame(steps, bound.routine.name, bound.routine, self.machine.save(), None, bound.address)
+                )
                 thread.mode = Mode(False)
         elif self.machine.pc - self._return_trap in (0, 2):
             self._returned(thread)
@@ -557,7 +489,9 @@ class Kernel(GuestMemory):
         self._elapsed += _ROUTINE_NS
         self.calls[made.name] += 1
         if not made.irql_min <= self.irql <= made.irql_max:
-            allowed = f"{made.irql_max} is the highest" if self.irql > made.irql_max else f"{made.irql_min} is the lowest"
+            allowed = (
+                f"{made.irql_max} is the highest" if self.irql > made.irql_max else f"{made.irql_min} is the lowest"
+            )
             self.violation(f"{made.name} is called at IRQL {self.irql}; {allowed} allowed.")
         self._trap_sp, arguments = bound.arguments(self)
         try:
@@ -584,14 +518,14 @@ class Kernel(GuestMemory):
         except ThreadExit as leaving:
             for each in reversed(thread.frames):
                 each.steps.close()
-            self._end_thread(thread, leaving.status)
+            self.scheduler.end(thread, leaving.status)
             return
         if isinstance(item, Call):
             self._enter(thread, frame, item)
             return
         status = self.dispatcher.wait(thread, item)
         if status is None:
-            self._leave(State.WAITING)
+            self.scheduler.leave(State.WAITING)
         else:
             thread.mode = Mode(False, status)
 
@@ -631,7 +565,7 @@ class Kernel(GuestMemory):
     def _finish(self, thread: Thread, frame: Frame, value: int | None) -> None:
         thread.frames.pop()
         if frame.registers is None:
-            self._end_thread(thread, value)
+            self.scheduler.end(thread, value)
             return
         self.machine.restore(frame.registers)
         if frame.routine:
@@ -640,8 +574,8 @@ class Kernel(GuestMemory):
             thread.mode = Mode(True)
             return
         thread.mode = frame.mode or Mode(False)
-        if thread is self._idle and not thread.frames:
-            self._current = None
+        if thread is self.scheduler.idle and not thread.frames:
+            self.scheduler.current = None
 
 
 def _leave_with(status: int) -> Steps:

@@ -104,6 +104,10 @@ class ObjectManager:
     def find(self, address: int) -> Object | None:
         return self._by_address.get(address)
 
+    def of_kind(self, kind: str) -> list[Object]:
+        """Return the objects of a type that have an address."""
+        return [each for each in self._by_address.values() if each.kind == kind]
+
     def reference(self, referenced: Object) -> int:
         referenced.references += 1
         return referenced.references

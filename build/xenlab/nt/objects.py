@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from gplpv.errors import GplpvError, nearest
-from gplpv.matrix import ArchName as Arch
+from gplpv.matrix import ArchName
 
+Arch = ArchName
 DECLARATIONS = Path(__file__).parent / "data" / "objects.layout"
 POINTER: dict[Arch, int] = {"x32": 4, "x64": 8}
 

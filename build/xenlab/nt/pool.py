@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gplpv.errors import GplpvError
-
 from xenlab.cpu import memory
 from xenlab.cpu.memory import PAGE_SIZE
 
@@ -73,12 +72,20 @@ class Pool:
 
     def allocate(self, size: int, tag: str | int, paged: bool) -> int:
         """Allocate for a driver; 0 when it is to fail. The memory holds a pattern."""
-        self.count += 1
         text = tag if isinstance(tag, str) else tag.to_bytes(4, "little").decode("latin-1")
-        if self.fails(self.count, text, size):
-            self._kernel.world.trace("pool", f"allocation {self.count} of {size} bytes {text!r} fails")
-            return 0
-        return self._make(size, text, paged, self.count)
+        return 0 if self.refuses(text, size) else self._make(size, text, paged, self.count)
+
+    def refuses(self, tag: str, size: int) -> bool:
+        """Count a resource that a driver asks for, of pool or not; True when it is to be refused."""
+        self.count += 1
+        refused = self.fails(self.count, tag, size)
+        if refused:
+            self._kernel.world.trace("pool", f"allocation {self.count} of {size} bytes {tag!r} fails")
+        return refused
+
+    def is_paged(self, va: int) -> bool:
+        """Whether there is a paged block at `va`."""
+        return va in self._blocks and self._blocks[va].paged
 
     def allocate_own(self, size: int, tag: str, paged: bool = False) -> int:
         """Allocate for the kernel itself, zeroed."""
@@ -160,7 +167,9 @@ class Pool:
                     return at
                 at = taken[-1] + PAGE_SIZE
             at = low
-        raise GplpvError("The lab's pool addresses are used up.", "The drivers under test leak, or need more than 256 MiB.")
+        raise GplpvError(
+            "The lab's pool addresses are used up.", "The drivers under test leak, or need more than 256 MiB."
+        )
 
     def _is_taken(self, page: int) -> bool:
         return self._kernel.memory.is_mapped(page) or self._kernel.pager.is_out(page)
@@ -189,7 +198,9 @@ class Pool:
 
 
 def _name(block: Block) -> str:
-    return f"the {'paged' if block.paged else 'nonpaged'} pool block of {block.size} bytes {block.tag!r} at {block.va:#x}"
+    return (
+        f"the {'paged' if block.paged else 'nonpaged'} pool block of {block.size} bytes {block.tag!r} at {block.va:#x}"
+    )
 
 
 def _place(va: int, block: Block) -> str:

@@ -126,7 +126,7 @@ class PowerManager:
             self._active[kind] = request
         if self.devices.at(device, "PoCallDriver").view["Flags"] & Do.POWER_PAGABLE:
             self.kernel.require_irql(PASSIVE_LEVEL, "sending a power request to a device with DO_POWER_PAGABLE")
-        return ((yield from self.irps.call(device, request)) or 0) & 0xFFFFFFFF
+        return (yield from self.irps.call(device, request))
 
     def _hand_over_later(self, kind: _Kind, request: Request) -> None:
         def run() -> Steps:
@@ -172,11 +172,8 @@ def PoRequestPowerIrp(
     if minor not in (Power.WAIT_WAKE, Power.SET_POWER, Power.QUERY_POWER):
         return Status.INVALID_PARAMETER_2
     found = kernel.part(Devices).at(device, "PoRequestPowerIrp")
-    irps = kernel.part(Irps)
-    probe = kernel.pool.allocate(irps.size(found.top().view["StackSize"]), "Irp ", False)
-    if not probe:
+    if kernel.pool.refuses("Irp ", kernel.part(Irps).size(found.top().view["StackSize"])):
         return Status.INSUFFICIENT_RESOURCES
-    kernel.pool.free(probe)
     made = kernel.part(PowerManager).request(found, minor, state, completion, context)
     if irp:
         kernel.put_ptr(irp, made.address if minor == Power.WAIT_WAKE else 0)

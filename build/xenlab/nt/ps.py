@@ -1,60 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""System threads of drivers.
-
-Source: Windows Driver Kit, PsCreateSystemThread, PsTerminateSystemThread and their relatives.
-"""
+# ruff: noqa: ARG001 - a routine takes what its prototype says
+"""Ps routines: system threads. Source: Windows Driver Kit, PsCreateSystemThread, PsTerminateSystemThread."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xenlab.nt.codes import Status
+from xenlab.nt.kernel import ThreadExit
 from xenlab.nt.ob import Object, ObjectManager
-from xenlab.nt.objects import view
-from xenlab.nt.routine import HANDLE, HIGH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PVOID, ULONG, Call, Steps, routine
+from xenlab.nt.routine import (
+    DISPATCH_LEVEL,
+    HANDLE,
+    HIGH_LEVEL,
+    LONG,
+    NTSTATUS,
+    PASSIVE_LEVEL,
+    PVOID,
+    ULONG,
+    Call,
+    Steps,
+    data_export,
+    routine,
+)
+from xenlab.nt.thread import Thread
 
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
 
 _NTOS = "ntoskrnl.exe"
-_SYSTEM_PROCESS_ID = 4
 
 
-class Threads:
-    """The threads that drivers have made: their names by object address, while they run."""
+class Processes:
+    """The one process that there is, System; its thread handles lead to thread objects."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-        self.running: dict[int, str] = {}
-
-    def create(self, function: int, context: int) -> Object:
-        """Start a thread; its object has the reference that the running thread is."""
-        kernel = self.kernel
-        objects = kernel.part(ObjectManager)
-        name = kernel.symbols.describe(function)
-        made = Object("Thread")
-
-        def body() -> Steps:
-            try:
-                return (yield Call(function, context))
-            finally:
-                self.running.pop(made.address, None)
-                # The kernel still signals the object after this, so it must outlive the generator.
-                kernel.world.at(0, lambda: objects.dereference(made) and None, f"end of thread {name}")
-
-        made.address = kernel.start(body(), name).object
-        made.end = lambda: kernel.free(made.address)
-        self.running[made.address] = name
-        return objects.add(made)
-
-    def outstanding(self) -> list[str]:
-        return [f"The thread {name} still runs." for name in self.running.values()]
+        self.system = kernel.alloc(0x400, "Proc")
+        kernel.part(ObjectManager).add(Object("Process", self.system))
 
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def PsCreateSystemThread(
     kernel: Kernel,
-    result: PVOID,
+    handle: PVOID,
     access: ULONG,
     attributes: PVOID,
     process: HANDLE,
@@ -62,36 +49,67 @@ def PsCreateSystemThread(
     function: PVOID,
     context: PVOID,
 ) -> NTSTATUS:
-    """The handle must be closed; a thread outlives it."""
+    def steps() -> Steps:
+        yield Call(function, context)
+        return 0
+
+    if kernel.pool.refuses("Thre", 0):
+        return 0xC000009A
+    thread = kernel.start(steps(), kernel.symbols.describe(function))
     objects = kernel.part(ObjectManager)
-    made = kernel.part(Threads).create(function, context)
-    kernel.put_ptr(result, objects.open(made, access))
-    if client:
-        identity = view(kernel, "CLIENT_ID", client)
-        identity["UniqueProcess"], identity["UniqueThread"] = _SYSTEM_PROCESS_ID, made.address & 0xFFFC
-    return Status.SUCCESS
+    made = objects.add(Object("Thread", thread.object, thread))
+    kernel.put_ptr(handle, objects.open(made, access))
+    return 0
 
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def PsTerminateSystemThread(kernel: Kernel, status: NTSTATUS) -> NTSTATUS:
-    """Does not return. For threads that PsCreateSystemThread has made."""
-    from xenlab.nt.kernel import ThreadExit  # noqa: PLC0415
-
-    if kernel.current_thread.object not in kernel.part(Threads).running:
-        kernel.violation("PsTerminateSystemThread ends a thread that is not a driver's.")
     raise ThreadExit(status)
 
 
 @routine(_NTOS, irql_max=HIGH_LEVEL)
-def PsGetCurrentThread(kernel: Kernel) -> PVOID:
+@routine(_NTOS, irql_max=HIGH_LEVEL, name="PsGetCurrentThread")
+def KeGetCurrentThread(kernel: Kernel) -> PVOID:
     return kernel.current_thread.object
 
 
 @routine(_NTOS, irql_max=HIGH_LEVEL)
 def PsGetCurrentThreadId(kernel: Kernel) -> HANDLE:
-    return kernel.current_thread.object & 0xFFFC
+    return kernel.current_thread.object & 0xFFFFFC
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL)
+@routine(_NTOS, irql_max=HIGH_LEVEL, name="IoGetCurrentProcess")
+def PsGetCurrentProcess(kernel: Kernel) -> PVOID:
+    return kernel.part(Processes).system
 
 
 @routine(_NTOS, irql_max=HIGH_LEVEL)
 def PsGetCurrentProcessId(kernel: Kernel) -> HANDLE:
-    return _SYSTEM_PROCESS_ID
+    return 4
+
+
+@routine(_NTOS, irql_max=PASSIVE_LEVEL)
+def KeSetPriorityThread(kernel: Kernel, thread: PVOID, priority: LONG) -> LONG:
+    found = _thread(kernel, thread)
+    before, found.priority = found.priority, priority
+    return before
+
+
+@routine(_NTOS, irql_max=DISPATCH_LEVEL)
+def KeQueryPriorityThread(kernel: Kernel, thread: PVOID) -> LONG:
+    return _thread(kernel, thread).priority
+
+
+def _thread(kernel: Kernel, address: int) -> Thread:
+    for each in kernel.scheduler.threads:
+        if each.object == address:
+            return each
+    return kernel.violation(f"There is no thread at {address:#x}.")
+
+
+@data_export(_NTOS)
+def PsInitialSystemProcess(kernel: Kernel) -> int:
+    cell = kernel.alloc(8, "Cell")
+    kernel.put_ptr(cell, kernel.part(Processes).system)
+    return cell

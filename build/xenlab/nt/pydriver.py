@@ -113,7 +113,7 @@ class UpperDriver(KernelDriver):
 
     def unhandled(self, device: int, request: Request) -> Answer:
         self.skip(request)
-        return ((yield from self.irps.call(self.lower(device), request)) or 0) & 0xFFFFFFFF
+        return (yield from self.irps.call(self.lower(device), request))
 
     def do_power(self, device: int, request: Request, stack: Struct) -> Answer:
         yield from self.power.start_next(request)
@@ -140,5 +140,5 @@ def guest_function(
     0 stands for the width of a pointer. On x86 it is called as stdcall.
     """
     parameters = tuple(Width(width) for width in widths)
-    made = Routine("lab", name, function, irql_max, parameters=parameters, export=Export(name, str(4 * len(widths)), (5, 0), (5, 2)))
+    made = Routine("lab", name, function, irql_max, parameters=parameters, export=Export(name, str(sum(8 if width == 8 else 4 for width in widths)), (5, 0), (5, 2)))
     return kernel._bind(made)

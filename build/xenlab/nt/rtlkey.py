@@ -116,8 +116,8 @@ def _query(kernel: Kernel, key: Key, entry: Struct, context: int) -> Generator[C
     """Deal with one entry that names a value, or stands for all values."""
     flags = entry["Flags"]
     if not entry["Name"]:
-        for value in list(key.values.values()):
-            status = yield from _hand_over(kernel, value, entry, context)
+        for each in list(key.values.values()):
+            status = yield from _hand_over(kernel, each, entry, context)
             if not nt_success(status):
                 return status
         return Status.SUCCESS
@@ -147,7 +147,7 @@ def _hand_over(kernel: Kernel, value: Value, entry: Struct, context: int) -> Gen
     if flags & _DIRECT:
         return _store(kernel, value, entry)
     if kind == RegType.MULTI_SZ and not flags & _NOEXPAND:
-        parts = [(RegType.SZ, f"{text}\0".encode("utf-16-le")) for text in value.texts()]
+        parts = [(int(RegType.SZ), f"{text}\0".encode("utf-16-le")) for text in value.texts()]
     else:
         parts = [(kind, value.data)]
     for part_kind, data in parts:

@@ -32,7 +32,9 @@ class SpinLocks:
             kernel.violation(f"{what} at {va:#x} is not initialised, or overwritten: it holds {value:#x}.")
         for other in self.held:
             if self._leads_to(va, other):
-                kernel.violation(f"Spin lock {va:#x} is acquired under {other:#x}, and elsewhere {other:#x} under {va:#x}.")
+                kernel.violation(
+                    f"Spin lock {va:#x} is acquired under {other:#x}, and elsewhere {other:#x} under {va:#x}."
+                )
             self._after.setdefault(other, set()).add(va)
         kernel.put_ptr(va, 1)
         self.held.append(va)

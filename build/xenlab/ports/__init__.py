@@ -1,25 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The SCSI port driver and Storport: kernel-side Python between the PnP manager, a class driver and a miniport.
 
-How the PnP manager (:mod:`xenlab.nt.pnp`) uses them:
+A miniport's DriverEntry calls ScsiPortInitialize or StorPortInitialize, which makes the driver object that of an
+ordinary function driver: AddDevice, DriverUnload and the dispatch routines for PnP and power requests are in it
+(:mod:`xenlab.ports.function`), and the PnP manager (:mod:`xenlab.nt.pnp`) need not know that there is a port driver.
+What a scenario wants to know is in ``kernel.part(Ports)``: the adapters, and ``outstanding()`` at the end of a run.
+``adapter.present_units()`` are the logical units that an adapter has; ``adapter.parent.changed`` is called with it, at
+PASSIVE_LEVEL, when a scan has found others than before (what IoInvalidateDeviceRelations is for).
 
-1. A miniport's DriverEntry calls ScsiPortInitialize or StorPortInitialize, which keeps a :class:`PortDriver` for its
-   driver object; ``kernel.part(Ports).drivers.get(driver_object)`` finds it. Such a driver has no AddDevice in guest
-   memory: the PnP manager calls ``port_driver.add_device(parent)`` instead, with a :class:`ParentDevice` that it fills
-   in, and gets an :class:`~xenlab.ports.adapter.Adapter` (or None: the driver declines).
-2. IRPs are the PnP manager's own business: it sends START_DEVICE and the like to the device stack below, and calls
-   the adapter at the place where a port driver's dispatch routine would act, on a thread at PASSIVE_LEVEL::
+An :class:`~xenlab.ports.adapter.Adapter` can also be driven without device objects, on a thread at PASSIVE_LEVEL::
 
-       below first   START_DEVICE    status = yield from adapter.start(read_resources(kernel, raw, translated))
-                     QUERY_REMOVE    nothing: an adapter can always be removed
-                     SURPRISE_REMOVAL  adapter.surprise_remove()
-       adapter first STOP_DEVICE     yield from adapter.stop()
-                     REMOVE_DEVICE   yield from adapter.remove()
-                     SET_POWER       yield from adapter.set_power(on), off before the stack below and on after it
-                     system shutdown yield from adapter.shut_down()
-
-3. ``adapter.units`` are the logical units that the adapter has; ``parent.changed(adapter)`` is called, at PASSIVE_LEVEL,
-   when a scan has found others than before (what IoInvalidateDeviceRelations is for).
+    adapter = kernel.part(Ports).drivers[driver_object].add_device(ParentDevice(...))    # None: the driver declines
+    status = yield from adapter.start(resources)       # when the stack below has started
+    yield from adapter.set_power(on)                   # off before the stack below, on after it
+    yield from adapter.stop() / adapter.remove() / adapter.shut_down(), adapter.surprise_remove()
 
 Whatever uses the disks is a class driver (:mod:`xenlab.ports.disk` is one): it calls ``adapter.submit(request)`` at
 DISPATCH_LEVEL or below, or from outside of the guest, and hears of the result at DISPATCH_LEVEL.
@@ -113,7 +107,7 @@ class Ports:
             self.kernel.violation(f"{what} is called with {extension:#x}, which is no device extension of an adapter.")
         return self.adapters[extension]
 
-    def unfinished(self) -> list[str]:
+    def outstanding(self) -> list[str]:
         """What adapters still hold that they should have given back at the end of a run, a line each."""
         return [line for adapter in self.adapters.values() for line in adapter.unfinished()]
 

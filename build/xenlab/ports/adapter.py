@@ -167,21 +167,23 @@ class Adapter(Queues):
         """Submit a request from a thread and wait for its result."""
         event = self.kernel.alloc(nt_layout("KEVENT", self.kernel.arch).size, "ScEv")
         self.kernel.init_event(event, False, False)
-        request.done = lambda _: self._set(event)
+        request.done = lambda _: self._signal(event)
         self.submit(request)
         yield Wait([event])
         self.kernel.free(event)
         return request
 
-    def _set(self, event: int) -> None:
+    def _signal(self, event: int) -> None:
         self.kernel.set_event(event)
 
     def _depart(self, unit: LogicalUnit) -> None:
         """Forget a unit that is not there; what waits for it fails."""
         self.flush(unit, Srb.NO_DEVICE)
         unit.present = False
-        if not unit.active and self.units.pop(unit.address, None) and unit.extension:
-            self.kernel.free(unit.extension)
+        if not unit.active and unit.address in self.units:
+            del self.units[unit.address]
+            if unit.extension:
+                self.kernel.free(unit.extension)
 
     # Stop, power, removal
 

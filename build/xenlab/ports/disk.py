@@ -28,7 +28,9 @@ _READ = {6: Op.READ6, 10: Op.READ10, 12: Op.READ12, 16: Op.READ16}
 _WRITE = {6: Op.WRITE6, 10: Op.WRITE10, 12: Op.WRITE12, 16: Op.WRITE16}
 _FORCE_UNIT_ACCESS = 0x08
 _PATIENCE_NS = 600 * SECOND
-COMMON_MIX = {"read": 45, "write": 40, "write through": 4, "flush": 4, "inquiry": 2, "capacity": 2, "ready": 2, "mode": 1}
+COMMON_MIX = {
+    "read": 45, "write": 40, "write through": 4, "flush": 4, "inquiry": 2, "capacity": 2, "ready": 2, "mode": 1,
+}  # fmt: skip
 
 
 class Buffer:
@@ -313,11 +315,11 @@ class Workload:
             operation.failed = True
         operation.left -= 1
         if not operation.left:
-            self._operation_done(operation, result)
+            self._operation_done(operation)
 
-    def _operation_done(self, operation: Operation, result: Request) -> None:
+    def _operation_done(self, operation: Operation) -> None:
         if not operation.failed:
-            self._compare(operation, result)
+            self._compare(operation)
         self._account(operation)
         if operation.buffer:
             operation.buffer.free()
@@ -325,7 +327,7 @@ class Workload:
         self.completed += 1
         self.begin()
 
-    def _compare(self, operation: Operation, result: Request) -> None:
+    def _compare(self, operation: Operation) -> None:
         """Hold what came back against what must have come back."""
         disk, buffer = operation.disk, operation.buffer
         if operation.kind == "read" and buffer:
@@ -335,7 +337,7 @@ class Workload:
         elif operation.kind.startswith("write") and buffer and buffer.read() != operation.data:
             disk.kernel.world.violation(f"A write at block {operation.first} has changed its own buffer.")
         elif operation.kind == "inquiry" and buffer and buffer.read()[:36] != disk.unit.inquiry[:36]:
-            disk.kernel.world.violation(f"INQUIRY of {disk.unit} answers {buffer.read().hex()}, not what it did before.")
+            disk.kernel.world.violation(f"INQUIRY of {disk.unit} answers {buffer.read().hex()}, as never before.")
         elif operation.kind == "capacity" and buffer:
             last = int.from_bytes(buffer.read()[:4], "big")
             if last != min(disk.blocks - 1, 0xFFFFFFFF):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - the prototypes are the vendor's
 """The routines that scsiport.sys and storport.sys have in common, under either's names.
 
 Source: Windows Driver Kit, "SCSI Port Driver Support Routines" and "Storport Driver Support Routines". Where they say
@@ -12,10 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from xenlab.nt.routine import (
     BOOLEAN,
-    DISPATCH_LEVEL,
     HIGH_LEVEL,
     LONG,
-    PASSIVE_LEVEL,
     PHYSICAL_ADDRESS,
     PVOID,
     SIZE_T,
@@ -240,11 +239,11 @@ def _accessors(space: str, kind: str, size: int) -> None:
     def stor_write_buffer(kernel: Kernel, extension: PVOID, address: PVOID, buffer: PVOID, count: ULONG) -> None:
         write_buffer(kernel, address, buffer, count)
 
-    for prefix, functions in (
-        ("ScsiPort", (read, write, read_buffer, write_buffer)),
-        ("StorPort", (stor_read, stor_write, stor_read_buffer, stor_write_buffer)),
-    ):
-        for verb, function in zip(("Read{}", "Write{}", "Read{}Buffer", "Write{}Buffer"), functions, strict=True):
+    verbs = ("Read{}", "Write{}", "Read{}Buffer", "Write{}Buffer")
+    scsi: list[Callable[..., Any]] = [read, write, read_buffer, write_buffer]
+    stor: list[Callable[..., Any]] = [stor_read, stor_write, stor_read_buffer, stor_write_buffer]
+    for prefix, functions in (("ScsiPort", scsi), ("StorPort", stor)):
+        for verb, function in zip(verbs, functions, strict=True):
             name = f"{prefix}{verb.format(space)}{kind}"
             routine(f"{prefix.lower()}.sys", irql_max=HIGH_LEVEL, name=name)(function)
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from gplpv.exports import Export
-
 from xenlab.cpu.memory import PAGE_MASK, PAGE_SIZE, READ, WRITE, pages
 from xenlab.nt.objects import Struct
 from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Call, Routine, Steps, Wait, Width
@@ -229,8 +228,9 @@ class Miniport:
         self.initiator_ids = self.kernel.read(config.address + ids.offset, ids.count)
         if self.uncached and not before and self.config["SrbExtensionSize"] != self._extension_size:
             self.violation("SrbExtensionSize is changed after the uncached extension was asked for")
-        if self.config["MaximumNumberOfTargets"] > MAXIMUM_TARGETS_PER_BUS:
-            self.violation(f"MaximumNumberOfTargets is {self.config['MaximumNumberOfTargets']}, more than a bus can have")
+        targets = self.config["MaximumNumberOfTargets"]
+        if targets > MAXIMUM_TARGETS_PER_BUS:
+            self.violation(f"MaximumNumberOfTargets is {targets}, more than a bus can have")
         if self.config["NumberOfBuses"] > ids.count:
             self.violation(f"NumberOfBuses is {self.config['NumberOfBuses']}, more than InitiatorBusId has entries")
         self.check_configuration()
@@ -424,10 +424,11 @@ class Miniport:
         self.kernel.world.trace("port", f"the miniport logs error {code:#x} of {address}", unique=unique)
 
 
-def guest_routine(kernel: Kernel, name: str, function: Callable[[Kernel, int, int], Steps]) -> int:
-    """Return an address at which the guest, and the kernel, call a function of the port driver with two arguments."""
-    export = Export(name, "8", kernel.nt, kernel.nt)
-    parameters = (Width(0), Width(0))
+def guest_routine(kernel: Kernel, name: str, function: Callable[..., Steps], slots: int = 2) -> int:
+    """Return an address at which the guest, and the kernel, call ``function(kernel, ...)`` with `slots` arguments as
+    wide as pointers (NTAPI)."""
+    export = Export(name, str(4 * slots), kernel.nt, kernel.nt)
+    parameters = (Width(0),) * slots
     return kernel._bind(Routine("port", name, function, parameters=parameters, generator=True, export=export))
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gplpv.errors import GplpvError
-
 from xenlab.cpu.memory import PAGE_SIZE, pieces
 from xenlab.nt.objects import Struct
 from xenlab.nt.routine import Steps
@@ -288,7 +287,7 @@ class Queues(Miniport):
         if status & STATUS_MASK == Srb.PENDING:
             self.violation(f"{active.request} is completed with SRB_STATUS_PENDING")
         if status & QUEUE_FROZEN:
-            self.violation(f"{active.request} is completed with SRB_STATUS_QUEUE_FROZEN, which the port driver alone sets")
+            self.violation(f"{active.request} is completed with SRB_STATUS_QUEUE_FROZEN, the port driver's own")
         if block["DataTransferLength"] > active.request.length:
             self.violation(f"{active.request} is completed with {block['DataTransferLength']} bytes transferred")
         if block["SenseInfoBufferLength"] > active.request.sense_length and active.sense:

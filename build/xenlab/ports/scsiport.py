@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - the prototypes are the vendor's
 """scsiport.sys: one lock for the whole adapter, at its DIRQL, and a miniport that says when it takes more.
 
 Source: Windows Driver Kit, ScsiPortInitialize, ScsiPortNotification, "SCSI Miniport Driver's HwScsiXxx Routine".
@@ -12,9 +13,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from xenlab.nt.codes import Status
+from xenlab.nt.objects import Struct
 from xenlab.nt.routine import DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL, PVOID, ULONG, Steps, VarArgs, routine
 from xenlab.ports import Ports
 from xenlab.ports.adapter import Adapter, PortDriver
+from xenlab.ports.function import PortFunction
 from xenlab.ports.miniport import ADAPTER_LOCK, Initialization, Running
 from xenlab.ports.queues import SECOND, Active, LogicalUnit
 from xenlab.ports.srb import Address, Function, Request, layout
@@ -138,7 +141,7 @@ class ScsiAdapter(Adapter):
     def next_request(self, unit: Address | None) -> None:
         if unit is not None:
             if not self._queues:
-                self.violation("NextLuRequest is sent by a miniport with neither MultipleRequestPerLu nor TaggedQueuing")
+                self.violation("NextLuRequest is sent without MultipleRequestPerLu or TaggedQueuing")
             if unit not in self.units:
                 self.violation(f"NextLuRequest is sent for {unit}, which is no logical unit")
             self.units[unit].ready = True
@@ -158,7 +161,7 @@ class ScsiAdapter(Adapter):
         self._disable_routine = 0
         yield from self.call(ENABLE_CALLBACK, routine, irql=DISPATCH_LEVEL)
         if not self._disable_routine:
-            self.violation(f"{ENABLE_CALLBACK} returns without CallDisableInterrupts: the adapter stays silent for ever")
+            self.violation(f"{ENABLE_CALLBACK} returns without CallDisableInterrupts: no interrupt ever comes again")
         yield from self.call(DISABLE_CALLBACK, self._disable_routine, locks=(ADAPTER_LOCK,))
         self.interrupt_masked = False
         return None
@@ -170,13 +173,9 @@ def read_initialization(kernel: Kernel, address: int, names: tuple[str, ...], co
     for name in names:
         structure = layout(name, kernel.arch)
         if structure.size == size:
-            fields = {path: _number(kernel, address, field.offset, field.size) for path, field in structure.fields.items()}
-            return Initialization(fields, context, virtual=name.startswith("VIRTUAL"))
+            data = Struct(kernel.memory, structure, address)
+            return Initialization({path: data[path] for path in structure.fields}, context, name.startswith("VIRTUAL"))
     return None
-
-
-def _number(kernel: Kernel, address: int, offset: int, size: int) -> int:
-    return int.from_bytes(kernel.read(address + offset, size), "little")
 
 
 def register_miniport(kernel: Kernel, driver: int, made: Initialization | None, kind: type[Adapter]) -> int:
@@ -187,6 +186,7 @@ def register_miniport(kernel: Kernel, driver: int, made: Initialization | None, 
     drivers = kernel.part(Ports).drivers
     if driver not in drivers:
         drivers[driver] = PortDriver(kernel, driver, kind, kind.port == "scsiport")
+        PortFunction(kernel, drivers[driver]).install()
     drivers[driver].initializations.append(made)
     return Status.SUCCESS
 

@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from xenlab.nt.objects import Arch, Layout, parse
+from gplpv.matrix import ArchName
+from xenlab.nt.objects import Layout, parse
 
 DECLARATIONS = Path(__file__).parent / "data" / "ports.layout"
 
@@ -198,7 +199,7 @@ def _name(numbers: type[IntEnum], value: int) -> str:
 
 
 @cache
-def layout(name: str, arch: Arch) -> Layout:
+def layout(name: str, arch: ArchName) -> Layout:
     """Return the layout of one of the structures that a port driver shares with miniports, such as
     ``SCSI_REQUEST_BLOCK``."""
     return parse(DECLARATIONS.read_text(encoding="utf-8"), arch, str(DECLARATIONS))[name]

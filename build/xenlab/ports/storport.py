@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - the prototypes are the vendor's
 """storport.sys: requests built without a lock, started under the StartIo lock, and queues that the miniport controls.
 
 Full duplex: HwStartIo runs at DISPATCH_LEVEL under the StartIo lock, beside the interrupt. Half duplex, the default:
@@ -387,20 +388,27 @@ def _handle(kernel: Kernel, address: int) -> Struct:
 @routine("storport.sys", irql_max=HIGH_LEVEL)
 def StorPortExtendedFunction(kernel: Kernel, code: ULONG, extension: PVOID, arguments: VarArgs) -> ULONG:
     adapter = stor_adapter(kernel, extension, "StorPortExtendedFunction")
-    if code not in (0, 1, 5):
+    function = {0: _allocate_pool, 1: _free_pool, 5: _get_system_address}.get(code)
+    if function is None:
         return Stor.NOT_IMPLEMENTED
-    if kernel.irql > DISPATCH_LEVEL:
-        return Stor.INVALID_IRQL
-    if code == 0:
-        size, tag, result = arguments.u32(), arguments.u32(), arguments.ptr()
-        if not result:
-            return Stor.INVALID_PARAMETER
-        block = kernel.pool.allocate(size, tag, False)
-        kernel.put_ptr(result, block)
-        return Stor.SUCCESS if block else Stor.INSUFFICIENT_RESOURCES
-    if code == 1:
-        kernel.pool.free(arguments.ptr())
-        return Stor.SUCCESS
+    return Stor.INVALID_IRQL if kernel.irql > DISPATCH_LEVEL else function(kernel, adapter, arguments)
+
+
+def _allocate_pool(kernel: Kernel, adapter: StorAdapter, arguments: VarArgs) -> Stor:
+    size, tag, result = arguments.u32(), arguments.u32(), arguments.ptr()
+    if not result:
+        return Stor.INVALID_PARAMETER
+    block = kernel.pool.allocate(size, tag, False)
+    kernel.put_ptr(result, block)
+    return Stor.SUCCESS if block else Stor.INSUFFICIENT_RESOURCES
+
+
+def _free_pool(kernel: Kernel, adapter: StorAdapter, arguments: VarArgs) -> Stor:
+    kernel.pool.free(arguments.ptr())
+    return Stor.SUCCESS
+
+
+def _get_system_address(kernel: Kernel, adapter: StorAdapter, arguments: VarArgs) -> Stor:
     active, result = adapter.held(arguments.ptr(), "StorPortGetSystemAddress"), arguments.ptr()
     if not active.request.length or not result:
         return Stor.INVALID_PARAMETER

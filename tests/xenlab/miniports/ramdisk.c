@@ -402,7 +402,7 @@ static BOOLEAN NTAPI start_io(PVOID extension, PSCSI_REQUEST_BLOCK srb)
 /* DISPATCH_LEVEL, without a lock. */
 static BOOLEAN NTAPI build_io(PVOID extension, PSCSI_REQUEST_BLOCK srb)
 {
-    if (MUTANT(COMPLETES_IN_BUILD) && srb->Cdb[0] == SCSIOP_TEST_UNIT_READY) {
+    if (MUTANT(COMPLETES_IN_BUILD) && srb->Cdb[0] == SCSIOP_READ_CAPACITY) {
         srb->SrbStatus = SRB_STATUS_SUCCESS;
         StorPortNotification(RequestComplete, extension, srb);
     }
@@ -563,7 +563,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     for (i = 0; i < sizeof(data); ++i)
         ((volatile UCHAR *)&data)[i] = 0;
     data.HwInitializationDataSize = sizeof(data);
-    data.AdapterInterfaceType = PNPBus;
+    data.AdapterInterfaceType = RAMDISK_INTERFACE;
     data.HwInitialize = initialize;
     data.HwStartIo = start_io;
     data.HwFindAdapter = find_adapter;

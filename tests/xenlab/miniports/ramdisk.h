@@ -62,6 +62,9 @@ enum ramdisk_mutant {
 #ifndef RAMDISK_POLLED
 #define RAMDISK_POLLED 0
 #endif
+#ifndef RAMDISK_INTERFACE
+#define RAMDISK_INTERFACE PNPBus
+#endif
 #ifndef RAMDISK_QUEUE
 #define RAMDISK_QUEUE 1
 #endif

@@ -40,7 +40,7 @@ void backend_attach(void *ring, ULONG bytes, enum xenvbd_protocol protocol)
     backend.cons = backend.prod = 0;
     backend.pending = 0;
     backend.awake = TRUE;
-    backend.event = FALSE;
+    backend.event = backend.lied = FALSE;
 }
 
 static BOOLEAN sleep_now(void)
@@ -80,7 +80,7 @@ void backend_vanish(void)
 
 BOOLEAN backend_take(void)
 {
-    if (backend.ring == NULL) {
+    if (backend.ring == NULL || backend.lied) {
         return FALSE;
     }
     if (!backend.awake || backend.pending == 512) {
@@ -92,7 +92,7 @@ BOOLEAN backend_take(void)
     if (backend.ring->req_prod - backend.cons > backend.slots) {
         die("more requests than slots");
     }
-    if (backend.cons - backend.prod >= backend.slots) {
+    if ((LONG)(backend.cons - backend.prod) >= (LONG)backend.slots) {
         die("the ring is overfull");
     }
     memcpy(backend.taken[backend.pending++].entry, slot(backend.cons), shapes[backend.protocol].slot);

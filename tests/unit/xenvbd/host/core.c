@@ -11,8 +11,8 @@
 
 static struct {
     uint32_t seed, requests, protocol, order, indirect, persistent, flush, barrier, discard, block, fail, grants;
-    uint32_t suspends, misaligned, busy, depth, restarts, hostile, resizes, pool, info;
-} option = { 1, 1000, XENVBD_X86_64, 0, 0, 0, 1, 0, 1, 512, 0, 8000, 0, 20, 0, CONTEXTS, 0, 0, 0, 0, 0 };
+    uint32_t suspends, misaligned, busy, depth, restarts, hostile, resizes, pool, info, write, front, dump;
+} option = { 1, 1000, XENVBD_X86_64, 0, 0, 0, 1, 0, 1, 512, 0, 8000, 0, 20, 0, CONTEXTS, 0, 0, 0, 0, 0, 0, 1, 0 };
 
 static const struct { const char *name; uint32_t *value; } options[] = {
     { "seed", &option.seed }, { "requests", &option.requests }, { "protocol", &option.protocol },
@@ -22,6 +22,7 @@ static const struct { const char *name; uint32_t *value; } options[] = {
     { "suspends", &option.suspends }, { "misaligned", &option.misaligned }, { "busy", &option.busy },
     { "depth", &option.depth }, { "restarts", &option.restarts }, { "hostile", &option.hostile },
     { "resizes", &option.resizes }, { "pool", &option.pool }, { "info", &option.info },
+    { "write", &option.write }, { "front", &option.front }, { "dump", &option.dump },
 };
 
 static struct context {
@@ -35,157 +36,31 @@ static struct context {
     ULONG sector, sectors;
 } contexts[CONTEXTS];
 
-static struct xenvbd_adapter adapter;
+static struct xenvbd_extension extension;
+static HW_INITIALIZATION_DATA hardware;
+static struct xenvbd_adapter *const adapter = &extension.own;
 static UCHAR *model, locks[SECTORS]; /* 0xFF: being written; else readers */
-static unsigned long long issued, done, failed, busied, suspended, gone, attentions, units_changed;
-static BOOLEAN woken;
-static int channels, locked;
+static unsigned long long issued, done, failed, busied, suspended, gone, attentions;
 
-/* The port driver's half. */
-
-void xenvbd_port_complete(struct xenvbd_adapter *unused, PSCSI_REQUEST_BLOCK srb)
+void completed(PSCSI_REQUEST_BLOCK srb)
 {
     struct context *context = CONTAINING_RECORD(srb, struct context, srb);
 
-    (void)unused;
     if (!context->used || context->completed) {
         die("an SRB was completed twice");
     }
     context->completed = TRUE;
 }
 
-ULONG xenvbd_port_extent(struct xenvbd_adapter *unused, struct xenvbd_request *request, ULONG offset,
-                         PULONGLONG physical)
+/* The port driver. */
+
+static void interrupt(void)
 {
-    (void)unused;
-    if (offset >= request->srb->DataTransferLength) {
-        die("extent at %u of %u", offset, request->srb->DataTransferLength);
+    bus.locked++;
+    if (!hardware.HwInterrupt(&extension)) {
+        die("the interrupt is not claimed");
     }
-    return extent_of((UCHAR *)request->srb->DataBuffer + offset, request->srb->DataTransferLength - offset, physical);
-}
-
-PVOID xenvbd_port_address(struct xenvbd_adapter *unused, PSCSI_REQUEST_BLOCK srb)
-{
-    (void)unused;
-    return pick(100) < option.busy ? NULL : srb->DataBuffer;
-}
-
-/* The bus driver's half. */
-
-ULONGLONG xenvbd_bus_page(PVOID memory)
-{
-    return page_of(memory);
-}
-
-grant_ref_t xenvbd_bus_grant(struct xenvbd_adapter *unused, ULONGLONG page, BOOLEAN readonly)
-{
-    (void)unused;
-    return grant(page, readonly);
-}
-
-VOID xenvbd_bus_ungrant(struct xenvbd_adapter *unused, grant_ref_t ref)
-{
-    (void)unused;
-    ungrant(ref);
-}
-
-VOID xenvbd_bus_notify(struct xenvbd_adapter *unused)
-{
-    (void)unused;
-    backend.awake = TRUE;
-    backend.notifications++;
-}
-
-VOID xenvbd_bus_wake(struct xenvbd_adapter *unused)
-{
-    (void)unused;
-    woken = TRUE;
-}
-
-NTSTATUS xenvbd_bus_read(struct xenvbd_adapter *unused, enum xenvbd_end end, PCSTR node, PSTR text, ULONG size)
-{
-    const char *found = store_get(end, node);
-
-    (void)unused;
-    if (found == NULL) {
-        return STATUS_OBJECT_NAME_NOT_FOUND;
-    }
-    snprintf(text, size, "%s", found);
-    return STATUS_SUCCESS;
-}
-
-ULONGLONG xenvbd_bus_number(struct xenvbd_adapter *unused, enum xenvbd_end end, PCSTR node, ULONGLONG otherwise)
-{
-    const char *found = store_get(end, node);
-
-    (void)unused;
-    return found == NULL ? otherwise : strtoull(found, NULL, 10);
-}
-
-NTSTATUS xenvbd_bus_write(struct xenvbd_adapter *unused, PCSTR node, PCSTR text)
-{
-    (void)unused;
-    store_set(XENVBD_FRONT, node, text);
-    return STATUS_SUCCESS;
-}
-
-VOID xenvbd_bus_remove(struct xenvbd_adapter *unused, PCSTR node)
-{
-    (void)unused;
-    if (store_get(XENVBD_FRONT, node) != NULL) {
-        store_set(XENVBD_FRONT, node, NULL);
-    }
-}
-
-NTSTATUS xenvbd_bus_open_channel(struct xenvbd_adapter *unused, evtchn_port_t *port)
-{
-    (void)unused;
-    *port = 7;
-    channels++;
-    return STATUS_SUCCESS;
-}
-
-VOID xenvbd_bus_close_channel(struct xenvbd_adapter *unused)
-{
-    (void)unused;
-    if (unused->link.port != 0) {
-        unused->link.port = 0;
-        channels--;
-    }
-}
-
-VOID xenvbd_bus_sleep(ULONG milliseconds)
-{
-    (void)milliseconds;
-    backend_take();
-    backend_answer();
-    xenvbd_event(&adapter);
-    otherend_step();
-}
-
-VOID xenvbd_port_lock(struct xenvbd_adapter *unused)
-{
-    (void)unused;
-    if (locked++) {
-        die("the lock is taken twice");
-    }
-}
-
-VOID xenvbd_port_unlock(struct xenvbd_adapter *unused)
-{
-    (void)unused;
-    locked--;
-}
-
-VOID xenvbd_port_units_changed(struct xenvbd_adapter *unused)
-{
-    (void)unused;
-    units_changed++;
-}
-
-VOID DbgPrint(PCSTR format, ...)
-{
-    (void)format;
+    bus.locked--;
 }
 
 /* Requests. */
@@ -325,6 +200,9 @@ static void retire(struct context *context)
         gone++;
     } else if (status == SRB_STATUS_ERROR && context->sense[2] == SCSI_SENSE_UNIT_ATTENTION && option.resizes != 0) {
         attentions++;
+    } else if (status == SRB_STATUS_ERROR && context->sense[2] == SCSI_SENSE_DATA_PROTECT &&
+               (option.info & VDISK_READONLY) && context->operation != XENVBD_READ) {
+        failed++;
     } else if (status == SRB_STATUS_ERROR && (option.fail != 0 || option.hostile != 0 || (context->operation == XENVBD_UNMAP && !option.discard))) {
         if (!(context->srb.SrbStatus & SRB_STATUS_AUTOSENSE_VALID) || context->srb.DataTransferLength != 0) {
             die("an error without sense data, or with data");
@@ -346,7 +224,6 @@ static void retire(struct context *context)
 static BOOLEAN issue(void)
 {
     struct context *context = contexts;
-    UCHAR status;
 
     while (context->used) {
         if (++context == contexts + option.depth) {
@@ -361,11 +238,9 @@ static BOOLEAN issue(void)
     issued++;
     context->used = TRUE;
     context->completed = FALSE;
-    status = xenvbd_start_io(&adapter, &context->srb);
-    if (status != SRB_STATUS_PENDING) {
-        context->srb.SrbStatus = status;
-        xenvbd_port_complete(&adapter, &context->srb);
-    }
+    bus.locked++;
+    xenvbd_start_io(adapter, &context->srb);
+    bus.locked--;
     return TRUE;
 }
 
@@ -394,70 +269,76 @@ static void negotiate(void)
         if (store_changed) {
             store_changed = FALSE;
             moved = TRUE;
-            xenvbd_connection_changed(&adapter);
+            bus.child->changed(bus.argument);
         }
         if (!moved) {
             return;
         }
     }
-    die("the two ends never agree: front %u, back %u", store_state(XENVBD_FRONT), store_state(XENVBD_BACK));
+    die("the two ends never agree: front %u, back %u", store_state(FRONT), store_state(BACK));
+}
+
+NTSTATUS KeWaitForSingleObject(PKEVENT event, int reason, int mode, BOOLEAN alertable, PLARGE_INTEGER timeout)
+{
+    (void)reason;
+    (void)mode;
+    (void)alertable;
+    (void)timeout;
+    negotiate();
+    return event->set ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL;
 }
 
 static void connect(void)
 {
     negotiate();
-    if (adapter.state != XENVBD_CONNECTED) {
-        die("not connected: front %u, back %u", store_state(XENVBD_FRONT), store_state(XENVBD_BACK));
+    if (adapter->state != XENVBD_CONNECTED) {
+        die("not connected: front %u, back %u", store_state(FRONT), store_state(BACK));
     }
 }
 
 /* The domain goes on elsewhere: another back end on the same disk, which knows nothing of what was in the ring. */
 static void suspend(void)
 {
-    xenvbd_connection_suspend(&adapter);
+    bus.child->suspend(bus.argument);
     while (issued < option.requests && pick(3) != 0) {
         issue();
     }
     suspended++;
     if (pick(4) == 0) {
-        xenvbd_connection_continue(&adapter);
+        bus.child->resume(bus.argument, FALSE);
         return;
     }
-    store_number(XENVBD_FRONT, "state", XenbusStateInitialising);
+    store_number(FRONT, "state", XenbusStateInitialising);
     otherend_reset();
-    adapter.link.port = 0;
-    channels = 0;
-    xenvbd_connection_resume(&adapter);
+    bus.port = 0;
+    bus.child->resume(bus.argument, TRUE);
     connect();
 }
 
 static void attack(void)
 {
     ULONG64 id = ((ULONG64)random_state << 16) | pick(200);
+    UCHAR entry[112];
 
-    if (backend.ring == NULL || adapter.state != XENVBD_CONNECTED) {
+    if (backend.ring == NULL || backend.lied || adapter->state != XENVBD_CONNECTED || backend.cons - backend.prod < 2 ||
+        backend.pending == 0) {
         return;
     }
+    backend.lied = TRUE;
     switch (pick(3)) {
     case 0: /* an answer to nothing */
-        if (backend.cons != backend.prod) {
-            backend_respond(id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
-            backend.ring->rsp_event = 0;
-        }
+        backend_respond(id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
         break;
     case 1: /* more answers than requests */
-        backend.ring->rsp_prod = backend.prod + 1 + pick(0xFFFFFF);
+        backend.ring->rsp_prod = backend.prod + backend.slots + 1 + pick(0xFFFFFF);
+        backend.lied = FALSE; /* unless the next true answer comes first */
         break;
     default: /* an answer given twice */
-        if (backend.cons - backend.prod > 1 && backend.pending != 0) {
-            UCHAR entry[112];
-
-            memcpy(entry, backend.taken[0].entry, sizeof(entry));
-            memcpy(&id, entry + (backend.protocol == XENVBD_X86_32 ? 4 : 8), 8);
-            backend_forget(0);
-            backend_respond(id, BLKIF_OP_READ, BLKIF_RSP_ERROR);
-            backend_respond(id, BLKIF_OP_READ, BLKIF_RSP_ERROR);
-        }
+        memcpy(entry, backend.taken[0].entry, sizeof(entry));
+        memcpy(&id, entry + (backend.protocol == XENVBD_X86_32 ? 4 : 8), 8);
+        backend_forget(0);
+        backend_respond(id, BLKIF_OP_READ, BLKIF_RSP_ERROR);
+        backend_respond(id, BLKIF_OP_READ, BLKIF_RSP_ERROR);
         break;
     }
     backend.event = TRUE;
@@ -487,24 +368,44 @@ static void set_up(void)
     for (i = 0; i < CONTEXTS; i++) {
         contexts[i].memory = arena_take(LARGEST + 2 * PAGE_SIZE);
     }
-    pool_fail_in = option.pool;
-    adapter.number = 768;
-    store_number(XENVBD_FRONT, "state", XenbusStateInitialising);
+    port_busy_percent = option.busy;
+    bus.pages_fail_in = (int)option.pool;
+    bus.write_fail_in = (int)option.write;
+    store_number(FRONT, "state", option.front);
     if (option.protocol != XENVBD_NATIVE) {
-        store_set(XENVBD_FRONT, "protocol", xenvbd_protocol_name((enum xenvbd_protocol)option.protocol));
+        store_set(FRONT, "protocol", xenvbd_protocol_name((enum xenvbd_protocol)option.protocol));
     }
     otherend_reset();
-    if (!NT_SUCCESS(xenvbd_adapter_create(&adapter))) {
-        if (option.pool == 0) {
-            die("no memory");
-        }
-        xenvbd_link_free(&adapter);
-        printf("refused\n");
-        exit(pool_blocks);
-    }
-    xenvbd_connection_start(&adapter);
-    connect();
     grant_limit = option.grants;
+}
+
+static void tear_down(void)
+{
+    if (grants_reserved != 0 || bus.block_count != 0 || bus.port != 0) {
+        die("%u references, %u allocations and port %u are left", grants_reserved, bus.block_count, bus.port);
+    }
+}
+
+static void start(void)
+{
+    PORT_CONFIGURATION_INFORMATION config;
+    BOOLEAN again;
+
+    memset(&config, 0xFF, sizeof(config));
+    xenvbd_describe(&hardware);
+    if (hardware.HwFindAdapter(&extension, NULL, NULL, NULL, &config, &again) != SP_RETURN_FOUND) {
+        tear_down();
+        printf("refused\n");
+        exit(0);
+    }
+    if (bus.port != 0 && !bus.masked) {
+        die("an event could come before the interrupt is connected");
+    }
+    hardware.HwInitialize(&extension);
+    connect();
+    if (bus.masked) {
+        die("events stay masked");
+    }
 }
 
 static BOOLEAN due(uint32_t times)
@@ -514,19 +415,19 @@ static BOOLEAN due(uint32_t times)
 
 static void disturb(void)
 {
-    if (due(option.suspends) && adapter.state == XENVBD_CONNECTED) {
+    if (due(option.suspends) && adapter->state == XENVBD_CONNECTED) {
         suspend();
     }
-    if (due(option.restarts) && store_state(XENVBD_BACK) == XenbusStateConnected) {
+    if (due(option.restarts) && store_state(BACK) == XenbusStateConnected) {
         otherend_close();
     }
     if (due(option.hostile)) {
         attack();
     }
-    if (due(option.resizes) && adapter.state == XENVBD_CONNECTED) {
+    if (due(option.resizes) && adapter->state == XENVBD_CONNECTED) {
         backend.sectors = DISK_BYTES / 512 + 8 * (1 + pick(100));
-        store_number(XENVBD_BACK, "sectors", backend.sectors);
-        store_number(XENVBD_BACK, "state", XenbusStateConnected);
+        store_number(BACK, "sectors", backend.sectors);
+        store_number(BACK, "state", XenbusStateConnected);
     }
 }
 
@@ -550,40 +451,88 @@ static void run(void)
         if (pick(8) == 0) {
             progress |= otherend_step();
         }
-        if ((store_changed || woken) && pick(8) == 0) {
-            store_changed = woken = FALSE;
-            xenvbd_connection_changed(&adapter);
+        if (store_changed && pick(8) == 0) {
+            store_changed = FALSE;
+            bus.child->changed(bus.argument);
             progress = TRUE;
         }
-        if (backend.event && pick(4) == 0) {
-            backend.event = FALSE;
-            xenvbd_event(&adapter);
+        if (backend.event && bus.port != 0 && pick(4) == 0) {
+            interrupt();
             progress = TRUE;
         }
         progress |= collect();
         idle = progress ? 0 : idle + 1;
         if (idle > 100000) {
             die("nothing moves: %llu of %llu requests are done; front %u, back %u", done, issued,
-                store_state(XENVBD_FRONT), store_state(XENVBD_BACK));
+                store_state(FRONT), store_state(BACK));
         }
     }
 }
 
-static void tear_down(void)
+/* The machine has crashed with requests in flight; what is left is the dump's copy of the driver, which polls. */
+static void dump(void)
 {
-    if (!IsListEmpty(&adapter.waiting) || !IsListEmpty(&adapter.flying)) {
+    static struct xenvbd_extension copy;
+    PORT_CONFIGURATION_INFORMATION config;
+    struct context *context = &contexts[0];
+    char arguments[] = "dump=1;";
+    ULONG i, written = 0;
+    BOOLEAN again;
+
+    while (done < option.requests / 2) {
+        issue();
+        backend_take();
+        if (pick(3) == 0) {
+            backend_answer();
+        }
+        if (backend.event) {
+            interrupt();
+        }
+        collect();
+    }
+    memset(&config, 0xFF, sizeof(config));
+    if (hardware.HwFindAdapter(&copy, NULL, NULL, arguments, &config, &again) != SP_RETURN_FOUND) {
+        die("the dump finds no adapter");
+    }
+    hardware.HwInitialize(&copy);
+    memset(locks, 0, sizeof(locks));
+    bus.locked++;
+    for (i = 0; i < option.requests; i++) {
+        choose(context);
+        context->operation = XENVBD_WRITE;
+        context->sectors = min(max(context->sectors, 8), 128);
+        prepare(context);
+        context->used = TRUE;
+        context->completed = FALSE;
+        xenvbd_start_io(copy.adapter, &context->srb);
+        xenvbd_dump_wait(copy.adapter);
+        if (!context->completed || context->srb.SrbStatus != SRB_STATUS_SUCCESS ||
+            memcmp(backend.disk + context->sector * 512, context->srb.DataBuffer, context->sectors * 512) != 0) {
+            die("the dump's write of sector %u is not on the disk", context->sector);
+        }
+        written++;
+    }
+    printf("dumped %u\n", written);
+    exit(0);
+}
+
+static void stop(void)
+{
+    if (!IsListEmpty(&adapter->waiting) || !IsListEmpty(&adapter->flying)) {
         die("requests are left");
     }
     if (memcmp(model, backend.disk, DISK_BYTES) != 0) {
         die("the disk is not the model");
     }
-    xenvbd_connection_stop(&adapter);
-    xenvbd_link_free(&adapter);
-    if (store_state(XENVBD_FRONT) != XenbusStateClosed || channels != 0) {
-        die("the front end is left at %u, with %d channels", store_state(XENVBD_FRONT), channels);
+    bus.child->stop(bus.argument);
+    if (pick(2)) {
+        bus.child->start(bus.argument);
+        connect();
+        bus.child->stop(bus.argument);
     }
-    if (grants_live != 0 || pool_blocks != 0) {
-        die("%u grants and %d allocations are left", grants_live, pool_blocks);
+    hardware.HwAdapterControl(&extension, ScsiStopAdapter, NULL);
+    if (store_state(FRONT) != XenbusStateClosed || bus.child != NULL) {
+        die("the front end is left at %u", store_state(FRONT));
     }
 }
 
@@ -607,7 +556,12 @@ int main(int argc, char **argv)
     }
     random_state = 0x9E3779B97F4A7C15ull * (option.seed + 1);
     set_up();
+    start();
+    if (option.dump) {
+        dump();
+    }
     run();
+    stop();
     tear_down();
     printf("done %llu failed %llu busy %llu suspended %llu gone %llu attentions %llu entries %llu notifications %llu events %llu grants %u\n", done,
            failed, busied, suspended, gone, attentions, backend.requests, backend.notifications, backend.events, grants_most);

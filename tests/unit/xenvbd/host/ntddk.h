@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#undef printf /* struct xenpci_interface has a member of this name */
 
 #if UINTPTR_MAX > 0xFFFFFFFF
 #define _WIN64
@@ -61,7 +62,7 @@ typedef enum { InterfaceTypeUndefined = -1, Internal } INTERFACE_TYPE;
 typedef enum { LevelSensitive, Latched } KINTERRUPT_MODE;
 typedef enum { Width8Bits } DMA_WIDTH;
 typedef enum { Compatible } DMA_SPEED;
-typedef struct _GUID GUID, *LPGUID;
+typedef struct { ULONG words[4]; } GUID, *LPGUID;
 
 #define STATUS_SUCCESS ((NTSTATUS)0)
 #define STATUS_UNSUCCESSFUL ((NTSTATUS)0xC0000001)
@@ -69,6 +70,7 @@ typedef struct _GUID GUID, *LPGUID;
 #define STATUS_INVALID_PARAMETER ((NTSTATUS)0xC000000D)
 #define STATUS_OBJECT_NAME_NOT_FOUND ((NTSTATUS)0xC0000034)
 #define STATUS_INSUFFICIENT_RESOURCES ((NTSTATUS)0xC000009A)
+#define STATUS_BUFFER_TOO_SMALL ((NTSTATUS)0xC0000023)
 #define STATUS_NOT_FOUND ((NTSTATUS)0xC0000225)
 #define NT_SUCCESS(status) ((NTSTATUS)(status) >= 0)
 
@@ -84,10 +86,15 @@ typedef struct _GUID GUID, *LPGUID;
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 
-#define NonPagedPool 0
-PVOID ExAllocatePoolWithTag(int pool, SIZE_T bytes, ULONG tag);
-VOID ExFreePool(PVOID memory);
-PHYSICAL_ADDRESS MmGetPhysicalAddress(PVOID memory);
+/* Waiting is up to the program: whoever waits lets the world go on until the event is set. */
+typedef struct {
+    BOOLEAN set;
+} KEVENT, *PKEVENT;
+enum { NotificationEvent, Executive, KernelMode };
+#define IO_NO_INCREMENT 0
+#define KeInitializeEvent(event, type, state) ((event)->set = (state))
+#define KeSetEvent(event, increment, wait) ((event)->set = TRUE)
+NTSTATUS KeWaitForSingleObject(PKEVENT event, int reason, int mode, BOOLEAN alertable, PLARGE_INTEGER timeout);
 
 static inline VOID InitializeListHead(PLIST_ENTRY head)
 {

@@ -8,7 +8,7 @@ static struct { char node[40], text[40]; } store[2][NODES];
 static ULONG seen; /* the front end's state that the back end has acted on */
 BOOLEAN store_changed;
 
-const char *store_get(enum xenvbd_end end, const char *node)
+const char *store_get(enum end end, const char *node)
 {
     ULONG i;
 
@@ -20,7 +20,7 @@ const char *store_get(enum xenvbd_end end, const char *node)
     return NULL;
 }
 
-void store_set(enum xenvbd_end end, const char *node, const char *text)
+void store_set(enum end end, const char *node, const char *text)
 {
     ULONG i, place = NODES;
 
@@ -38,12 +38,12 @@ void store_set(enum xenvbd_end end, const char *node, const char *text)
     }
     snprintf(store[end][place].node, sizeof(store[end][place].node), "%s", text == NULL ? "" : node);
     snprintf(store[end][place].text, sizeof(store[end][place].text), "%s", text == NULL ? "" : text);
-    if (end == XENVBD_BACK) {
+    if (end == BACK) {
         store_changed = TRUE;
     }
 }
 
-void store_number(enum xenvbd_end end, const char *node, ULONG value)
+void store_number(enum end end, const char *node, ULONG value)
 {
     char text[16];
 
@@ -51,7 +51,7 @@ void store_number(enum xenvbd_end end, const char *node, ULONG value)
     store_set(end, node, text);
 }
 
-ULONG store_state(enum xenvbd_end end)
+ULONG store_state(enum end end)
 {
     const char *text = store_get(end, "state");
 
@@ -60,7 +60,7 @@ ULONG store_state(enum xenvbd_end end)
 
 static ULONG front_number(const char *node, ULONG otherwise)
 {
-    const char *text = store_get(XENVBD_FRONT, node);
+    const char *text = store_get(FRONT, node);
 
     return text == NULL ? otherwise : (ULONG)strtoul(text, NULL, 10);
 }
@@ -68,8 +68,8 @@ static ULONG front_number(const char *node, ULONG otherwise)
 void otherend_reset(void)
 {
     backend_vanish();
-    store_number(XENVBD_BACK, "state", XenbusStateInitialising);
-    store_number(XENVBD_BACK, "online", backend.online);
+    store_number(BACK, "state", XenbusStateInitialising);
+    store_number(BACK, "online", backend.online);
     seen = ~0u;
 }
 
@@ -78,25 +78,25 @@ static void offer(void)
     if (backend.order != 0) {
         BOOLEAN as_order = pick(2);
 
-        store_set(XENVBD_BACK, as_order ? "max-ring-pages" : "max-ring-page-order", NULL);
-        store_number(XENVBD_BACK, as_order ? "max-ring-page-order" : "max-ring-pages",
+        store_set(BACK, as_order ? "max-ring-pages" : "max-ring-page-order", NULL);
+        store_number(BACK, as_order ? "max-ring-page-order" : "max-ring-pages",
                      as_order ? backend.order : 1u << backend.order);
     }
-    store_number(XENVBD_BACK, "feature-persistent", backend.persistent);
+    store_number(BACK, "feature-persistent", backend.persistent);
     if (backend.indirect != 0) {
-        store_number(XENVBD_BACK, "feature-max-indirect-segments", backend.indirect);
+        store_number(BACK, "feature-max-indirect-segments", backend.indirect);
     }
-    store_number(XENVBD_BACK, "state", XenbusStateInitWait);
+    store_number(BACK, "state", XenbusStateInitWait);
 }
 
 static void describe(void)
 {
-    store_number(XENVBD_BACK, "sectors", backend.sectors);
-    store_number(XENVBD_BACK, "sector-size", backend.block_size);
-    store_number(XENVBD_BACK, "info", backend.info);
-    store_number(XENVBD_BACK, "feature-flush-cache", backend.can_flush);
-    store_number(XENVBD_BACK, "feature-barrier", backend.can_barrier);
-    store_number(XENVBD_BACK, "feature-discard", backend.can_discard);
+    store_number(BACK, "sectors", backend.sectors);
+    store_number(BACK, "sector-size", backend.block_size);
+    store_number(BACK, "info", backend.info);
+    store_number(BACK, "feature-flush-cache", backend.can_flush);
+    store_number(BACK, "feature-barrier", backend.can_barrier);
+    store_number(BACK, "feature-discard", backend.can_discard);
 }
 
 /* A ring of several pages has to be mapped as the front end sees it: one page after the other. */
@@ -105,7 +105,7 @@ static void attach(void)
     ULONG order = front_number("ring-page-order", 0), i;
     UCHAR *ring = NULL;
     char node[16];
-    const char *protocol = store_get(XENVBD_FRONT, "protocol");
+    const char *protocol = store_get(FRONT, "protocol");
 
     if (order > backend.order || front_number("event-channel", 0) == 0 || protocol == NULL) {
         die("the front end's nodes do not do");
@@ -114,7 +114,7 @@ static void attach(void)
     for (i = 0; i < 1u << order; i++) {
         UCHAR *page;
 
-        snprintf(node, sizeof(node), store_get(XENVBD_FRONT, "ring-page-order") ? "ring-ref%u" : "ring-ref", i);
+        snprintf(node, sizeof(node), store_get(FRONT, "ring-page-order") ? "ring-ref%u" : "ring-ref", i);
         page = granted(front_number(node, 0), TRUE);
         hold(front_number(node, 0), 1);
         if (i != 0 && page != ring + i * PAGE_SIZE) {
@@ -125,17 +125,17 @@ static void attach(void)
     backend_attach(ring, PAGE_SIZE << order,
                    strcmp(protocol, XEN_IO_PROTO_ABI_X86_32) == 0 ? XENVBD_X86_32 : XENVBD_X86_64);
     describe();
-    store_number(XENVBD_BACK, "state", XenbusStateConnected);
+    store_number(BACK, "state", XenbusStateConnected);
 }
 
 void otherend_close(void)
 {
-    store_number(XENVBD_BACK, "state", XenbusStateClosing);
+    store_number(BACK, "state", XenbusStateClosing);
 }
 
 BOOLEAN otherend_step(void)
 {
-    ULONG front = store_state(XENVBD_FRONT), back = store_state(XENVBD_BACK);
+    ULONG front = store_state(FRONT), back = store_state(BACK);
 
     if (back == XenbusStateInitialising) {
         offer();
@@ -165,7 +165,7 @@ BOOLEAN otherend_step(void)
         break;
     case XenbusStateClosed:
         backend_vanish();
-        store_number(XENVBD_BACK, "state", XenbusStateClosed);
+        store_number(BACK, "state", XenbusStateClosed);
         break;
     default:
         break;

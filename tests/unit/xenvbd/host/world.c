@@ -6,14 +6,13 @@
 #define GRANTS 8192
 
 uint64_t random_state = 1;
-int pool_blocks, pool_fail_in;
-unsigned grant_limit = GRANTS - 8, grants_live, grants_most;
+unsigned grant_limit = GRANTS - 8, grants_reserved, grants_most;
 struct backend backend;
 
 static UCHAR arena[ARENA_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static uint32_t physical_of[ARENA_PAGES], virtual_of[ARENA_PAGES];
 static uint32_t arena_used;
-static struct { BOOLEAN live, readonly; unsigned held; uint64_t page; } table[GRANTS];
+static struct { BOOLEAN reserved, live, readonly; unsigned held; uint64_t page; } table[GRANTS];
 static uint32_t next_ref;
 
 void die(const char *format, ...)
@@ -103,66 +102,51 @@ ULONG extent_of(const void *address, ULONG limit, uint64_t *physical)
     return min(bytes, limit);
 }
 
-PVOID ExAllocatePoolWithTag(int pool, SIZE_T bytes, ULONG tag)
-{
-    PVOID memory;
-
-    (void)pool;
-    (void)tag;
-    if (pool_fail_in > 0 && --pool_fail_in == 0) {
-        return NULL;
-    }
-    memory = arena_take(bytes);
-    memset(memory, 0xA5, bytes);
-    pool_blocks++;
-    return memory;
-}
-
-VOID ExFreePool(PVOID memory)
-{
-    page_of(memory);
-    pool_blocks--;
-}
-
-PHYSICAL_ADDRESS MmGetPhysicalAddress(PVOID memory)
-{
-    PHYSICAL_ADDRESS address;
-
-    address.QuadPart = (LONGLONG)(page_of(memory) * PAGE_SIZE + ((ULONG_PTR)memory & (PAGE_SIZE - 1)));
-    return address;
-}
-
-grant_ref_t grant(uint64_t page, BOOLEAN readonly)
+grant_ref_t reserve(void)
 {
     uint32_t tries;
 
-    if (grants_live >= grant_limit) {
-        return XENVBD_NO_REF;
-    }
-    for (tries = 0; tries < GRANTS; tries++) {
+    for (tries = 0; tries < GRANTS && grants_reserved < grant_limit; tries++) {
         next_ref = (next_ref + 1) % GRANTS;
-        if (next_ref >= 8 && !table[next_ref].live) {
-            table[next_ref].live = TRUE;
-            table[next_ref].readonly = readonly;
-            table[next_ref].page = page;
-            grants_live++;
-            grants_most = max(grants_most, grants_live);
+        if (next_ref >= 8 && !table[next_ref].reserved) {
+            table[next_ref].reserved = TRUE;
+            grants_reserved++;
+            grants_most = max(grants_most, grants_reserved);
             return next_ref;
         }
     }
     return XENVBD_NO_REF;
 }
 
-void ungrant(grant_ref_t ref)
+void unreserve(grant_ref_t ref)
+{
+    if (ref >= GRANTS || !table[ref].reserved || table[ref].held != 0) {
+        die("reference %u given back, which is none or mapped", ref);
+    }
+    table[ref].reserved = FALSE;
+    grants_reserved--;
+}
+
+void grant(grant_ref_t ref, uint64_t page, BOOLEAN readonly)
+{
+    if (ref >= GRANTS || !table[ref].reserved || table[ref].live) {
+        die("grant %u given that is not reserved, or given already", ref);
+    }
+    table[ref].live = TRUE;
+    table[ref].readonly = readonly;
+    table[ref].page = page;
+}
+
+BOOLEAN ungrant(grant_ref_t ref)
 {
     if (ref >= GRANTS || !table[ref].live) {
         die("grant %u ended that is none", ref);
     }
     if (table[ref].held != 0) {
-        die("grant %u ended that the back end has mapped", ref);
+        return FALSE;
     }
     table[ref].live = FALSE;
-    grants_live--;
+    return TRUE;
 }
 
 void grants_lose(void)

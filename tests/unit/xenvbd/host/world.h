@@ -19,13 +19,13 @@ void world_init(void);
 void *arena_take(size_t bytes); /* page-aligned */
 uint64_t page_of(const void *address);
 ULONG extent_of(const void *address, ULONG limit, uint64_t *physical);
-extern int pool_blocks;      /* outstanding */
-extern int pool_fail_in;     /* this allocation fails; 0: none */
 
 /* Grants. */
-extern unsigned grant_limit, grants_live, grants_most;
-grant_ref_t grant(uint64_t page, BOOLEAN readonly);
-void ungrant(grant_ref_t ref);
+extern unsigned grant_limit, grants_reserved, grants_most;
+grant_ref_t reserve(void); /* XENVBD_NO_REF: there is none left */
+void unreserve(grant_ref_t ref);
+void grant(grant_ref_t ref, uint64_t page, BOOLEAN readonly);
+BOOLEAN ungrant(grant_ref_t ref); /* FALSE: it is mapped */
 void grants_lose(void); /* the back end has mapped nothing any more */
 void *granted(grant_ref_t ref, BOOLEAN write);
 void hold(grant_ref_t ref, int change); /* mapped by the back end: 1, no longer: -1 */
@@ -50,11 +50,12 @@ struct backend {
     BOOLEAN online;
     USHORT handle;
     BOOLEAN awake;       /* has been notified */
+    BOOLEAN lied;        /* has broken the ring: waits to be found out */
     BOOLEAN event;       /* an event to the front end is on its way */
     ULONG pending;
     struct { UCHAR entry[112]; } taken[512];
     ULONGLONG volatile_writes; /* writes answered but not flushed */
-    ULONGLONG notifications, events, requests;
+    unsigned long long notifications, events, requests;
 };
 extern struct backend backend;
 
@@ -66,13 +67,34 @@ void backend_forget(ULONG number); /* what it has taken, without answering it */
 void backend_vanish(void);    /* as after a save and restore, and at the end of a connection */
 
 /* xenstore: the device's two folders. */
-const char *store_get(enum xenvbd_end end, const char *node); /* NULL: there is no such node */
-void store_set(enum xenvbd_end end, const char *node, const char *text);
-void store_number(enum xenvbd_end end, const char *node, ULONG value);
-ULONG store_state(enum xenvbd_end end);
+enum end { FRONT, BACK };
+const char *store_get(enum end end, const char *node); /* NULL: there is no such node */
+void store_set(enum end end, const char *node, const char *text);
+void store_number(enum end end, const char *node, ULONG value);
+ULONG store_state(enum end end);
 extern BOOLEAN store_changed; /* in the back end's folder, since the front end was last told */
 void otherend_reset(void);    /* a new back end: Initialising */
 BOOLEAN otherend_step(void);  /* the back end looks at the front end's state; TRUE: it did something */
 void otherend_close(void);
+
+/* xenpci. */
+struct bus {
+    const struct xenpci_child *child;
+    PVOID argument;
+    evtchn_port_t port;
+    BOOLEAN masked;
+    int locked;        /* the port driver's lock is held */
+    int pages_fail_in; /* this allocation fails; 0: none */
+    int write_fail_in;
+    ULONG block_count;
+    struct { PVOID pages; ULONG count; grant_ref_t references[32]; } blocks[16];
+};
+extern struct bus bus;
+extern struct xenpci_block block;
+
+
+/* The port driver. */
+extern uint32_t port_busy_percent; /* of the requests whose data cannot be mapped */
+void completed(PSCSI_REQUEST_BLOCK srb);
 
 #endif

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""HAL routines: ports (on x64 drivers use the instructions), device registers, stalls and the performance counter.
+
+Source: Windows Driver Kit, the page of each routine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xenlab.nt.routine import HIGH_LEVEL, LONGLONG, PVOID, UCHAR, ULONG, USHORT, routine
+
+if TYPE_CHECKING:
+    from xenlab.nt.kernel import Kernel
+
+_HAL, _NTOS = "hal.dll", "ntoskrnl.exe"
+_FREQUENCY = 3_579_545
+_LONGEST_STALL = 1_000_000
+_SIZES = {"UCHAR": 1, "USHORT": 2, "ULONG": 4}
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def READ_PORT_UCHAR(kernel: Kernel, port: PVOID) -> UCHAR:
+    return kernel.machine.platform.port_in(port & 0xFFFF, 1)
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def READ_PORT_USHORT(kernel: Kernel, port: PVOID) -> USHORT:
+    return kernel.machine.platform.port_in(port & 0xFFFF, 2)
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def READ_PORT_ULONG(kernel: Kernel, port: PVOID) -> ULONG:
+    return kernel.machine.platform.port_in(port & 0xFFFF, 4)
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def WRITE_PORT_UCHAR(kernel: Kernel, port: PVOID, value: UCHAR) -> None:
+    kernel.machine.platform.port_out(port & 0xFFFF, 1, value)
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def WRITE_PORT_USHORT(kernel: Kernel, port: PVOID, value: USHORT) -> None:
+    kernel.machine.platform.port_out(port & 0xFFFF, 2, value)
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def WRITE_PORT_ULONG(kernel: Kernel, port: PVOID, value: ULONG) -> None:
+    kernel.machine.platform.port_out(port & 0xFFFF, 4, value)
+
+
+def _read_buffer(kernel: Kernel, port: int, buffer: int, count: int, size: int) -> None:
+    for index in range(count):
+        value = kernel.machine.platform.port_in(port & 0xFFFF, size)
+        kernel.write(buffer + index * size, value.to_bytes(size, "little"))
+
+
+def _write_buffer(kernel: Kernel, port: int, buffer: int, count: int, size: int) -> None:
+    for index in range(count):
+        value = int.from_bytes(kernel.read(buffer + index * size, size), "little")
+        kernel.machine.platform.port_out(port & 0xFFFF, size, value)
+
+
+def _register_buffers(width: str, size: int) -> None:
+    @routine(_HAL, irql_max=HIGH_LEVEL, name=f"READ_PORT_BUFFER_{width}")
+    def read(kernel: Kernel, port: PVOID, buffer: PVOID, count: ULONG) -> None:
+        _read_buffer(kernel, port, buffer, count, size)
+
+    @routine(_HAL, irql_max=HIGH_LEVEL, name=f"WRITE_PORT_BUFFER_{width}")
+    def write(kernel: Kernel, port: PVOID, buffer: PVOID, count: ULONG) -> None:
+        _write_buffer(kernel, port, buffer, count, size)
+
+
+for _width, _size in _SIZES.items():
+    _register_buffers(_width, _size)
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL)
+def READ_REGISTER_UCHAR(kernel: Kernel, register: PVOID) -> UCHAR:
+    return kernel.u8(register)
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL)
+def READ_REGISTER_USHORT(kernel: Kernel, register: PVOID) -> USHORT:
+    return kernel.u16(register)
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL)
+def READ_REGISTER_ULONG(kernel: Kernel, register: PVOID) -> ULONG:
+    return kernel.u32(register)
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL)
+def WRITE_REGISTER_UCHAR(kernel: Kernel, register: PVOID, value: UCHAR) -> None:
+    kernel.put_u8(register, value)
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL)
+def WRITE_REGISTER_USHORT(kernel: Kernel, register: PVOID, value: USHORT) -> None:
+    kernel.put_u16(register, value)
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL)
+def WRITE_REGISTER_ULONG(kernel: Kernel, register: PVOID, value: ULONG) -> None:
+    kernel.put_u32(register, value)
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def KeStallExecutionProcessor(kernel: Kernel, microseconds: ULONG) -> None:
+    """Time passes, and what is due in it happens; the processor comes to it when the IRQL lets it."""
+    if microseconds > _LONGEST_STALL:
+        kernel.violation(f"The processor is stalled for {microseconds / 1e6:g} s.")
+    kernel.world.advance(microseconds * 1000)
+    kernel.attention = True
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def KeQueryPerformanceCounter(kernel: Kernel, frequency: PVOID) -> LONGLONG:
+    if frequency:
+        kernel.put_u64(frequency, _FREQUENCY)
+    return kernel.world.now * _FREQUENCY // 10**9
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def KeFlushWriteBuffer(kernel: Kernel) -> None:
+    """Nothing is buffered."""

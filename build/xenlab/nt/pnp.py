@@ -1,0 +1,539 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The PnP manager: the device tree, its drivers, and every device's way from arrival to removal.
+
+Source: Windows Driver Kit, "Plug and Play" (adding, stopping, removing and surprise-removing a device), "Device Node
+State", "Installing a Filter Driver" (the order of AddDevice), "How Setup Selects Drivers".
+Every operation here is a generator, for a thread at PASSIVE_LEVEL; one is under way at a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from gplpv.errors import GplpvError
+
+from xenlab.nt import devnode
+from xenlab.nt.codes import DeviceFlags, Do, Pnp, Relations, Status, Usage, describe, nt_success
+from xenlab.nt.devnode import Node, State
+from xenlab.nt.inf import Inf
+from xenlab.nt.io import Device, Devices, Driver
+from xenlab.nt.ob import ObjectManager
+from xenlab.nt.objects import Struct, layout, view
+from xenlab.nt.pci import Inbox, Pci, PciFunction, RootBus, qemu_functions, resource_lists
+from xenlab.nt.registry import CLASSES, SERVICES
+from xenlab.nt.routine import Call, Steps, Wait
+from xenlab.nt.zwkey import KernelRegistry
+
+if TYPE_CHECKING:
+    from xenlab.nt.kernel import Kernel
+
+_T = TypeVar("_T")
+Work = Generator[Call | Wait, int, _T]
+
+_BOOT_START = 0
+_SYSTEM_CLASS = "{4D36E97D-E325-11CE-BFC1-08002BE10318}"
+_GROUPS = ("Boot Bus Extender", "System Bus Extender", "SCSI miniport", "Port", "Primary disk", "SCSI class", "Base", "NDIS")
+# What Windows itself brings for the emulated devices: service and setup class by compatible ID.
+_INBOX = {
+    r"PCI\CC_0101": ("pciide", "{4D36E96A-E325-11CE-BFC1-08002BE10318}"),
+    r"PCI\CC_0200": ("rtl8139", "{4D36E972-E325-11CE-BFC1-08002BE10318}"),
+}
+_UNDEFINED_MINOR = 0x2A
+
+
+class PnpManager:
+    """Device tree and drivers of one kernel.
+
+    Attributes:
+        root: the root of the tree; its child is the PCI root bus.
+        packages: the INFs that devices are matched with; drivers lie beside them.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.devices = kernel.part(Devices)
+        self.registry = kernel.part(KernelRegistry).tree
+        self.packages: list[Inf] = []
+        self._images: dict[str, Path] = {}
+        self._adders: dict[str, Callable[[Device], None]] = {}
+        self._by_pdo: dict[Device, Node] = {}
+        self._later: deque[Callable[[], Work[None]]] = deque()
+        self._lock = kernel.alloc(layout("KEVENT", kernel.arch).size, "PnpL")
+        kernel.init_event(self._lock, True, True)
+        self._bus: RootBus | None = None
+        self._pci: Pci | None = None
+        self._root: Node | None = None
+
+    @property
+    def root(self) -> Node:
+        if not self._root:
+            raise GplpvError("The machine is not booted.", "Run PnpManager.boot first.")
+        return self._root
+
+    @property
+    def pci(self) -> Pci:
+        if not self._pci:
+            raise GplpvError("The machine is not booted.", "Run PnpManager.boot first.")
+        return self._pci
+
+    # Installing
+
+    def install(self, inf: Inf) -> None:
+        """Do what Setup does with a driver package: services into the registry, the package kept for devices."""
+        self.packages.append(inf)
+        sections = [inf.install_section(model.install) for model in inf.models()] or [inf.install_section("DefaultInstall")]
+        for section in dict.fromkeys(each for each in sections if each):
+            for service in inf.add_services(section, self.registry):
+                self._images[service.name.lower()] = inf.path.parent / self._image_name(service.name)
+
+    def _image_name(self, service: str) -> str:
+        path = self.registry.get(rf"{SERVICES}\{service}", "ImagePath")
+        return path.text().rpartition("\\")[2] if path else f"{service}.sys"
+
+    def add_class_filter(self, service: str, class_guid: str = _SYSTEM_CLASS) -> None:
+        """Enter a service as the last upper filter of a setup class."""
+        key = self.registry.create(rf"{CLASSES}\{class_guid}")
+        old = key.get("UpperFilters")
+        key.set("UpperFilters", [*(old.texts() if old else []), service])
+
+    # Starting up
+
+    def boot(self, functions: Sequence[PciFunction] | None = None) -> Work[None]:
+        """Start the boot drivers, then the device tree with QEMU's PCI functions or others."""
+        self._bus = RootBus(self.kernel)
+        self._pci = Pci(self.kernel, qemu_functions() if functions is None else functions)
+        self._adders = {"pci": self._pci.add_device}
+        for service, _ in _INBOX.values():
+            self._adders[service] = Inbox(self.kernel, service).add_device
+        self._root = self._node(self._bus.root, None)
+        self._root.state = State.STARTED
+        self._root.instance_path = r"HTREE\ROOT\0"
+        for service in self._boot_services():
+            yield from self.load(service)
+        yield from self.locked(self.enumerate(self._root))
+
+    def _boot_services(self) -> list[str]:
+        found = []
+        for name in self._images:
+            start, group = (self.registry.get(rf"{SERVICES}\{name}", each) for each in ("Start", "Group"))
+            if start and start.number() == _BOOT_START:
+                text = group.text() if group else ""
+                found.append((_GROUPS.index(text) if text in _GROUPS else len(_GROUPS), name))
+        return [name for _, name in sorted(found)]
+
+    def load(self, service: str) -> Work[Driver | None]:
+        """Return a service's driver, loaded and initialised; None if its DriverEntry refuses."""
+        known = self.devices.drivers.get(service.lower())
+        if known:
+            return known
+        path = self._images.get(service.lower())
+        if not path:
+            raise GplpvError(f"The service {service} has no driver file.", "Install the package that brings it.")
+        kernel = self.kernel
+        loaded = kernel.load_driver(path, service)
+        driver = self.devices.add_driver(service, loaded)
+        driver.view["DriverStart"], driver.view["DriverSize"] = loaded.image.base, loaded.image.size
+        driver.view["DriverInit"] = loaded.entry
+        key = kernel.alloc(2 * kernel.pointer_size, "RegP")
+        kernel.put_unicode_string(key, rf"\REGISTRY\MACHINE\SYSTEM\ControlSet001\Services\{service}")
+        status = (yield Call(loaded.entry, driver.address, key)) & 0xFFFFFFFF
+        for block in (view(kernel, "UNICODE_STRING", key)["Buffer"], key):
+            kernel.free(block)
+        kernel.discard_initialization(loaded)
+        if nt_success(status):
+            for device in driver.devices:
+                device.view["Flags"] &= ~Do.DEVICE_INITIALIZING
+            return driver
+        kernel.world.trace("pnp", f"DriverEntry of {service} returns {describe(status)}")
+        self._unmap(driver)
+        return None
+
+    def unload(self, driver: Driver) -> Work[bool]:
+        """Call DriverUnload of a driver that has no devices left; False if it has one, or no DriverUnload."""
+        if not driver.loaded or driver.devices or not driver.view["DriverUnload"]:
+            return False
+        yield Call(driver.view["DriverUnload"], driver.address)
+        self._unmap(driver)
+        return True
+
+    def _unmap(self, driver: Driver) -> None:
+        self.devices.remove_driver(driver)
+        assert driver.loaded is not None
+        self.kernel.unload_driver(driver.loaded)
+
+    # Devices come
+
+    def enumerate(self, node: Node) -> Work[None]:
+        """Ask a device for its children: new ones are brought up, missing ones removed."""
+        found = yield from self.query_relations(node)
+        for child in list(node.children):
+            if child.pdo not in found:
+                child.missing = True
+                yield from self.remove_missing(child)
+        for pdo in found:
+            if pdo not in self._by_pdo:
+                child = self._node(pdo, node)
+                node.children.append(child)
+                yield from self._bring_up(child)
+            else:
+                self.kernel.part(ObjectManager).dereference(pdo.object)
+
+    def enumerate_if_started(self, node: Node) -> Work[None]:
+        """Answer IoInvalidateDeviceRelations, unless the device has gone meanwhile."""
+        if node.operating:
+            yield from self.enumerate(node)
+
+    def query_state_if_started(self, node: Node) -> Work[None]:
+        if node.operating:
+            yield from self.query_state(node)
+
+    def eject(self, node: Node) -> Work[None]:
+        """Take a device away in an orderly manner, if it and all on it agree."""
+        if (yield from self.query_remove(node)):
+            yield from self.remove(node)
+
+    def query_relations(self, node: Node) -> Work[list[Device]]:
+        """Return the children that a device reports, each with the reference that the report holds."""
+
+        def fill(_irp: Struct, stack: Struct) -> None:
+            stack["Parameters.QueryDeviceRelations.Type"] = Relations.BusRelations
+
+        status, address = yield from devnode.send(self.kernel, node, Pnp.QUERY_DEVICE_RELATIONS, fill)
+        if not nt_success(status) or not address:
+            return []
+        relations = view(self.kernel, "DEVICE_RELATIONS", address)
+        found = [
+            self._reported(node, self.kernel.ptr(relations.at("Objects", index))) for index in range(relations["Count"])
+        ]
+        for pdo in found:
+            if found.count(pdo) > 1:
+                self.kernel.violation(f"{node.instance_path} reports its child {pdo.address:#x} twice.")
+        self.kernel.free(address)
+        return found
+
+    def _reported(self, node: Node, address: int) -> Device:
+        pdo = self.devices.at(address, f"The PnP manager, in the bus relations of {node.instance_path},")
+        if pdo.lower:
+            self.kernel.violation(f"{node.instance_path} reports {address:#x}, which is no PDO: it is attached to another.")
+        if pdo.view["Flags"] & Do.DEVICE_INITIALIZING:
+            self.kernel.violation(f"{node.instance_path} reports a PDO with DO_DEVICE_INITIALIZING still set.")
+        known = self._by_pdo.get(pdo)
+        if known and known.parent is not node:
+            self.kernel.violation(f"{node.instance_path} reports a PDO that is another device's child.")
+        pdo.view["Flags"] |= Do.BUS_ENUMERATED_DEVICE
+        return pdo
+
+    def _node(self, pdo: Device, parent: Node | None) -> Node:
+        made = Node(pdo, parent)
+        self._by_pdo[pdo] = made
+        return made
+
+    def _bring_up(self, node: Node) -> Work[None]:
+        if not (yield from devnode.identify(self.kernel, node)):
+            return
+        self._configure(node)
+        if (yield from self.add_drivers(node)):
+            yield from self.start(node)
+
+    def _configure(self, node: Node) -> None:
+        """Find the best package for a device, as Setup does, and write what it says to the registry."""
+        ids = [each.lower() for each in (*node.hardware_ids, *node.compatible_ids)]
+        if "*pnp0a03" in ids:
+            self._assign(node, "pci", _SYSTEM_CLASS)
+            return
+        best: tuple[int, Inf, str] | None = None
+        for inf in self.packages:
+            for model in inf.models():
+                wanted = [each.lower() for each in (model.hardware_id, *model.compatible_ids)]
+                rank = min((ids.index(each) for each in wanted if each in ids), default=None)
+                section = inf.install_section(model.install)
+                if rank is not None and section and (best is None or rank < best[0]):
+                    best = (rank, inf, section)
+        if best:
+            _, inf, section = best
+            service = next((each.name for each in inf.services(section) if each.associated), "")
+            self._assign(node, service, inf.class_guid)
+            inf.add_reg(section, self.registry, self.registry.create(rf"{CLASSES}\{node.driver_key}"))
+            inf.add_reg(f"{section}.HW", self.registry, self.registry.create(node.enum_path))
+            return
+        for compatible in ids:
+            if compatible.upper() in _INBOX:
+                self._assign(node, *_INBOX[compatible.upper()])
+                return
+        node.problem = "no driver is installed for it"
+
+    def _assign(self, node: Node, service: str, class_guid: str) -> None:
+        node.service, node.class_guid = service, class_guid
+        classes = self.registry.create(rf"{CLASSES}\{class_guid}")
+        key = self.registry.create(node.enum_path)
+        old = key.get("Driver")
+        node.driver_key = old.text() if old else rf"{class_guid}\{len(classes.keys):04d}"
+        self.registry.create(rf"{CLASSES}\{node.driver_key}")
+        for name, text in (("Service", service), ("ClassGUID", class_guid), ("Driver", node.driver_key)):
+            key.set(name, text)
+
+    def add_drivers(self, node: Node) -> Work[bool]:
+        """Call AddDevice of every driver of a device, from the lowest: filters of device and class round its service."""
+        if not node.service:
+            return False
+        for service in self._driver_order(node):
+            added = yield from self._add(node, service)
+            if not added and service == node.service:
+                node.state = State.FAILED
+                node.problem = node.problem or f"{service} does not take it"
+                yield from self._send_remove(node)
+                return False
+        node.state = State.DRIVERS_ADDED
+        return True
+
+    def _driver_order(self, node: Node) -> Iterator[str]:
+        device, of_class = self.registry.find(node.enum_path), devnode.class_key(self.kernel, node)
+        for key, name in ((device, "LowerFilters"), (of_class, "LowerFilters")):
+            value = key.get(name) if key else None
+            yield from value.texts() if value else []
+        yield node.service
+        for key, name in ((device, "UpperFilters"), (of_class, "UpperFilters")):
+            value = key.get(name) if key else None
+            yield from value.texts() if value else []
+
+    def _add(self, node: Node, service: str) -> Work[bool]:
+        if service in self._adders:
+            self._adders[service](node.pdo)
+            return True
+        driver = yield from self.load(service)
+        if not driver:
+            return False
+        routine = view(self.kernel, "DRIVER_EXTENSION", driver.view["DriverExtension"])["AddDevice"]
+        if not routine:
+            node.problem = f"{service} has no AddDevice"
+            return False
+        before = node.pdo.top()
+        self.kernel.world.trace("pnp", f"AddDevice of {service} for {node.instance_path}")
+        status = (yield Call(routine, driver.address, node.pdo.address)) & 0xFFFFFFFF
+        self._check_added(node, driver, before, status)
+        return nt_success(status)
+
+    def _check_added(self, node: Node, driver: Driver, before: Device, status: int) -> None:
+        """AddDevice attaches a device or leaves nothing behind, and takes the initialising flag away."""
+        top = node.pdo.top()
+        if not nt_success(status) and top is not before:
+            self.kernel.violation(f"AddDevice of {driver.service} returns {describe(status)} and leaves its device attached.")
+        if top is not before and top.view["Flags"] & Do.DEVICE_INITIALIZING:
+            self.kernel.violation(f"AddDevice of {driver.service} leaves DO_DEVICE_INITIALIZING set.")
+        loose = [each for each in driver.devices if not each.lower and each is not node.pdo and each not in self._by_pdo]
+        if loose and not nt_success(status):
+            self.kernel.violation(f"AddDevice of {driver.service} fails and leaves a device object behind.")
+
+    def start(self, node: Node) -> Work[bool]:
+        """Start a device and enumerate what is on it; False, and the device is removed again, if it does not start."""
+        if (yield from self._send_start(node)):
+            yield from devnode.query_capabilities(self.kernel, node)
+            yield from self.query_state(node)
+            yield from self.enumerate(node)
+            return True
+        node.state = State.FAILED
+        yield from self._send_remove(node)
+        return False
+
+    def _send_start(self, node: Node) -> Work[bool]:
+        node.raw, node.translated = self._resources(node)
+        blocks = [self._copy(data) for data in (node.raw, node.translated)]
+
+        def fill(_irp: Struct, stack: Struct) -> None:
+            stack["Parameters.StartDevice.AllocatedResources"] = blocks[0]
+            stack["Parameters.StartDevice.AllocatedResourcesTranslated"] = blocks[1]
+
+        status, _ = yield from devnode.send(self.kernel, node, Pnp.START_DEVICE, fill)
+        for block in filter(None, blocks):
+            self.kernel.free(block)
+        if nt_success(status):
+            node.state = State.STARTED
+            return True
+        node.problem = f"it does not start: {describe(status)}"
+        return False
+
+    def _resources(self, node: Node) -> tuple[bytes, bytes]:
+        function = self.pci.functions.get(node.pdo)
+        return resource_lists(self.kernel.arch, function) if function else (b"", b"")
+
+    def _copy(self, data: bytes) -> int:
+        if not data:
+            return 0
+        block = self.kernel.alloc(len(data), "PnpR", paged=True)
+        self.kernel.write(block, data)
+        return block
+
+    def query_state(self, node: Node) -> Work[None]:
+        status, flags = yield from devnode.send(self.kernel, node, Pnp.QUERY_PNP_DEVICE_STATE)
+        node.device_flags = flags & 0xFFFFFFFF if nt_success(status) else 0
+        if node.device_flags & (DeviceFlags.FAILED | DeviceFlags.REMOVED):
+            node.problem = "its driver says that it has failed"
+            yield from self.remove_missing(node)
+
+    def probe(self, node: Node) -> Work[None]:
+        """Send requests that no driver knows: they must reach the bottom and come back as they were."""
+        for minor in (Pnp.QUERY_LEGACY_BUS_INFORMATION, _UNDEFINED_MINOR):
+            status, _ = yield from devnode.send(self.kernel, node, minor)
+            if status != Status.NOT_SUPPORTED:
+                self.kernel.violation(
+                    f"A driver of {node.instance_path} changes the status of the PnP minor function {int(minor):#x}, "
+                    f"which it does not handle, to {describe(status)}."
+                )
+
+    # Devices stop and go
+
+    def query_remove(self, node: Node) -> Work[bool]:
+        """Ask a device and all on it, leaves first, whether they can go; False, and nothing has changed, if not."""
+        return (yield from self._query(node, Pnp.QUERY_REMOVE_DEVICE, Pnp.CANCEL_REMOVE_DEVICE, State.REMOVE_PENDING))
+
+    def cancel_remove(self, node: Node) -> Work[None]:
+        yield from self._cancel(node.walk(), Pnp.CANCEL_REMOVE_DEVICE, State.REMOVE_PENDING)
+
+    def query_stop(self, node: Node) -> Work[bool]:
+        return (yield from self._query(node, Pnp.QUERY_STOP_DEVICE, Pnp.CANCEL_STOP_DEVICE, State.STOP_PENDING))
+
+    def cancel_stop(self, node: Node) -> Work[None]:
+        yield from self._cancel(node.walk(), Pnp.CANCEL_STOP_DEVICE, State.STOP_PENDING)
+
+    def _query(self, node: Node, query: Pnp, cancel: Pnp, pending: State) -> Work[bool]:
+        asked: list[Node] = []
+        for each in reversed([each for each in node.walk() if each.state == State.STARTED]):
+            asked.append(each)
+            status, _ = yield from devnode.send(self.kernel, each, query)
+            self._check_answered(each, query, status)
+            each.state = pending
+            if not nt_success(status):
+                yield from self._cancel(list(reversed(asked)), cancel, pending)
+                return False
+        return True
+
+    def _cancel(self, nodes: Sequence[Node], minor: Pnp, pending: State) -> Work[None]:
+        for each in nodes:
+            if each.state == pending:
+                status, _ = yield from devnode.send(self.kernel, each, minor)
+                self._check_succeeded(each, minor, status)
+                each.state = State.STARTED
+
+    def stop(self, node: Node) -> Work[None]:
+        """Stop devices that have agreed to it, to give them other resources."""
+        for each in reversed(node.walk()):
+            if each.state == State.STOP_PENDING:
+                status, _ = yield from devnode.send(self.kernel, each, Pnp.STOP_DEVICE)
+                self._check_succeeded(each, Pnp.STOP_DEVICE, status)
+                each.state = State.STOPPED
+
+    def restart(self, node: Node) -> Work[bool]:
+        """Start a stopped device again, and what was stopped on it."""
+        if node.state == State.STOPPED and not (yield from self._send_start(node)):
+            node.state = State.FAILED
+            yield from self._send_remove(node)
+            return False
+        for child in node.children:
+            if child.state == State.STOPPED:
+                yield from self.restart(child)
+        return True
+
+    def remove(self, node: Node) -> Work[None]:
+        """Remove devices that have agreed to it: leaves first, drivers detached, the PDOs left to their bus."""
+        for each in reversed(node.walk()):
+            yield from self._send_remove(each)
+
+    def remove_missing(self, node: Node) -> Work[None]:
+        """Take away a device that is gone: all on it are told first, then all are removed."""
+        for each in reversed(node.walk()):
+            if each.operating or each.state == State.STOPPED:
+                status, _ = yield from devnode.send(self.kernel, each, Pnp.SURPRISE_REMOVAL)
+                self._check_succeeded(each, Pnp.SURPRISE_REMOVAL, status)
+                each.state = State.SURPRISE_REMOVED
+        for each in reversed(node.walk()):
+            yield from self._send_remove(each)
+            self._forget(each)
+
+    def _send_remove(self, node: Node) -> Work[None]:
+        if node.state == State.REMOVED:
+            return
+        before = [each.driver.service for each in node.pdo.stack()[1:]]
+        status, _ = yield from devnode.send(self.kernel, node, Pnp.REMOVE_DEVICE)
+        self._check_succeeded(node, Pnp.REMOVE_DEVICE, status)
+        if node.pdo.upper:
+            self.kernel.violation(f"{node.pdo.upper.driver.service} keeps its device attached after IRP_MN_REMOVE_DEVICE.")
+        node.state = State.REMOVED
+        for service in reversed(before):
+            driver = self.devices.drivers.get(service.lower())
+            if driver and not driver.devices and not self._is_boot(service):
+                yield from self.unload(driver)
+
+    def _is_boot(self, service: str) -> bool:
+        """Boot drivers stay loaded while the machine runs; scenarios unload them when they want to see it."""
+        start = self.registry.get(rf"{SERVICES}\{service}", "Start")
+        return bool(start and start.number() == _BOOT_START)
+
+    def _forget(self, node: Node) -> None:
+        if node.parent:
+            node.parent.children.remove(node)
+        del self._by_pdo[node.pdo]
+        self.kernel.part(ObjectManager).dereference(node.pdo.object)
+
+    def _check_answered(self, node: Node, minor: Pnp, status: int) -> None:
+        if status == Status.NOT_SUPPORTED:
+            self.kernel.violation(
+                f"IRP_MN_{minor.name} to {node.instance_path} comes back with STATUS_NOT_SUPPORTED: its drivers must set a status."
+            )
+
+    def _check_succeeded(self, node: Node, minor: Pnp, status: int) -> None:
+        self._check_answered(node, minor, status)
+        if not nt_success(status):
+            self.kernel.violation(f"IRP_MN_{minor.name} to {node.instance_path} fails with {describe(status)}.")
+
+    def notify_usage(self, node: Node, usage: Usage, in_path: bool) -> Work[bool]:
+        """Tell a device that a paging, hibernation or crash dump file is put on it, or taken off; False: it refuses."""
+
+        def fill(_irp: Struct, stack: Struct) -> None:
+            stack["Parameters.UsageNotification.InPath"] = int(in_path)
+            stack["Parameters.UsageNotification.Type"] = usage
+
+        status, _ = yield from devnode.send(self.kernel, node, Pnp.DEVICE_USAGE_NOTIFICATION, fill)
+        return nt_success(status)
+
+    # Asking
+
+    def node_of(self, pdo: int, what: str) -> Node:
+        """Return the device whose PDO a driver names; another device object is an error that stops Windows."""
+        device = self.devices.at(pdo, what)
+        node = self._by_pdo.get(device)
+        if not node:
+            self.kernel.violation(f"{what} is given {pdo:#x}, which is no PDO (PNP_DETECTED_FATAL_ERROR).")
+        return node
+
+    def find(self, hardware_id: str) -> Node:
+        """Return the device with a hardware or compatible ID, or that begins an instance path.
+
+        Raises:
+            GplpvError: there is none.
+        """
+        wanted = hardware_id.lower()
+        for node in self.root.walk():
+            ids = [each.lower() for each in (*node.hardware_ids, *node.compatible_ids)]
+            if wanted in ids or node.instance_path.lower().startswith(f"{wanted}\\"):
+                return node
+        raise GplpvError(f"There is no device {hardware_id}.", ", ".join(each.instance_path for each in self.root.walk()))
+
+    def locked(self, work: Work[_T]) -> Work[_T]:
+        """Do something when nothing else is under way in the tree."""
+        yield Wait([self._lock])
+        try:
+            return (yield from work)
+        finally:
+            self.kernel.set_event(self._lock)
+
+    def do_later(self, make: Callable[[], Work[None]], what: str) -> None:
+        """Have the tree changed on a worker thread, after what is under way."""
+
+        def run() -> Steps:
+            yield from self.locked(make())
+            return None
+
+        self.kernel.queue_work(run, what)

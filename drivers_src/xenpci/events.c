@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Event channels: the page shared with Xen, the table of ports, and the way from an event to whom it concerns.
+ *
+ * Ports stay bound to virtual processor 0, whose upcall flag drives the platform device's interrupt line for as long as
+ * it is set.  The service routine collects what is pending: ports with a callback are left to the DPC, which is bound to
+ * processor 0 so that calls never overlap; ports of other drivers' service routines keep the flag, and with it the line,
+ * up until each has claimed its event.
+ */
+#include "xenpci.h"
+#include "pool.h"
+#include "xen/event_channel.h"
+#include "xen/memory.h"
+#include "xen/shared_info.h"
+#include "xen/hvm/params.h"
+
+#define PORTS 1024 /* what a 32-bit guest can have; ports are given lowest first */
+#define SHARED_PAGE 0
+#define POLL_100NS (-10 * 1000) /* 1 ms */
+
+struct channel {
+    xenpci_event_callback *callback;
+    PVOID argument;
+    PVOID owner;
+    enum xenpci_delivery delivery;
+    BOOLEAN open;
+    BOOLEAN fired; /* XENPCI_EVENT_INTERRUPT: not yet claimed */
+};
+
+static struct {
+    struct shared_info *shared;
+    PKINTERRUPT interrupt;
+    KDPC dpc;
+    KSPIN_LOCK lock; /* high; for all below */
+    struct channel *channels;
+    ULONG unclaimed; /* channels that have fired */
+    LONG due[PORTS / 32]; /* ports for the DPC; interlocked */
+    evtchn_port_t running; /* whose callback the DPC is in; 0 is no port */
+} events;
+
+static VOID set_bit(volatile xen_ulong_t *words, evtchn_port_t port)
+{
+    InterlockedOr((volatile LONG *)words + port / 32, (LONG)1 << port % 32);
+}
+
+static VOID clear_bit(volatile xen_ulong_t *words, evtchn_port_t port)
+{
+    InterlockedAnd((volatile LONG *)words + port / 32, ~((LONG)1 << port % 32));
+}
+
+static ULONG lowest_bit(xen_ulong_t bits)
+{
+    ULONG bit = 0;
+
+    while ((bits >> bit & 1) == 0)
+        bit++;
+    return bit;
+}
+
+/* With the lock.  TRUE: there is something for the DPC.  A port that is no one's is masked. */
+static BOOLEAN note(evtchn_port_t port)
+{
+    struct channel *channel = &events.channels[port];
+
+    if (port >= PORTS || !channel->open) {
+        set_bit(events.shared->evtchn_mask, port);
+        return FALSE;
+    }
+    if (channel->delivery == XENPCI_EVENT_DPC) {
+        InterlockedOr(&events.due[port / 32], (LONG)1 << port % 32);
+        return TRUE;
+    }
+    if (!channel->fired) {
+        channel->fired = TRUE;
+        events.unclaimed++;
+    }
+    return FALSE;
+}
+
+static BOOLEAN note_word(ULONG word)
+{
+    xen_ulong_t bits = events.shared->evtchn_pending[word] & ~events.shared->evtchn_mask[word];
+    BOOLEAN due = FALSE;
+
+    while (bits != 0) {
+        evtchn_port_t port = word * XEN_BITS_PER_WORD + lowest_bit(bits);
+
+        clear_bit(events.shared->evtchn_pending, port);
+        if (note(port))
+            due = TRUE;
+        bits &= bits - 1;
+    }
+    return due;
+}
+
+/* With the lock.  TRUE: the DPC was queued. */
+static BOOLEAN collect(VOID)
+{
+    struct vcpu_info *vcpu = &events.shared->vcpu_info[0];
+    xen_ulong_t words;
+    BOOLEAN due = FALSE;
+
+    vcpu->evtchn_upcall_pending = 0;
+    words = (xen_ulong_t)InterlockedExchangePointer((PVOID volatile *)&vcpu->evtchn_pending_sel, NULL);
+    for (; words != 0; words &= words - 1)
+        if (note_word(lowest_bit(words)))
+            due = TRUE;
+    if (due)
+        KeInsertQueueDpc(&events.dpc, NULL, NULL);
+    return due;
+}
+
+/* With the lock: what is unclaimed holds the line. */
+static VOID hold_line(VOID)
+{
+    if (events.unclaimed != 0)
+        events.shared->vcpu_info[0].evtchn_upcall_pending = 1;
+}
+
+/* The line's IRQL.  The line is shared: claims only what is its own. */
+static BOOLEAN NTAPI service(PKINTERRUPT interrupt, PVOID context)
+{
+    BOOLEAN claimed;
+    KIRQL before;
+
+    UNREFERENCED_PARAMETER(interrupt);
+    UNREFERENCED_PARAMETER(context);
+    if (events.shared->vcpu_info[0].evtchn_upcall_pending == 0)
+        return FALSE;
+    before = high_lock(&events.lock);
+    claimed = collect();
+    hold_line();
+    high_unlock(&events.lock, before);
+    return claimed;
+}
+
+static VOID call(evtchn_port_t port)
+{
+    xenpci_event_callback *callback = NULL;
+    PVOID argument = NULL;
+    KIRQL before;
+
+    before = high_lock(&events.lock);
+    if (events.channels[port].open) {
+        callback = events.channels[port].callback;
+        argument = events.channels[port].argument;
+        events.running = port;
+    }
+    high_unlock(&events.lock, before);
+    if (callback != NULL)
+        callback(argument);
+    events.running = 0;
+}
+
+static VOID NTAPI dispatch(PKDPC dpc, PVOID context, PVOID argument1, PVOID argument2)
+{
+    ULONG word;
+
+    UNREFERENCED_PARAMETER(dpc);
+    UNREFERENCED_PARAMETER(context);
+    UNREFERENCED_PARAMETER(argument1);
+    UNREFERENCED_PARAMETER(argument2);
+    for (word = 0; word < RTL_NUMBER_OF(events.due); word++) {
+        ULONG bits = (ULONG)InterlockedExchange(&events.due[word], 0);
+
+        for (; bits != 0; bits &= bits - 1)
+            call(word * 32 + lowest_bit(bits));
+    }
+}
+
+/* HIGH_LEVEL after a resume. */
+static NTSTATUS show_shared_page(VOID)
+{
+    NTSTATUS status;
+
+    status = xen_place(XENMAPSPACE_shared_info, 0, platform_frame(SHARED_PAGE));
+    if (NT_SUCCESS(status))
+        RtlFillMemory((PVOID)events.shared->evtchn_mask, sizeof(events.shared->evtchn_mask), 0xff);
+    return status;
+}
+
+static NTSTATUS connect(VOID)
+{
+    const CM_PARTIAL_RESOURCE_DESCRIPTOR *line = &platform.line;
+
+    return IoConnectInterrupt(&events.interrupt, service, NULL, NULL, line->u.Interrupt.Vector,
+                              (KIRQL)line->u.Interrupt.Level, (KIRQL)line->u.Interrupt.Level, LevelSensitive, TRUE,
+                              line->u.Interrupt.Affinity, FALSE);
+}
+
+static NTSTATUS map_shared_page(VOID)
+{
+    if (platform.pages <= SHARED_PAGE)
+        return STATUS_DEVICE_CONFIGURATION_ERROR;
+    events.shared = MmMapIoSpace(platform_address(SHARED_PAGE), XEN_PAGE_SIZE, MmCached);
+    return events.shared != NULL ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+}
+
+static NTSTATUS switch_on(VOID)
+{
+    NTSTATUS status;
+
+    status = show_shared_page();
+    if (!NT_SUCCESS(status))
+        return status;
+    status = connect();
+    if (!NT_SUCCESS(status))
+        goto no_interrupt;
+    status = xen_set_param(HVM_PARAM_CALLBACK_IRQ, platform.callback);
+    if (!NT_SUCCESS(status))
+        goto no_callback;
+    return STATUS_SUCCESS;
+
+no_callback:
+    IoDisconnectInterrupt(events.interrupt);
+no_interrupt:
+    xen_take_away(platform_frame(SHARED_PAGE));
+    return status;
+}
+
+NTSTATUS events_start(VOID)
+{
+    NTSTATUS status;
+
+    RtlZeroMemory(&events, sizeof(events));
+    KeInitializeSpinLock(&events.lock);
+    KeInitializeDpc(&events.dpc, dispatch, NULL);
+    KeSetTargetProcessorDpc(&events.dpc, 0);
+    events.channels = ExAllocatePoolWithTag(NonPagedPool, PORTS * sizeof(struct channel), GPLPV_POOL_TAG);
+    if (events.channels == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    RtlZeroMemory(events.channels, PORTS * sizeof(struct channel));
+    status = map_shared_page();
+    if (!NT_SUCCESS(status))
+        goto no_page;
+    status = switch_on();
+    if (!NT_SUCCESS(status))
+        goto not_on;
+    return STATUS_SUCCESS;
+
+not_on:
+    MmUnmapIoSpace(events.shared, XEN_PAGE_SIZE);
+no_page:
+    ExFreePool(events.channels);
+    return status;
+}
+
+static VOID wait_until_not(evtchn_port_t port)
+{
+    LARGE_INTEGER interval;
+
+    interval.QuadPart = POLL_100NS;
+    while (port != 0 && *(volatile evtchn_port_t *)&events.running == port)
+        KeDelayExecutionThread(KernelMode, FALSE, &interval);
+}
+
+VOID events_stop(VOID)
+{
+    xen_set_param(HVM_PARAM_CALLBACK_IRQ, 0);
+    IoDisconnectInterrupt(events.interrupt);
+    KeRemoveQueueDpc(&events.dpc);
+    wait_until_not(events.running);
+    xen_take_away(platform_frame(SHARED_PAGE));
+    MmUnmapIoSpace(events.shared, XEN_PAGE_SIZE);
+    ExFreePool(events.channels);
+}
+
+VOID events_resume(VOID)
+{
+    NTSTATUS status;
+
+    RtlZeroMemory(events.channels, PORTS * sizeof(struct channel));
+    RtlZeroMemory(events.due, sizeof(events.due));
+    events.unclaimed = 0;
+    status = show_shared_page();
+    if (NT_SUCCESS(status))
+        status = xen_set_param(HVM_PARAM_CALLBACK_IRQ, platform.callback);
+    if (!NT_SUCCESS(status))
+        GPLPV_DEBUG(("no events after the resume: %08x\n", status));
+}
+
+static VOID unmask(evtchn_port_t port)
+{
+    struct evtchn_unmask unmask;
+
+    unmask.port = port;
+    xen_event_channel_op(EVTCHNOP_unmask, &unmask);
+}
+
+static VOID close_port(evtchn_port_t port)
+{
+    struct evtchn_close close;
+
+    close.port = port;
+    xen_event_channel_op(EVTCHNOP_close, &close);
+}
+
+NTSTATUS event_adopt(evtchn_port_t port, const struct event_target *target)
+{
+    struct channel *channel = &events.channels[port];
+    KIRQL before;
+
+    if (port == 0 || port >= PORTS)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    before = high_lock(&events.lock);
+    channel->callback = target->callback;
+    channel->argument = target->argument;
+    channel->owner = target->owner;
+    channel->delivery = target->delivery;
+    channel->fired = FALSE;
+    channel->open = TRUE;
+    high_unlock(&events.lock, before);
+    unmask(port);
+    return STATUS_SUCCESS;
+}
+
+/* The port is ours whether or not we can use it. */
+static NTSTATUS adopt_or_close(evtchn_port_t port, const struct event_target *target)
+{
+    NTSTATUS status = event_adopt(port, target);
+
+    if (!NT_SUCCESS(status))
+        close_port(port);
+    return status;
+}
+
+NTSTATUS event_open(domid_t domain, const struct event_target *target, evtchn_port_t *port)
+{
+    struct evtchn_alloc_unbound allocate;
+    NTSTATUS status;
+
+    RtlZeroMemory(&allocate, sizeof(allocate));
+    allocate.dom = DOMID_SELF;
+    allocate.remote_dom = domain;
+    status = xen_status(xen_event_channel_op(EVTCHNOP_alloc_unbound, &allocate));
+    if (!NT_SUCCESS(status))
+        return status;
+    *port = allocate.port;
+    return adopt_or_close(allocate.port, target);
+}
+
+NTSTATUS event_bind(domid_t domain, evtchn_port_t remote, const struct event_target *target, evtchn_port_t *port)
+{
+    struct evtchn_bind_interdomain bind;
+    NTSTATUS status;
+
+    RtlZeroMemory(&bind, sizeof(bind));
+    bind.remote_dom = domain;
+    bind.remote_port = remote;
+    status = xen_status(xen_event_channel_op(EVTCHNOP_bind_interdomain, &bind));
+    if (!NT_SUCCESS(status))
+        return status;
+    *port = bind.local_port;
+    return adopt_or_close(bind.local_port, target);
+}
+
+/* FALSE: the port is not the owner's, or not any more. */
+static BOOLEAN forget(evtchn_port_t port, PVOID owner)
+{
+    struct channel *channel = &events.channels[port];
+    BOOLEAN ours;
+    KIRQL before;
+
+    if (port >= PORTS)
+        return FALSE;
+    before = high_lock(&events.lock);
+    ours = channel->open && channel->owner == owner;
+    if (ours) {
+        channel->open = FALSE;
+        set_bit(events.shared->evtchn_mask, port);
+        if (channel->fired)
+            events.unclaimed--;
+        channel->fired = FALSE;
+    }
+    high_unlock(&events.lock, before);
+    return ours;
+}
+
+VOID event_disown(evtchn_port_t port, PVOID owner)
+{
+    if (forget(port, owner) && KeGetCurrentIrql() <= APC_LEVEL)
+        wait_until_not(port);
+}
+
+VOID event_close(evtchn_port_t port, PVOID owner)
+{
+    if (!forget(port, owner))
+        return;
+    close_port(port);
+    if (KeGetCurrentIrql() <= APC_LEVEL)
+        wait_until_not(port);
+}
+
+VOID event_close_all(PVOID owner)
+{
+    evtchn_port_t port;
+
+    for (port = 1; port < PORTS; port++)
+        event_close(port, owner);
+}
+
+VOID event_notify(evtchn_port_t port)
+{
+    struct evtchn_send send;
+
+    send.port = port;
+    xen_event_channel_op(EVTCHNOP_send, &send);
+}
+
+VOID event_mask(evtchn_port_t port, BOOLEAN masked)
+{
+    if (port >= PORTS)
+        return;
+    if (masked)
+        set_bit(events.shared->evtchn_mask, port);
+    else
+        unmask(port);
+}
+
+/* Xen looks at the pending bit when it takes the mask off, and makes the upcall. */
+VOID event_raise(evtchn_port_t port)
+{
+    if (port >= PORTS)
+        return;
+    set_bit(events.shared->evtchn_mask, port);
+    set_bit(events.shared->evtchn_pending, port);
+    unmask(port);
+}
+
+BOOLEAN event_claim(evtchn_port_t port, PVOID owner)
+{
+    struct channel *channel = &events.channels[port];
+    BOOLEAN fired;
+    KIRQL before;
+
+    if (port >= PORTS)
+        return FALSE;
+    before = high_lock(&events.lock);
+    collect();
+    fired = channel->open && channel->owner == owner && channel->fired;
+    if (fired) {
+        channel->fired = FALSE;
+        events.unclaimed--;
+    }
+    hold_line();
+    high_unlock(&events.lock, before);
+    return fired;
+}

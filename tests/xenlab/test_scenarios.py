@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The drivers go through every scenario: the quick ones with XP's debug build, the life of a machine on every variant."""
+
+from __future__ import annotations
+
+
+import pytest
+
+from gplpv import matrix
+from xenlab import report, scenario
+from xenlab.folder import DriverFolder
+from xenlab.lab import Options
+from xenlab.scenario import Scenario
+from xenlab.trace import Trace
+
+from .conftest import PROJECT, Drivers
+
+QUICK = [each for each in scenario.scenarios() if not each.long]
+VARIANTS = matrix.load(PROJECT / "platforms.yaml").variants()
+
+
+def run(which: Scenario, drivers: DriverFolder, options: Options) -> None:
+    outcome = scenario.run(which, drivers, options, Trace())
+    assert outcome.violation is None, report.text(outcome)
+
+
+@pytest.mark.parametrize("arch", ["x32", "x64"])
+@pytest.mark.parametrize("which", QUICK, ids=lambda each: each.name)
+def test_a_quick_scenario(drivers: Drivers, which: Scenario, arch: str) -> None:
+    run(which, drivers("XP", arch), Options())
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda each: each.name)
+def test_every_variant_starts_and_goes(drivers: Drivers, variant: matrix.Variant) -> None:
+    run(scenario.find("boot"), drivers(variant.platform_name, variant.arch_name, variant.debug), Options())
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_another_order_of_things(drivers: Drivers, seed: int) -> None:
+    run(scenario.find("boot"), drivers("XP", "x64"), Options(seed=seed))
+
+
+def test_a_seed_repeats_a_run_exactly(drivers: Drivers) -> None:
+    traces = []
+    for _ in range(2):
+        trace = Trace(None)
+        scenario.run(scenario.find("boot"), drivers("XP", "x64"), Options(seed=7), trace)
+        traces.append([entry.line() for entry in trace.entries])
+    assert len(traces[0]) > 100
+    assert traces[0] == traces[1]
