@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from xenlab.cpu.machine import BarePlatform, Machine
 from xenlab.cpu.memory import READ, WRITE, AddressSpace, pages
 from xenlab.errors import Violation
-from xenlab.world import World
 from xenlab.xen.abi import HVM_PARAM, SHUTDOWN
 from xenlab.xen.hypercalls import Blocked
 from xenlab.xen.hypervisor import GeneralProtection, Hypervisor
@@ -62,8 +61,9 @@ class XenPlatform:
         after_output: called when an OUT has reached the device model.
     """
 
-    def __init__(self, world: World, hypervisor: Hypervisor, model: DeviceModel) -> None:
-        self._world = world
+    def __init__(self, machine: Machine, hypervisor: Hypervisor, model: DeviceModel) -> None:
+        self._machine = machine
+        self._world = machine.world
         self._hypervisor = hypervisor
         self._model = model
         self._hardware = BarePlatform()
@@ -91,7 +91,8 @@ class XenPlatform:
 
     def hypercall(self, number: int, args: Sequence[int]) -> int:
         """Make a hypercall. While it blocks, time passes and what is due happens."""
-        result = self._hypervisor.hypercall(number, args)
+        instruction = self._machine.memory.read(self._machine.pc, 3)
+        result = self._hypervisor.hypercall(number, args, instruction=instruction)
         return self._wait(result) if isinstance(result, Blocked) else result
 
     def _wait(self, blocked: Blocked) -> int:
@@ -137,7 +138,7 @@ class Domain:
         self.ring = StoreRing(self.hypervisor, self.store)
         self.model = DeviceModel(self.hypervisor, model, disks)
         self.toolstack = Toolstack(self.hypervisor, self.store, self.ring, self.model)
-        self.platform = XenPlatform(world, self.hypervisor, self.model)
+        self.platform = XenPlatform(machine, self.hypervisor, self.model)
         machine.platform = self.platform
         self.toolstack.build()
 

@@ -21,13 +21,17 @@ from xenlab.nt.kernel import Kernel
 from xenlab.nt.pci import PciFunction, qemu_functions
 from xenlab.nt.pnp import PnpManager
 from xenlab.nt.registry import CONTROL_SET
+from xenlab.nt.reinit import Reinitializations
 from xenlab.nt.routine import Call, Steps, Wait
 from xenlab.nt.zwkey import KernelRegistry
 from xenlab.ports import Ports
+from xenlab.ports.adapter import Adapter
+from xenlab.ports.disk import Disk as PvDisk
+from xenlab.ports.queues import LogicalUnit
 from xenlab.trace import Trace
 from xenlab.world import World
 from xenlab.xen.blkback import ORDINARY, Features
-from xenlab.xen.disk import Disk
+from xenlab.xen.disk import SECTOR, Disk
 from xenlab.xen.qemu import EmulatedDisk, Model
 from xenlab.xen.releases import CURRENT, RELEASES
 from xenlab.xen.toolstack import Vbd
@@ -133,16 +137,61 @@ class Lab:
         """Attach a PV disk, to a machine that is off or runs."""
         return self.xen.toolstack.attach(name, disk, features)
 
+    # PV disks
+
+    def pv_disk(self, name: str) -> PvDisk:
+        """Return a class driver's view of an attached disk, as soon as its adapter has found it.
+
+        Raises:
+            Violation: there is no such disk for Windows after a minute.
+        """
+        vbd = self.xen.toolstack.vbds[name]
+
+        def unit() -> tuple[Adapter, LogicalUnit] | None:
+            pdos = {node.pdo.address for node in self.nodes("XEN") if node.instance_path.endswith(f"&{vbd.number}")}
+            for adapter in self.kernel.part(Ports).adapters.values():
+                if adapter.parent.pdo in pdos and (units := adapter.present_units()):
+                    return adapter, units[0]
+            return None
+
+        self.wait(lambda: unit() is not None, f"the search for the disk {name}")
+        found = unit()
+        assert found is not None
+        made = PvDisk(*found, bytearray(vbd.disk.read(0, vbd.disk.sectors * SECTOR)))
+        made.open()
+        return made
+
+    def settle(self) -> None:
+        """Let what is under way come to rest, then look what back ends and grant table say of the drivers.
+
+        Raises:
+            Violation: requests lie on a ring that the back end was not told of, or a grant in use was changed.
+        """
+        self.run(0.2)
+        self.xen.hypervisor.grants.audit()
+        for vbd in self.xen.toolstack.vbds.values():
+            vbd.backend.audit()
+
     # The machine's life
 
-    def boot(self) -> None:
-        """Start Windows: its boot drivers, then the devices that the machine has."""
+    def boot(self, seconds: float = 120) -> None:
+        """Start Windows: its boot drivers, then the devices that the machine has.
+
+        Raises:
+            Violation: that takes longer than `seconds` of virtual time.
+        """
         functions = [each for each in qemu_functions() if self._has(each)]
         if self.domain:
             for base, size in _memory_ranges(functions):
                 self.machine.physical.add_region(base, size)
                 self.domain.hypervisor.physmap.add_holes(range(base // PAGE_SIZE, (base + size) // PAGE_SIZE))
-        self.perform(self.pnp.boot(functions), "the start of Windows")
+        self.perform(self._boot(functions), "the start of Windows", seconds)
+
+    def _boot(self, functions: Sequence[PciFunction]) -> Steps:
+        yield from self.pnp.boot(functions)
+        for boot in (True, False):
+            yield from self.kernel.part(Reinitializations).run(boot)
+        return None
 
     def shut_down(self) -> None:
         """Remove every device, unload every driver, and see that nothing is left of them.

@@ -88,7 +88,10 @@ struct xenpci_child {
     VOID(NTAPI *suspend)(PVOID argument);
     VOID(NTAPI *resume)(PVOID argument, BOOLEAN lost);
 
-    /* The device is about to go: disconnect, and return when the back end has let go.  Before the driver's own stop. */
+    /*
+     * The device is about to go: disconnect, and return when the back end has let go.  Before the driver's own stop, and
+     * nothing here but `start` is called after it.
+     */
     VOID(NTAPI *stop)(PVOID argument);
 
     /* It stays after all: undoes stop. */

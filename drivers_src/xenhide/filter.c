@@ -3,27 +3,43 @@
  * The filter device object over a PCI root bus.
  */
 #include "xenhide.h"
-#include "bootmode.h"
+
+/* Without the platform device there will be no PV devices either. */
+static BOOLEAN has_platform_device(const DEVICE_RELATIONS *relations)
+{
+    ULONG i;
+
+    for (i = 0; i < relations->Count; i++)
+        if (is_platform_device(relations->Objects[i]))
+            return TRUE;
+    return FALSE;
+}
 
 /* A relation holds a reference on its device; who takes one out gives it back. */
 static VOID take_out_hidden(struct pnp_device *device, PDEVICE_RELATIONS relations)
 {
+    ULONG hidden = hidden_classes();
     ULONG i, kept = 0;
 
     UNREFERENCED_PARAMETER(device);
+    if (hidden == 0 || !has_platform_device(relations))
+        return;
     for (i = 0; i < relations->Count; i++) {
         PDEVICE_OBJECT child = relations->Objects[i];
 
-        if (is_hidden(child))
+        if ((emulated_class(child) & hidden) != 0) {
+            GPLPV_DEBUG(("hides %p\n", child));
             ObDereferenceObject(child);
-        else
+        } else {
             relations->Objects[kept++] = child;
+        }
     }
     relations->Count = kept;
 }
 
-static const struct pnp_device_type xenhide_device_type = {
-    "xenhide", FILE_DEVICE_UNKNOWN, sizeof(struct pnp_device), &pnp_filter_role, NULL, NULL, NULL, take_out_hidden};
+static const struct pnp_device_type xenhide_device_type = {"xenhide", FILE_DEVICE_UNKNOWN, sizeof(struct pnp_device),
+                                                           &pnp_filter_role, NULL, NULL, NULL, take_out_hidden,
+                                                           NULL, NULL};
 
 /*
  * Called for every device of the System class.  Never fails: a failure here would take the device, and with the PCI
@@ -33,10 +49,12 @@ NTSTATUS NTAPI xenhide_add_device(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical
 {
     NTSTATUS status;
 
-    if (boot_mode_query() != BOOT_MODE_NORMAL || !is_pci_root(physical))
+    if (hidden_classes() == 0 || !is_pci_root(physical))
         return STATUS_SUCCESS;
     status = pnp_device_add(driver, physical, &xenhide_device_type);
-    if (!NT_SUCCESS(status))
+    if (NT_SUCCESS(status))
+        hidden_add_bus(physical);
+    else
         GPLPV_DEBUG(("not attached over %p: %08x\n", physical, status));
     return STATUS_SUCCESS;
 }

@@ -407,12 +407,28 @@ VOID event_notify(evtchn_port_t port)
     xen_event_channel_op(EVTCHNOP_send, &send);
 }
 
+/* An event that was not claimed before stays with the port, and does not hold the line so long. */
+static VOID mask(evtchn_port_t port)
+{
+    struct channel *channel = &events.channels[port];
+    KIRQL before;
+
+    before = high_lock(&events.lock);
+    set_bit(events.shared->evtchn_mask, port);
+    if (channel->fired) {
+        channel->fired = FALSE;
+        events.unclaimed--;
+        set_bit(events.shared->evtchn_pending, port);
+    }
+    high_unlock(&events.lock, before);
+}
+
 VOID event_mask(evtchn_port_t port, BOOLEAN masked)
 {
     if (port >= PORTS)
         return;
     if (masked)
-        set_bit(events.shared->evtchn_mask, port);
+        mask(port);
     else
         unmask(port);
 }

@@ -185,13 +185,14 @@ static VOID take_away_frames(VOID)
 
 NTSTATUS grants_start(VOID)
 {
+    ULONG most = ask_size();
     NTSTATUS status;
 
     RtlZeroMemory(&grants, sizeof(grants));
     KeInitializeSpinLock(&grants.lock);
     if (platform.pages <= FIRST_PAGE)
         return STATUS_DEVICE_CONFIGURATION_ERROR;
-    grants.most_frames = min(min(ask_size(), MAX_FRAMES), platform.pages - FIRST_PAGE);
+    grants.most_frames = min(min(most, MAX_FRAMES), platform.pages - FIRST_PAGE);
     grants.entries =
         MmMapIoSpace(platform_address(FIRST_PAGE), (SIZE_T)grants.most_frames * XEN_PAGE_SIZE, MmCached);
     if (grants.entries == NULL)

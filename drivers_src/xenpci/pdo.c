@@ -151,14 +151,21 @@ static NTSTATUS answer(struct pnp_device *device, PIRP irp, PVOID information)
 }
 
 /* In paged pool, with two terminators behind, as lists of identifiers have. */
-static PWSTR print(const struct pdo *pdo, PCWSTR format)
+static PWSTR __cdecl print(PCSTR format, ...)
 {
     PWSTR text = ExAllocatePoolWithTag(PagedPool, ID_SIZE * sizeof(WCHAR), GPLPV_POOL_TAG);
+    CHAR narrow[ID_SIZE];
+    va_list arguments;
+    ULONG i;
 
     if (text == NULL)
         return NULL;
     RtlZeroMemory(text, ID_SIZE * sizeof(WCHAR));
-    _snwprintf(text, ID_SIZE - 2, format, pdo->type, pdo->number);
+    va_start(arguments, format);
+    _vsnprintf(narrow, ID_SIZE - 2, format, arguments);
+    va_end(arguments);
+    for (i = 0; i < ID_SIZE - 2 && narrow[i] != 0; i++)
+        text[i] = (UCHAR)narrow[i];
     return text;
 }
 
@@ -169,11 +176,11 @@ static NTSTATUS query_id(struct pnp_device *device, PIRP irp)
     switch (IoGetCurrentIrpStackLocation(irp)->Parameters.QueryId.IdType) {
     case BusQueryDeviceID:
     case BusQueryHardwareIDs:
-        return answer(device, irp, print(pdo, L"XEN\\%hs"));
+        return answer(device, irp, print("XEN\\%s", pdo->type));
     case BusQueryCompatibleIDs:
-        return answer(device, irp, print(pdo, L"XEN\\DEVICE"));
+        return answer(device, irp, print("XEN\\DEVICE"));
     case BusQueryInstanceID:
-        return answer(device, irp, print(pdo, L"%.0hs%u"));
+        return answer(device, irp, print("%u", (unsigned int)pdo->number));
     default:
         return pnp_pass(device, irp);
     }
@@ -185,9 +192,9 @@ static NTSTATUS query_text(struct pnp_device *device, PIRP irp)
 
     switch (IoGetCurrentIrpStackLocation(irp)->Parameters.QueryDeviceText.DeviceTextType) {
     case DeviceTextDescription:
-        return answer(device, irp, print(pdo, L"Xen %hs %u"));
+        return answer(device, irp, print("Xen %s %u", pdo->type, (unsigned int)pdo->number));
     case DeviceTextLocationInformation:
-        return answer(device, irp, print(pdo, L"device/%hs/%u"));
+        return answer(device, irp, print("%s", pdo->frontend));
     default:
         return pnp_pass(device, irp);
     }

@@ -291,3 +291,11 @@ VOID store_stop(VOID)
     store_ring_stop();
     gate_open();
 }
+
+NTSTATUS store_resume(VOID)
+{
+    NTSTATUS status = store_ring_resume();
+
+    store.running = NT_SUCCESS(status);
+    return status;
+}

@@ -43,7 +43,7 @@ static ULONG talk_to_xenhide(enum hide_request request, ULONG which)
     message.request = request;
     message.classes = which;
     RtlInitUnicodeString(&name, HIDE_CALLBACK_NAME);
-    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE | OBJ_PERMANENT, NULL, NULL);
+    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
     if (!NT_SUCCESS(ExCreateCallback(&callback, &attributes, TRUE, TRUE)))
         return 0;
     if (request == HIDE_ASK)

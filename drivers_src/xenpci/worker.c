@@ -12,8 +12,8 @@ static struct {
     BOOLEAN leave;
     KDPC dpc; /* sets the event for callers above DISPATCH_LEVEL */
     KEVENT work;
-    KEVENT finished; /* an item has */
-    PVOID thread;
+    KEVENT finished; /* an item has, or the thread has come up */
+    PVOID thread;    /* referenced by itself */
 } worker;
 
 VOID worker_item_init(struct worker_item *item, VOID (*run)(PVOID argument), PVOID argument)
@@ -104,17 +104,14 @@ static VOID run_all(VOID)
 static VOID NTAPI work(PVOID context)
 {
     UNREFERENCED_PARAMETER(context);
+    worker.thread = KeGetCurrentThread();
+    ObReferenceObject(worker.thread);
+    KeSetEvent(&worker.finished, IO_NO_INCREMENT, FALSE);
     while (!worker.leave) {
         KeWaitForSingleObject(&worker.work, Executive, KernelMode, FALSE, NULL);
         run_all();
     }
     PsTerminateSystemThread(STATUS_SUCCESS);
-}
-
-static VOID send_away(VOID)
-{
-    worker.leave = TRUE;
-    KeSetEvent(&worker.work, IO_NO_INCREMENT, FALSE);
 }
 
 NTSTATUS worker_start(VOID)
@@ -133,18 +130,15 @@ NTSTATUS worker_start(VOID)
     status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, &attributes, NULL, NULL, work, NULL);
     if (!NT_SUCCESS(status))
         return status;
-    status = ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &worker.thread, NULL);
-    if (!NT_SUCCESS(status)) {
-        send_away();
-        ZwWaitForSingleObject(handle, FALSE, NULL);
-    }
     ZwClose(handle);
-    return status;
+    KeWaitForSingleObject(&worker.finished, Executive, KernelMode, FALSE, NULL);
+    return STATUS_SUCCESS;
 }
 
 VOID worker_stop(VOID)
 {
-    send_away();
+    worker.leave = TRUE;
+    KeSetEvent(&worker.work, IO_NO_INCREMENT, FALSE);
     KeWaitForSingleObject(worker.thread, Executive, KernelMode, FALSE, NULL);
     KeRemoveQueueDpc(&worker.dpc);
     ObDereferenceObject(worker.thread);

@@ -134,6 +134,10 @@ NTSTATUS store_ring_send(const struct xsd_sockmsg *header, const struct store_pa
 
 NTSTATUS store_start(VOID);
 VOID store_stop(VOID);
+
+/* While the gate is closed. */
+NTSTATUS store_resume(VOID);
+
 NTSTATUS store_talk(ULONG type, ULONG transaction, const struct store_part *parts, ULONG count, PSTR value, ULONG size);
 NTSTATUS store_read(ULONG transaction, PCSTR path, PSTR value, ULONG size);
 NTSTATUS store_read_number(ULONG transaction, PCSTR path, PULONG number);
@@ -196,7 +200,8 @@ struct pdo {
     KSPIN_LOCK lock; /* high; for child and argument, and for the bits of references */
     const struct xenpci_child *child;
     PVOID argument;
-    KMUTEX calls; /* held during calls to the child */
+    KMUTEX calls;    /* held during calls to the child */
+    BOOLEAN stopped; /* the child is not to be called, but for start; under calls */
     struct worker_item wake;
 
     KMUTEX holdings; /* for the lists */

@@ -15,6 +15,9 @@ static VOID NTAPI changed(PVOID argument)
 {
     struct xenvbd_adapter *adapter = argument;
 
+    if (adapter->stopping) {
+        return;
+    }
     if (adapter->front == XenbusStateUnknown) {
         xenvbd_connection_start(adapter);
     } else {

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from gplpv.errors import GplpvError
 from xenlab import mutate
 from xenlab.mutate import Mutant

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +15,8 @@ from xenlab.lab import Options
 from xenlab.scenario import Scenario
 from xenlab.trace import Trace
 
-from .conftest import PROJECT, Drivers
-
+PROJECT = Path(__file__).parents[2]
+Drivers = Callable[..., DriverFolder]
 QUICK = [each for each in scenario.scenarios() if not each.long]
 VARIANTS = matrix.load(PROJECT / "platforms.yaml").variants()
 

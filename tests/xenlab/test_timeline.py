@@ -12,7 +12,6 @@ from xenlab.trace import Entry, Trace
 from xenlab.world import World
 
 
-
 def entries() -> list[Entry]:
     trace = Trace()
     world = World(sink=trace)

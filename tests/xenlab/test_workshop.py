@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gplpv.errors import GplpvError
 from xenlab.workshop import Workshop
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import capstone
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from xenlab.cpu.machine import Machine
 
 _LONGEST = 15
+_MARKS = (b"\x0f\x30", b"\x0f\x31", b"\x0f\x32", b"\x0f\x20", b"\x0f\x22")
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,16 @@ def disassembler(arch: ArchName) -> Any:
     return made
 
 
-def specials(arch: ArchName, code: bytes, address: int) -> Iterator[Special]:
-    """Yield the instructions of a section that the machine must emulate."""
-    if not any(mark in code for mark in (b"\x0f\x30", b"\x0f\x31", b"\x0f\x32", b"\x0f\x20", b"\x0f\x22")):
-        return
-    for each in disassembler(arch).disasm(code, address):
+@cache
+def specials(arch: ArchName, code: bytes) -> tuple[Special, ...]:
+    """Return the instructions of a section that the machine must emulate; their addresses count from its start."""
+    if not any(mark in code for mark in _MARKS):
+        return ()
+    return tuple(_specials(arch, code))
+
+
+def _specials(arch: ArchName, code: bytes) -> Iterator[Special]:
+    for each in disassembler(arch).disasm(code, 0):
         if each.mnemonic in ("rdmsr", "wrmsr", "rdtsc"):
             yield Special(each.address, each.mnemonic, each.size)
         elif each.mnemonic == "mov" and "cr8" in each.op_str:

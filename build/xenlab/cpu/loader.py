@@ -17,6 +17,8 @@ from xenlab.cpu import decode, memory
 from xenlab.cpu.machine import Machine
 
 _MACHINES = {"x32": 0x14C, "x64": 0x8664}
+_DIRECTORIES = ("IMPORT", "EXPORT", "BASERELOC")
+_RELOCATIONS = {3: 4, 10: 8}
 _DISCARDABLE, _EXECUTE, _READ, _WRITE = 0x02000000, 0x20000000, 0x40000000, 0x80000000
 
 Resolve = Callable[[str, str], int]
@@ -61,16 +63,16 @@ def load(machine: Machine, path: Path, base: int, resolve: Resolve) -> Image:
         GplpvError: it is no image for this arch, or imports what `resolve` lacks: the message names all of that.
     """
     try:
-        with pefile.PE(str(path)) as pe:
-            if pe.FILE_HEADER.Machine != _MACHINES[machine.arch]:
-                raise GplpvError(f"{path} is not an {machine.arch} image.", "Give the folder of the other arch.")
-            pe.relocate_image(base)
-            image = _map(machine, pe, path, base)
-            _bind(machine, pe, base, resolve, path)
-            _watch(machine, image)
-            return image
+        pe = pefile.PE(data=path.read_bytes(), fast_load=True)
+        pe.parse_data_directories([pefile.DIRECTORY_ENTRY[f"IMAGE_DIRECTORY_ENTRY_{each}"] for each in _DIRECTORIES])
     except pefile.PEFormatError as error:
         raise GplpvError(f"{path} is not a PE image: {error}.", "Rebuild it.") from error
+    if pe.FILE_HEADER.Machine != _MACHINES[machine.arch]:
+        raise GplpvError(f"{path} is not an {machine.arch} image.", "Give the folder of the other arch.")
+    image = _map(machine, pe, path, base)
+    _bind(machine, pe, base, resolve, path)
+    _watch(machine, image)
+    return image
 
 
 def discard(machine: Machine, image: Image) -> None:
@@ -94,8 +96,7 @@ def unload(machine: Machine, image: Image) -> None:
 def _map(machine: Machine, pe: pefile.PE, path: Path, base: int) -> Image:
     size = pe.OPTIONAL_HEADER.SizeOfImage
     machine.memory.map_new(base, size, memory.READ)
-    image_bytes = pe.get_memory_mapped_image().ljust(size, b"\0")
-    machine.memory.put(base, image_bytes[:size])
+    machine.memory.put(base, _relocated(pe, base, size))
     image = Image(path.stem, path, base, size, base + pe.OPTIONAL_HEADER.AddressOfEntryPoint, [])
     access = dict.fromkeys(memory.pages(base, size), 0)
     access[base] = memory.READ
@@ -105,7 +106,8 @@ def _map(machine: Machine, pe: pefile.PE, path: Path, base: int) -> Image:
         allowed |= memory.WRITE if flags & _WRITE else 0
         allowed |= memory.EXECUTE if flags & _EXECUTE else 0
         name = each.Name.rstrip(b"\0").decode("ascii", "replace")
-        section = Section(name, base + each.VirtualAddress, each.Misc_VirtualSize, allowed, bool(flags & _DISCARDABLE))
+        discardable = name == "INIT" or bool(flags & _DISCARDABLE)
+        section = Section(name, base + each.VirtualAddress, each.Misc_VirtualSize, allowed, discardable)
         image.sections.append(section)
         for page in memory.pages(section.address, section.size):
             access[page] |= allowed
@@ -115,6 +117,18 @@ def _map(machine: Machine, pe: pefile.PE, path: Path, base: int) -> Image:
         if symbol.name:
             image.exports[symbol.name.decode("latin-1")] = base + symbol.address
     return image
+
+
+def _relocated(pe: pefile.PE, base: int, size: int) -> bytes:
+    """Return the image as it lies in memory at `base`."""
+    data = bytearray(pe.get_memory_mapped_image().ljust(size, b"\0")[:size])
+    difference = base - pe.OPTIONAL_HEADER.ImageBase
+    for block in getattr(pe, "DIRECTORY_ENTRY_BASERELOC", []):
+        for entry in block.entries:
+            width = _RELOCATIONS.get(entry.type, 0)
+            value = int.from_bytes(data[entry.rva : entry.rva + width], "little") + difference
+            data[entry.rva : entry.rva + width] = (value & ((1 << 8 * width) - 1)).to_bytes(width, "little")
+    return bytes(data)
 
 
 def _bind(machine: Machine, pe: pefile.PE, base: int, resolve: Resolve, path: Path) -> None:
@@ -140,5 +154,5 @@ def _watch(machine: Machine, image: Image) -> None:
     for section in image.sections:
         if section.access & memory.EXECUTE:
             code = machine.memory.read(section.address, section.size)
-            for each in decode.specials(machine.arch, code, section.address):
-                machine.watch_instruction(each.address, each.kind, each.size, each.register)
+            for each in decode.specials(machine.arch, code):
+                machine.watch_instruction(section.address + each.address, each.kind, each.size, each.register)

@@ -21,15 +21,18 @@ from unicorn import x86_const as x86
 from gplpv.matrix import ArchName
 from xenlab.cpu import memory
 from xenlab.cpu.memory import AddressSpace, PhysicalMemory, Region
+from xenlab.cpu.registers import Registers
 from xenlab.errors import Violation
 from xenlab.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Registers = tuple[int, ...]
+Saved = tuple[int, ...]
 
 TRAP_SIZE = 16
+HYPERCALLS = (b"\x0f\x01\xc1", b"\x0f\x01\xd9")
+"""VMCALL, and VMMCALL of AMD's processors; the platform says which of them it has."""
 _TRAPS = 4096
 _INTERRUPT_FLAG = 0x200
 _FLAGS_AT_START = 0x202
@@ -139,9 +142,13 @@ class Machine:
         self._code_changed = False
         self._special: set[int] = set()
         self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64 if arch == "x64" else unicorn.UC_MODE_32)
-        self._names = _X64 if arch == "x64" else _X32
+        self._names = tuple(_X64 if arch == "x64" else _X32)
         self._ids = tuple(getattr(x86, f"UC_X86_REG_{name.upper()}") for name in self._names)
         self._id = dict(zip(self._names, self._ids, strict=True))
+        self._pc = Registers(self._uc, self._ids[:1])
+        self._general = Registers(self._uc, self._ids)
+        self._vectors = Registers(self._uc, _VECTORS if arch == "x64" else ())
+        self._groups: dict[tuple[str, ...], Registers] = {}
         self._set_up_memory()
         self._set_up_hooks()
         self.trap_base = 0xFFFFF800_00F00000 if arch == "x64" else 0x80F00000
@@ -233,7 +240,7 @@ class Machine:
 
     @property
     def pc(self) -> int:
-        return int(self._uc.reg_read(self._ids[0]))
+        return self._pc.read()[0]
 
     @pc.setter
     def pc(self, value: int) -> None:
@@ -241,7 +248,7 @@ class Machine:
 
     @property
     def sp(self) -> int:
-        return int(self._uc.reg_read(self._ids[1]))
+        return self._group(self._names[1:2]).read()[0]
 
     @sp.setter
     def sp(self, value: int) -> None:
@@ -250,23 +257,33 @@ class Machine:
     @property
     def interrupts_enabled(self) -> bool:
         """EFLAGS.IF, which CLI clears."""
-        return bool(int(self._uc.reg_read(x86.UC_X86_REG_EFLAGS)) & _INTERRUPT_FLAG)
+        return bool(self._group(("eflags",)).read()[0] & _INTERRUPT_FLAG)
 
-    def get(self, *names: str) -> Registers:
+    def get(self, *names: str) -> Saved:
         """Return registers by their names, such as ``rcx``."""
-        return tuple(self._uc.reg_read_batch([self._id[name] for name in names]))
+        return self._group(names).read()
 
     def set(self, values: Mapping[str, int]) -> None:
-        self._uc.reg_write_batch([(self._id[name], value) for name, value in values.items()])
+        self._group(tuple(values)).write(tuple(values.values()))
 
-    def save(self, vectors: bool = False) -> Registers:
-        """Return all registers of a context; `vectors` adds XMM0 to XMM15 (only x64 kernel code may use them)."""
-        ids = self._ids + (_VECTORS if vectors and self.arch == "x64" else ())
-        return tuple(self._uc.reg_read_batch(list(ids)))
+    def _group(self, names: tuple[str, ...]) -> Registers:
+        group = self._groups.get(names)
+        if group is None:
+            group = self._groups[names] = Registers(self._uc, [self._id[name] for name in names])
+        return group
 
-    def restore(self, saved: Registers) -> None:
-        ids = (self._ids + _VECTORS)[: len(saved)]
-        self._uc.reg_write_batch(list(zip(ids, saved, strict=True)))
+    def save(self, vectors: bool = False) -> Saved:
+        """Return all registers of a context, the program counter and the stack pointer first.
+
+        `vectors` adds XMM0 to XMM15, which only x64 kernel code may use.
+        """
+        return self._general.read() + (self._vectors.read_wide() if vectors else ())
+
+    def restore(self, saved: Saved) -> None:
+        count = len(self._ids)
+        self._general.write(saved[:count])
+        if len(saved) > count:
+            self._vectors.write_wide(saved[count:])
 
     def set_processor_block(self, address: int) -> None:
         """Let GS (x86: FS) lead to the processor control region at `address`."""
@@ -378,7 +395,7 @@ class Machine:
 
     def _hook_invalid(self) -> bool:
         pc = self.pc
-        if self.memory.read(pc, 3) != b"\x0f\x01\xc1":
+        if self.memory.read(pc, 3) not in HYPERCALLS:
             raise Violation(f"There is no valid instruction at {pc:#x}.")
         names = (
             ("rdi", "rsi", "rdx", "r10", "r8", "r9")

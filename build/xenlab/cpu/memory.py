@@ -55,11 +55,9 @@ class PhysicalMemory:
         self.on_region: Callable[[Region], None] = lambda _: None
         for base, size in (_LOW_RAM, _HIGH_RAM) if arch == "x64" else (_LOW_RAM,):
             self.add_region(base, size)
-        ram = [gfn for each in self.regions for gfn in range(each.base >> PAGE_SHIFT, each.end >> PAGE_SHIFT)]
-        self._ram = set(ram)
+        self._ram = [range(each.base >> PAGE_SHIFT, each.end >> PAGE_SHIFT) for each in self.regions]
         self._zone = range(_LOW_RAM[0] >> PAGE_SHIFT, (_LOW_RAM[0] + _CONTIGUOUS) >> PAGE_SHIFT)
-        self._free = [gfn for gfn in ram if gfn not in self._zone]
-        self._random.shuffle(self._free)
+        self._free = [gfn for frames in self._ram for gfn in frames if gfn not in self._zone]
         self._allocated: set[int] = set()
 
     def add_region(self, base: int, size: int) -> None:
@@ -76,6 +74,8 @@ class PhysicalMemory:
             MemoryError: all RAM is in use.
         """
         while self._free:
+            chosen = int(self._random.random() * len(self._free))
+            self._free[-1], self._free[chosen] = self._free[chosen], self._free[-1]
             gfn = self._free.pop()
             if gfn not in self._allocated:
                 self._take([gfn])
@@ -84,11 +84,9 @@ class PhysicalMemory:
 
     def allocate_contiguous(self, count: int, lowest: int = 0, highest: int = (1 << 64) - 1) -> list[int]:
         """Return `count` frames in a row whose addresses lie in `lowest` to `highest`; none if there are no such."""
-        candidates = sorted(
-            gfn
-            for gfn in self._ram - self._allocated
-            if lowest <= gfn << PAGE_SHIFT and (gfn + 1) << PAGE_SHIFT <= highest + 1
-        )
+        first, last = -(-lowest // PAGE_SIZE), ((highest + 1) >> PAGE_SHIFT) - 1
+        free = (gfn for frames in self._ram for gfn in frames if gfn not in self._allocated)
+        candidates = [gfn for gfn in free if first <= gfn <= last]
         starts = [
             first for first, last in zip(candidates, candidates[count - 1 :], strict=False) if last - first == count - 1
         ]
@@ -108,11 +106,8 @@ class PhysicalMemory:
         """Take frames back. They may be handed out again at once or much later."""
         for gfn in frames:
             self._allocated.remove(gfn)
-            if gfn in self._zone:
-                continue
-            self._free.append(gfn)
-            other = self._random.randrange(len(self._free))
-            self._free[-1], self._free[other] = self._free[other], self._free[-1]
+            if gfn not in self._zone:
+                self._free.append(gfn)
 
     @property
     def allocated(self) -> int:
@@ -204,12 +199,16 @@ class AddressSpace:
         return page[0] | (va & PAGE_MASK)
 
     def read(self, va: int, size: int) -> bytes:
-        offset = va & PAGE_MASK
-        if offset + size <= PAGE_SIZE:
+        if size and (va & PAGE_MASK) + size <= PAGE_SIZE:
             return self.physical.read(self.translate(va), size)
         return b"".join(self.physical.read(self.translate(at), length) for at, length in pieces(va, size))
 
     def write(self, va: int, data: bytes) -> None:
+        if not data:
+            return
+        if (va & PAGE_MASK) + len(data) <= PAGE_SIZE:
+            self.physical.write(self.translate(va, WRITE), data)
+            return
         done = 0
         for at, length in pieces(va, len(data)):
             self.physical.write(self.translate(at, WRITE), data[done : done + length])

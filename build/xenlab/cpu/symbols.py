@@ -30,28 +30,39 @@ class Symbols:
 
     def describe(self, address: int, called: bool = False) -> str:
         """Return ``image!function (file:line)``; `called`: it is a return address, so the line before it is meant."""
+        return self._describe([(address, called)])[0]
+
+    def stack(self, pc: int, sp: int, limit: int) -> list[str]:
+        """Describe where the guest is: `pc`, then what between `sp` and `limit` looks like a return address."""
+        places = [(pc, False)]
+        size = self._machine.pointer_size
+        memory = self._machine.memory
+        for slot in range(sp & -size, limit, size):
+            if not memory.is_mapped(slot) or len(places) == _DEEPEST:
+                break
+            value = int.from_bytes(memory.read(slot, size), "little")
+            if self.image_of(value) and self._follows_call(value):
+                places.append((value, True))
+        return self._describe(places)
+
+    def _describe(self, places: list[tuple[int, bool]]) -> list[str]:
+        """Describe addresses, each with whether it is a return address; one run of the symbolizer an image."""
+        wanted: dict[Path, list[int]] = {}
+        for address, called in places:
+            image = self.image_of(address)
+            if image and address not in self.names:
+                wanted.setdefault(image.path, []).append(address - image.base - called)
+        found = {path: _look_up(path, offsets) for path, offsets in wanted.items()}
+        return [self._text(address, called, found) for address, called in places]
+
+    def _text(self, address: int, called: bool, found: dict[Path, dict[int, str]]) -> str:
         if address in self.names:
             return self.names[address]
         image = self.image_of(address)
         if not image:
             return f"{address:#x}"
         relative = address - image.base
-        found = self._look_up(image, relative - called)
-        return f"{image.name}!{found}" if found else f"{image.name}+{relative:#x}"
-
-    def stack(self, pc: int, sp: int, limit: int) -> list[str]:
-        """Describe where the guest is: `pc`, then what between `sp` and `limit` looks like a return address."""
-        lines = [self.describe(pc)]
-        size = self._machine.pointer_size
-        memory = self._machine.memory
-        for slot in range(sp & -size, limit, size):
-            if not memory.is_mapped(slot) or len(lines) == _DEEPEST:
-                break
-            value = int.from_bytes(memory.read(slot, size), "little")
-            image = self.image_of(value)
-            if image and self._follows_call(value):
-                lines.append(self.describe(value, called=True))
-        return lines
+        return f"{image.name}!{found[image.path].get(relative - called) or f'+{relative:#x}'}"
 
     def _follows_call(self, address: int) -> bool:
         """Whether the bytes before `address` are a CALL (direct, or through register or memory)."""
@@ -62,15 +73,19 @@ class Symbols:
         indirect = any(before[-length] == 0xFF and before[1 - length] & 0x38 == 0x10 for length in (2, 3, 4, 6, 7))
         return before[-5] == 0xE8 or indirect
 
-    def _look_up(self, image: Image, relative: int) -> str:
-        if not image.path.with_suffix(".pdb").is_file():
-            return ""
-        done = process.run(
-            [_program(), "--output-style=JSON", "--relative-address", f"--obj={image.path}", hex(relative)]
-        )
-        frames = json.loads(done.output.splitlines()[-1])[0].get("Symbol") or []
-        found = [_frame(each) for each in frames if each.get("FunctionName")]
-        return " < ".join(found)
+
+def _look_up(image: Path, offsets: list[int]) -> dict[int, str]:
+    """Return function, file and line of addresses relative to an image's base; nothing where it has no PDB."""
+    if not image.with_suffix(".pdb").is_file():
+        return {}
+    options = ["--output-style=JSON", "--relative-address", f"--obj={image}"]
+    done = process.run([_program(), *options, *map(hex, offsets)])
+    rows = json.loads(done.output.splitlines()[-1])
+    return {offset: _frames(row.get("Symbol") or []) for offset, row in zip(offsets, rows, strict=True)}
+
+
+def _frames(symbols: list[dict[str, object]]) -> str:
+    return " < ".join(_frame(each) for each in symbols if each.get("FunctionName"))
 
 
 def _frame(symbol: dict[str, object]) -> str:

@@ -103,6 +103,12 @@ class Clock:
         """The addresses of the timers that are set."""
         return sorted(self._timers)
 
+    @property
+    def dpcs(self) -> list[int]:
+        """The KDPCs of the timers that are set."""
+        found = (objects.view(self._kernel, "KTIMER", va)["Dpc"] for va in self._timers)
+        return [dpc for dpc in found if dpc]
+
     def init_timer(self, va: int, kind: int = NOTIFICATION_TIMER) -> None:
         if va in self._timers:
             self._kernel.violation("A timer is initialised while it is set.")

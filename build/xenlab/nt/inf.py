@@ -201,8 +201,8 @@ def _logical_lines(text: str) -> Iterator[str]:
     for raw in text.splitlines():
         bare = re.match(r'(?:[^";]|"[^"]*"?)*', raw)
         line = pending + (bare[0] if bare else raw).strip()
-        if line.endswith("\\") and "=" in line:
-            pending = line[:-1]
+        if line.endswith("\\"):
+            pending = line[:-1].rstrip()
             continue
         pending = ""
         if line:

@@ -22,7 +22,7 @@ from xenlab.cpu.machine import Machine
 from xenlab.cpu.memory import PAGE_SIZE
 from xenlab.cpu.symbols import Symbols
 from xenlab.errors import Violation
-from xenlab.nt import binding, routine
+from xenlab.nt import binding, objects, routine
 from xenlab.nt.binding import Bound
 from xenlab.nt.clock import Clock
 from xenlab.nt.dispatcher import Dispatcher
@@ -264,7 +264,11 @@ class Kernel(GuestMemory):
     def stack(self) -> list[str]:
         """Where the guest is, innermost first."""
         sp = self.machine.sp
-        return self.symbols.stack(self.machine.pc, sp, self.scheduler.stack_top(sp))
+        lines = self.symbols.stack(self.machine.pc, sp, self.scheduler.stack_top(sp))
+        calls = [frame.call.address for frame in self.current_thread.frames if frame.call]
+        if len(lines) == 1 and calls:
+            lines.append(f"{self.symbols.describe(calls[-1])}, which has jumped there")
+        return lines
 
     def caller(self) -> int:
         """The return address of the kernel routine that is running, or 0."""
@@ -335,6 +339,10 @@ class Kernel(GuestMemory):
         for each in self.interrupts.connected:
             if image.contains(each.service_routine):
                 self.violation(f"{image.name} is unloaded with an interrupt still connected.")
+        for dpc in (*self.dpcs.queued, *self.clock.dpcs):
+            if image.contains(objects.view(self, "KDPC", dpc)["DeferredRoutine"]):
+                self.violation(f"{image.name} is unloaded while a DPC or a timer still leads to it.")
+        self.pool.release(image.base, image.size)
         loader.unload(self.machine, image)
         self.drivers.remove(driver)
 
@@ -397,9 +405,8 @@ class Kernel(GuestMemory):
         with self._telling_where():
             while not (until and until()):
                 if self.world.now > deadline:
-                    self.violation(
-                        f"Nothing comes to an end within {limit_ns / 1e9:g} s of virtual time.{self.scheduler.blocked()}"
-                    )
+                    limit = f"{limit_ns / 1e9:g} s of virtual time"
+                    self.violation(f"Nothing comes to an end within {limit}.{self.scheduler.blocked()}")
                 if not self._turn():
                     if until:
                         self.violation(

@@ -74,12 +74,12 @@ def _contiguous(kernel: Kernel, size: int, lowest: int, highest: int, boundary: 
     return kernel.part(Mappings).map(frames, f"Contiguous memory of {size} bytes", owned=True) if frames else 0
 
 
-@routine(_NTOS, irql_max=DISPATCH_LEVEL)
+@routine(_NTOS, irql_max=APC_LEVEL)
 def MmFreeContiguousMemory(kernel: Kernel, va: PVOID) -> None:
     kernel.part(Mappings).unmap(va, "MmFreeContiguousMemory")
 
 
-@routine(_NTOS, irql_max=DISPATCH_LEVEL)
+@routine(_NTOS, irql_max=APC_LEVEL)
 def MmFreeContiguousMemorySpecifyCache(kernel: Kernel, va: PVOID, size: SIZE_T, cache: ULONG) -> None:
     kernel.part(Mappings).unmap(va, "MmFreeContiguousMemorySpecifyCache", len(memory.pages(va, size)))
 

@@ -167,12 +167,13 @@ class Bus(KernelDriver):
         made.view["Flags"] = made.view["Flags"] & ~Do.DEVICE_INITIALIZING | Do.BUS_ENUMERATED_DEVICE
         return made
 
-    def text(self, *texts: str) -> int:
-        """Return an allocated string, or with more than one a list of strings."""
-        data = "\0".join([*texts, ""] if len(texts) > 1 else texts) + "\0"
-        address = self.kernel.alloc(2 * len(data), "PciS", paged=True)
-        self.kernel.write(address, data.encode("utf-16-le"))
-        return address
+    def text(self, text: str) -> int:
+        """Return an allocated string."""
+        return self.block(f"{text}\0".encode("utf-16-le"))
+
+    def texts(self, texts: Sequence[str]) -> int:
+        """Return an allocated list of strings, as in a REG_MULTI_SZ."""
+        return self.block("".join(f"{each}\0" for each in [*texts, ""]).encode("utf-16-le"))
 
     def block(self, data: bytes) -> int:
         address = self.kernel.alloc(len(data), "PciD", paged=True)
@@ -211,7 +212,7 @@ class RootBus(LowestDriver, Bus):
             kind = stack["Parameters.QueryId.IdType"]
             ids: dict[int, Callable[[], int]] = {
                 IdType.BusQueryDeviceID: lambda: self.text(r"ACPI\PNP0A03"),
-                IdType.BusQueryHardwareIDs: lambda: self.text(r"ACPI\PNP0A03", "*PNP0A03"),
+                IdType.BusQueryHardwareIDs: lambda: self.texts([r"ACPI\PNP0A03", "*PNP0A03"]),
                 IdType.BusQueryInstanceID: lambda: self.text("1"),
             }
             if kind in ids:
@@ -365,9 +366,9 @@ class Pci(LowestDriver, UpperDriver, Bus):
         if kind == IdType.BusQueryDeviceID:
             return self.text(hardware[0])
         if kind == IdType.BusQueryHardwareIDs:
-            return self.text(*hardware)
+            return self.texts(hardware)
         if kind == IdType.BusQueryCompatibleIDs:
-            return self.text(*compatible)
+            return self.texts(compatible) if compatible else None
         return self.text(f"{function.slot:02X}") if kind == IdType.BusQueryInstanceID else None
 
     def _query_interface(self, pdo: Device, stack: Struct) -> int | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gplpv.errors import GplpvError
 
 from xenlab.nt import devnode
+from xenlab.nt.arbiter import Arbiter
 from xenlab.nt.codes import DeviceFlags, Do, Pnp, Relations, Status, Usage, describe, nt_success
 from xenlab.nt.devnode import Node, State
 from xenlab.nt.inf import Inf
@@ -339,7 +340,7 @@ class PnpManager:
         return False
 
     def _send_start(self, node: Node) -> Work[bool]:
-        node.raw, node.translated = self._resources(node)
+        node.raw, node.translated = yield from self._resources(node)
         blocks = [self._copy(data) for data in (node.raw, node.translated)]
 
         def fill(_irp: Struct, stack: Struct) -> None:
@@ -355,9 +356,11 @@ class PnpManager:
         node.problem = f"it does not start: {describe(status)}"
         return False
 
-    def _resources(self, node: Node) -> tuple[bytes, bytes]:
+    def _resources(self, node: Node) -> Work[tuple[bytes, bytes]]:
         function = self.pci.functions.get(node.pdo)
-        return resource_lists(self.kernel.arch, function) if function else (b"", b"")
+        if function:
+            return resource_lists(self.kernel.arch, function)
+        return (yield from self.kernel.part(Arbiter).assign(node)) if not node.raw else (node.raw, node.translated)
 
     def _copy(self, data: bytes) -> int:
         if not data:
@@ -455,15 +458,15 @@ class PnpManager:
     def _send_remove(self, node: Node) -> Work[None]:
         if node.state == State.REMOVED:
             return
-        before = [each.driver.service for each in node.pdo.stack()[1:]]
+        before = node.pdo.stack()[1:]
         status, _ = yield from devnode.send(self.kernel, node, Pnp.REMOVE_DEVICE)
         self._check_succeeded(node, Pnp.REMOVE_DEVICE, status)
-        if node.pdo.upper:
-            self.kernel.violation(f"{node.pdo.upper.driver.service} keeps its device attached after IRP_MN_REMOVE_DEVICE.")
+        for device in before:
+            if not device.deleted:
+                self.kernel.violation(f"{device.driver.service} keeps its device after IRP_MN_REMOVE_DEVICE.")
         node.state = State.REMOVED
-        for service in reversed(before):
-            driver = self.devices.drivers.get(service.lower())
-            if driver and not driver.devices and not self._is_boot(service):
+        for driver in dict.fromkeys(device.driver for device in reversed(before)):
+            if not driver.devices and not self._is_boot(driver.service):
                 yield from self.unload(driver)
 
     def _is_boot(self, service: str) -> bool:

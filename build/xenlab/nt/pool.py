@@ -3,8 +3,9 @@
 
 Each block ends where a page ends (one of a page or more begins where a page begins, as callers may rely on); the pages
 beside it are absent, what else is in its own pages is filled with a pattern and checked when it is freed, and its
-pages are gone from then on. Blocks of the kernel's own are not listed as outstanding.
-Sources: Windows Driver Kit, ExAllocatePoolWithTag, ExFreePoolWithTag, "Special Pool".
+pages are gone from then on. Blocks of the kernel's own are not listed as outstanding. Nonpaged pool is executable, as
+it is before Windows 8.
+Sources: Windows Driver Kit, ExAllocatePoolWithTag, ExFreePoolWithTag, "Special Pool", "NX and Execute Pool Types".
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _SLACK = 0x5C
 _FRESH = 0xCD
+_REMEMBERED = 20_000
 _RANGES = {
     ("x64", False): (0xFFFFFA80_00000000, 0xFFFFFA90_00000000),
     ("x64", True): (0xFFFFF8A0_00000000, 0xFFFFF8B0_00000000),
@@ -102,17 +104,20 @@ class Pool:
         kernel = self._kernel
         block = self._blocks.get(va)
         if not block:
-            before = self._freed.get(va)
-            if before:
+            if before := self._freed.get(va):
                 kernel.violation(f"{_name(before)} is freed twice.")
             kernel.violation(f"{va:#x} is freed, which is no pool block ({self.describe(va) or 'nothing is there'}).")
         text = tag.to_bytes(4, "little").decode("latin-1") if isinstance(tag, int) else tag
         if text and text.strip("\0") and text != block.tag:
             kernel.violation(f"{_name(block)} is freed with the tag {text!r}.")
         self._check_slack(block)
-        for check in self.checks:
-            check(va, block.size)
+        self.release(va, block.size)
         self._remove(block)
+
+    def release(self, va: int, size: int) -> None:
+        """Have it checked that nothing lives in memory that goes, of pool or not."""
+        for check in self.checks:
+            check(va, size)
 
     def outstanding(self) -> list[Block]:
         """The drivers' blocks that are not freed, in the order of their allocation."""
@@ -143,7 +148,7 @@ class Pool:
         space = self._kernel.memory
         length = -(-max(size, 1) // PAGE_SIZE) * PAGE_SIZE
         start = self._reserve(length, paged)
-        space.map_new(start, length, memory.READ | memory.WRITE)
+        space.map_new(start, length, memory.READ | memory.WRITE | (0 if paged else memory.EXECUTE))
         room = -(-max(size, 1) // self._alignment) * self._alignment
         va = start if size >= PAGE_SIZE else start + length - room
         space.write(start, bytes([_SLACK]) * (va - start))
@@ -152,7 +157,6 @@ class Pool:
         if paged:
             self._kernel.pager.add(start, length)
         self._blocks[va] = Block(va, size, tag, paged, number, self._kernel.caller() if number else 0)
-        self._freed.pop(va, None)
         return va
 
     def _reserve(self, length: int, paged: bool) -> int:
@@ -193,7 +197,10 @@ class Pool:
         if any(self._kernel.pager.is_locked(page) for page in memory.pages(start, size)):
             self._kernel.violation(f"{self.describe_block(block)} is freed while an MDL has its pages locked.")
         del self._blocks[block.va]
+        self._freed.pop(block.va, None)
         self._freed[block.va] = block
+        if len(self._freed) > _REMEMBERED:
+            del self._freed[next(iter(self._freed))]
         self._kernel.memory.unmap_free(start, size)
 
 

@@ -54,6 +54,8 @@ class PowerManager:
         """PoStartNextPowerIrp: the driver at the request's current location is ready for the next one."""
         if self.kernel.nt >= _VISTA:
             return None
+        if self.irps.irp(request.address)["CurrentLocation"] > request.stack_count:
+            self.kernel.violation("PoStartNextPowerIrp is called when the current stack location is the driver's no more.")
         stack = self.irps.current(request.address)
         if stack["MinorFunction"] not in _SERIALISED:
             return None

@@ -57,7 +57,8 @@ def PsCreateSystemThread(
         return 0xC000009A
     thread = kernel.start(steps(), kernel.symbols.describe(function))
     objects = kernel.part(ObjectManager)
-    made = objects.add(Object("Thread", thread.object, thread))
+    made = objects.add(Object("Thread", thread.object, thread, lambda: kernel.free(thread.object)))
+    thread.at_end = lambda: objects.dereference(made)
     kernel.put_ptr(handle, objects.open(made, access))
     return 0
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
 
 _SIGNATURE = int.from_bytes(b"COLR", "little")
-_TIMEOUT_100NS = -60 * 10_000_000
+_TIMEOUT_100NS = -20 * 10_000_000
 
 
 @dataclass(eq=False)

@@ -36,6 +36,7 @@ class Scheduler:
         self._free_stacks: list[int] = []
         self._next_stack = _STACKS[kernel.arch]
         self._stack_size = _STACK_SIZE[kernel.arch]
+        self._blank = kernel.machine.save()
         self.threads: list[Thread] = []
         self.current: Thread | None = None
         self.idle = self.create("idle", 0)
@@ -48,8 +49,7 @@ class Scheduler:
         va = kernel.alloc(0x400, "Thre")
         kernel.dispatcher.init(va, THREAD, 0)
         thread = Thread(name, va, top - self._stack_size, top, priority)
-        ip, _, *others = kernel.machine.save()
-        thread.registers = (ip, top - _HEADROOM, *others)
+        thread.registers = (self._blank[0], top - _HEADROOM, *self._blank[2:])
         self.threads.append(thread)
         return thread
 
@@ -72,8 +72,13 @@ class Scheduler:
         self.current = None
         self.threads.remove(thread)
         kernel.dispatcher.set_event(thread.object)
+        kernel.pool.release(thread.stack, self._stack_size)
         kernel.memory.unmap_free(thread.stack, self._stack_size)
         self._free_stacks.append(thread.stack)
+        if thread.at_end:
+            thread.at_end()
+        else:
+            kernel.free(thread.object)
 
     def choose(self) -> None:
         """Give the processor to the thread that should have it."""

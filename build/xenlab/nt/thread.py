@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from xenlab.cpu.machine import Registers
+from xenlab.cpu.machine import Saved
 from xenlab.nt.routine import Routine, Steps
 
 
@@ -32,7 +33,7 @@ class GuestCall:
     address: int
     sp: int
     sp_after: int
-    preserved: Registers
+    preserved: Saved
     irql: int
     locks: tuple[int, ...]
 
@@ -51,7 +52,7 @@ class Frame:
     steps: Steps
     name: str
     routine: Routine | None = None
-    registers: Registers | None = None
+    registers: Saved | None = None
     mode: Mode | None = None
     address: int = 0
     call: GuestCall | None = None
@@ -65,6 +66,7 @@ class Thread:
         object: guest address of its ETHREAD: an opaque dispatcher object.
         stack, stack_top: the guest addresses between which its stack lies; it grows down from `stack_top`.
         result: what its generator returned, once `finished`.
+        at_end: called when it has ended; its ETHREAD is then the callee's to free. Without, it goes with the thread.
     """
 
     name: str
@@ -76,9 +78,10 @@ class Thread:
     state: State = State.READY
     mode: Mode = field(default_factory=lambda: Mode(False))
     frames: list[Frame] = field(default_factory=list)
-    registers: Registers = ()
+    registers: Saved = ()
     result: int | None = None
     waits_for: str = ""
+    at_end: Callable[[], int | None] | None = None
 
     @property
     def finished(self) -> bool:

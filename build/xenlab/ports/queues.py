@@ -405,8 +405,10 @@ class Queues(Miniport):
     def drain(self) -> Running[None]:
         """Wait until the miniport holds nothing."""
         started = self.kernel.world.now
+        pause = _MILLISECOND
         while self.active or self._finished:
-            yield from self.kernel.sleep(_MILLISECOND)
+            yield from self.kernel.sleep(pause)
+            pause = min(2 * pause, SECOND)
             if self.kernel.world.now - started > _PATIENCE_NS:
                 self.violation(f"{next(iter(self.active.values())).request} is never completed")
 

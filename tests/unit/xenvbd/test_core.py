@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from gplpv import process
 from gplpv.process import ProcessError
 from gplpv.tools import Zig
@@ -34,7 +35,7 @@ class Core:
     def run(self, **options: int) -> dict[str, int]:
         """What it counted, by name."""
         arguments = [f"{name}={value}" for name, value in {"requests": REQUESTS, **options}.items()]
-        output = process.run([self.program, *arguments]).output
+        output = process.run([self.program, *arguments], timeout=120).output
         return {name: int(value) for name, value in re.findall(r"(\w+) (\d+)", output)}
 
 
@@ -171,10 +172,8 @@ MUTANTS: list[tuple[str, str, str, dict[str, int]]] = [
     ("request.c", "if (xenvbd_ring_push(&adapter->ring)) {", "if (xenvbd_ring_push(&adapter->ring) && 0) {", {}),
     ("request.c", "request->sector + request->offset / BLKIF_SECTOR_SIZE", "request->sector", {}),
     ("request.c", "    request->outstanding--;\n", "", {}),
-    ("request.c", "request->outstanding == 0 && is_sent(request)", "is_sent(request)", {}),
     ("request.c", "        InsertHeadList(&adapter->waiting, link);", "", {"suspends": 20}),
     ("request.c", "    rewind_request(request);\n    Insert", "    Insert", {}),
-    ("request.c", "request->step = XENVBD_STEP_DONE;", "", {}),
     ("request.c", "request->status = XENVBD_RSP_GONE;", ";", {"restarts": 30}),
     ("segment.c", "bytes = min(bytes, XEN_PAGE_SIZE - page_offset);", "", {}),
     ("segment.c", "slot->read && succeeded", "slot->read && 0", {"misaligned": 100}),
@@ -182,21 +181,20 @@ MUTANTS: list[tuple[str, str, str, dict[str, int]]] = [
     ("segment.c", "        trim(adapter, slot);\n", "", {"block": 4096, "misaligned": 0}),
     ("segment.c", "request->operation == XENVBD_WRITE);\n        add", "TRUE);\n        add", {}),
     ("segment.c", "        xenvbd_stack_push(stack, item);\n", "", {"misaligned": 100}),
-    ("segment.c", "xenvbd_stack_push(&adapter->indirect, slot->indirect);", "", {"indirect": 64, "grants": 100}),
+    ("segment.c", "xenvbd_stack_push(&adapter->indirect, slot->indirect);", "", {"indirect": 64}),
     ("segment.c", "    xenvbd_stack_push(&adapter->refs, item);\n    return TRUE;", "    return TRUE;", {}),
-    ("slot.c", "slot->generation++;", "", {"hostile": 100, "requests": 20000}),
+    ("slot.c", "slot->generation++;", "", {"hostile": 60, "persistent": 1}),
     ("flush.c", "adapter->flush == XENVBD_FLUSH_BARRIER ?", "0 ?", {"flush": 0, "barrier": 1}),
     ("stack.c", "item->granted = FALSE;\n            xenvbd_stack_push", "xenvbd_stack_push", {"suspends": 20}),
     ("connect.c", "        xenvbd_requests_rewind(adapter);\n", "", {"suspends": 20}),
     ("connect.c", "        xenvbd_requests_close(adapter);\n", "", {"restarts": 30}),
     ("connect.c", "    adapter->link.port = 0; /* it is closed */\n", "", {"suspends": 20}),
     ("connect.c", "xenvbd_link_free(adapter);\n}", "}", {}),
-    ("connect.c", "        xenvbd_pump(adapter);\n", "", {"suspends": 20}),
+    ("connect.c", "    xenvbd_pump(adapter);\n", "", {"suspends": 1, "depth": 1, "requests": 20000}),
     ("link.c", '"ring-ref1"', '"ring-ref2"', {"order": 2}),
     ("link.c", "xen->event_mask(xen->context, port, TRUE);", "", {}),
     ("link.c", "event_mask(adapter->xen->context, adapter->link.port, FALSE);", "size;", {}),
     ("dump.c", "    adapter->persistent = TRUE;\n", "", {"dump": 1}),
-    ("dump.c", "    xenvbd_slots_init(adapter);\n", "", {"dump": 1}),
 ]
 
 

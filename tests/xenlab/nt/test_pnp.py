@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import Violation
-from xenlab.nt.codes import DeviceState, Status, SystemState, Usage
+from xenlab.nt.codes import DeviceState, SystemState, Usage
 from xenlab.nt.devnode import Node, State
 from xenlab.nt.pci import PciFunction
+from xenlab.nt.power import PowerManager
 from xenlab.nt.teardown import outstanding, remove_everything
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -109,10 +110,11 @@ def test_a_paging_file_keeps_the_device_where_it_is_until_it_goes(windows: Windo
 def test_the_device_follows_the_system_to_sleep_and_back(windows: Windows, state: SystemState):
     fdo = node(windows).pdo.top().address
     windows.run(windows.power.sleep(state))
-    assert windows.pnp.kernel.part(type(windows.power._power)).states[fdo, 1] == DeviceState.PowerDeviceD3
+    reported = windows.kernel.part(PowerManager).states
+    assert reported[fdo, 1] == DeviceState.PowerDeviceD3
     windows.run(windows.power.wake())
     windows.kernel.run()
-    assert windows.power._power.states[fdo, 1] == DeviceState.PowerDeviceD0
+    assert reported[fdo, 1] == DeviceState.PowerDeviceD0
 
 
 def test_a_shutdown_asks_nobody(windows: Windows):
@@ -155,16 +157,14 @@ def test_a_child_reported_twice_stops_windows(windows: Windows):
         windows.run(windows.pnp.enumerate(windows.pnp.find(ROOT_BUS)))
 
 
-@pytest.mark.parametrize("number", range(1, 14))
 @pytest.mark.parametrize("arch", ["x64", "x32"])
-def test_memory_that_runs_short_leaks_nothing(build: BuildFolder, arch: str, number: int):
-    windows = Windows(build(arch), arch)
-    windows.kernel.pool.fail_at(number)
-    windows.run(windows.pnp.boot())
-    windows.run(remove_everything(windows.kernel))
-    assert windows.kernel.pool.count >= number
-
-
-def test_the_status_of_a_request_nobody_knows_is_its_first(windows: Windows):
-    windows.run(windows.pnp.probe(node(windows)))
-    assert Status.NOT_SUPPORTED == 0xC00000BB
+def test_memory_that_runs_short_while_windows_starts_leaks_nothing(build: BuildFolder, arch: str):
+    number, count = 0, 1
+    while number < count:
+        number += 1
+        windows = Windows(build(arch), arch)
+        windows.kernel.pool.fail_at(number)
+        windows.run(windows.pnp.boot())
+        windows.run(remove_everything(windows.kernel))
+        count = windows.kernel.pool.count
+    assert number >= 3

@@ -463,6 +463,115 @@ CASE(overflows_stack)
     return argument == 0 ? 0 : overflows_stack(argument + 2) + room[1];
 }
 
+CASE(tail_calls)
+{
+    return (ULONG_PTR)ExAllocatePoolWithTag(NonPagedPool, argument, TAG);
+}
+
+CASE(leaves_timer)
+{
+    LARGE_INTEGER due;
+
+    due.QuadPart = -(LONGLONG)argument;
+    KeInitializeTimer(&timer);
+    KeInitializeDpc(&dpc, count_dpc, NULL);
+    KeSetTimer(&timer, due, &dpc);
+    return 0;
+}
+
+CASE(ends_with_live_timer)
+{
+    KTIMER local;
+    LARGE_INTEGER due;
+
+    due.QuadPart = -(LONGLONG)argument;
+    KeInitializeTimer(&local);
+    KeSetTimer(&local, due, NULL);
+    return 0;
+}
+
+__attribute__((noinline, section("PAGE"))) static ULONG NTAPI pageable_code(ULONG value)
+{
+    return value + counter;
+}
+
+CASE(runs_pageable_code)
+{
+    ULONG result;
+    KIRQL old;
+
+    counter = 1;
+    KeRaiseIrql((KIRQL)argument, &old);
+    result = pageable_code(2); /* PAGEABLE CODE */
+    KeLowerIrql(old);
+    return result;
+}
+
+__attribute__((noinline, section("INIT"))) static ULONG NTAPI initialise(ULONG value)
+{
+    return value + counter;
+}
+
+CASE(runs_discarded_code)
+{
+    counter = 1;
+    argument = initialise((ULONG)argument); /* DISCARDED CODE */
+    counter++;
+    return argument;
+}
+
+CASE(locks_scattered_pages)
+{
+    PHYSICAL_ADDRESS low, high, skip;
+    PMDL mdl;
+    PULONG mapped;
+
+    low.QuadPart = skip.QuadPart = 0;
+    high.QuadPart = 0xFFFFFFFF;
+    mdl = MmAllocatePagesForMdl(low, high, skip, 4 * PAGE_SIZE);
+    mapped = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, NULL, FALSE, NormalPagePriority);
+    mapped[3 * PAGE_SIZE / sizeof(ULONG)] = (ULONG)argument;
+    argument = mapped[3 * PAGE_SIZE / sizeof(ULONG)] + mapped[0];
+    MmUnmapLockedPages(mapped, mdl);
+    MmFreePagesFromMdl(mdl);
+    ExFreePool(mdl);
+    return argument;
+}
+
+CASE(frees_locked_mdl)
+{
+    PVOID memory = ExAllocatePoolWithTag(NonPagedPool, argument, TAG);
+    PMDL mdl = IoAllocateMdl(memory, (ULONG)argument, FALSE, FALSE, NULL);
+
+    MmProbeAndLockPages(mdl, KernelMode, IoReadAccess);
+    IoFreeMdl(mdl); /* LOCKED MDL */
+    return 0;
+}
+
+CASE(physical_of_paged)
+{
+    PVOID memory = ExAllocatePoolWithTag(PagedPool, argument, TAG);
+    PHYSICAL_ADDRESS found = MmGetPhysicalAddress(memory); /* PHYSICAL OF PAGED */
+
+    counter++;
+    return (ULONG_PTR)found.QuadPart;
+}
+
+CASE(counts_with_interrupts_off)
+{
+    ULONG_PTR i;
+    LONG before;
+
+    __asm__ __volatile__("cli" : : : "memory");
+    for (i = 0; i < argument; i++)
+        counter++;
+    before = seen;
+    __asm__ __volatile__("sti" : : : "memory");
+    for (i = 0; i < argument; i++)
+        counter++;
+    return (ULONG_PTR)(before * 10 + seen);
+}
+
 /* One parameter more than its caller passes. */
 static ULONG_PTR NTAPI takes_two(ULONG_PTR first, ULONG_PTR second)
 {
@@ -514,6 +623,15 @@ static const struct case_entry {
     ENTRY(releases_foreign_mutex),
     ENTRY(waits_for_nothing),
     ENTRY(overflows_stack),
+    ENTRY(tail_calls),
+    ENTRY(leaves_timer),
+    ENTRY(ends_with_live_timer),
+    ENTRY(runs_pageable_code),
+    ENTRY(runs_discarded_code),
+    ENTRY(locks_scattered_pages),
+    ENTRY(frees_locked_mdl),
+    ENTRY(physical_of_paged),
+    ENTRY(counts_with_interrupts_off),
     ENTRY(service_routine),
     ENTRY(refusing_service_routine),
     ENTRY(forgetful_service_routine),

@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+
 from gplpv.errors import GplpvError
 from xenlab.cpu import memory
 from xenlab.cpu.machine import BarePlatform, Machine
 from xenlab.cpu.memory import PhysicalMemory
 from xenlab.errors import Violation
+from xenlab.nt.kernel import Kernel
 from xenlab.world import World
 
 from .driver import DeviceWithLine, Lab, line
@@ -115,11 +117,9 @@ def test_the_same_seed_runs_the_same(labs):
 
 def test_an_image_of_the_other_arch_is_refused(built):
     other = {"x64": "x32", "x32": "x64"}[built[1]]
-    kernel_memory = Machine(other, World(), BarePlatform())
-    from xenlab.nt.kernel import Kernel
-
+    machine = Machine(other, World(), BarePlatform())
     with pytest.raises(GplpvError, match=f"is not an {other} image"):
-        Kernel(kernel_memory).load_driver(built[0], "cases")
+        Kernel(machine).load_driver(built[0], "cases")
 
 
 def test_every_lacking_import_is_named(built, tmp_path):
@@ -128,8 +128,6 @@ def test_every_lacking_import_is_named(built, tmp_path):
     for name in (b"MmIsAddressValid", b"MmMapIoSpace", b"ZwClose"):
         data = data.replace(name + b"\0", name[:-1] + b"q\0")
     image.write_bytes(data)
-    from xenlab.nt.kernel import Kernel
-
     with pytest.raises(GplpvError, match=r"ntoskrnl\.exe!MmMapIoSpacq, .*ntoskrnl\.exe!ZwClosq"):
         Kernel(Machine(built[1], World(), BarePlatform())).load_driver(image, "cases")
 
@@ -181,3 +179,9 @@ def test_a_symbolised_stack_goes_to_its_callers(lab):
     assert stack[0] == "ntoskrnl!KeWaitForSingleObject"
     assert stack[1].startswith("cases!waits_at_dispatch (")
     assert Path(stack[1].split("(")[1].split(":")[0]).name == "cases.c"
+
+
+def test_a_tail_call_into_the_kernel_names_the_function_that_made_it(lab):
+    stack = fails(lab, "tail_calls", 0).stack
+    assert stack[0] == "ntoskrnl!ExAllocatePoolWithTag"
+    assert stack[1].startswith("cases!tail_calls (")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from xenlab.errors import Violation
 from xenlab.nt.clock import TICK_NS
 from xenlab.nt.routine import Call, Steps, Wait
@@ -113,6 +114,47 @@ def test_a_driver_is_not_unloaded_with_its_interrupt_connected(lab):
         lab.kernel.unload_driver(lab.driver)
 
 
+def test_a_driver_is_not_unloaded_with_a_timer_set(lab):
+    lab.run("leaves_timer", 10**7)
+    with pytest.raises(Violation, match="a DPC or a timer still leads to it"):
+        lab.kernel.unload_driver(lab.driver)
+
+
+def test_a_thread_does_not_end_with_a_timer_on_its_stack(lab):
+    assert "holds a timer which is still set" in fails(lab, "ends_with_live_timer", 10**7).what
+
+
+def test_interrupts_wait_while_the_processor_has_them_disabled(lab):
+    connect(lab, "service_routine")
+    lab.kernel.world.at(2000, lab.platform.assert_line, "the line goes up")
+    assert lab.run("counts_with_interrupts_off", 20_000) == 1
+
+
+def test_pageable_code_runs_below_dispatch_level(lab):
+    assert lab.run("runs_pageable_code", 1) == 3
+
+
+def test_initialisation_code_is_gone_after_driver_entry(lab):
+    assert lab.run("runs_discarded_code", 2) == 3
+    lab.kernel.discard_initialization(lab.driver)
+    violation = fails(lab, "runs_discarded_code", 2)
+    assert "is executed: a header or discarded section of cases" in violation.what
+    assert any(line("DISCARDED CODE") in frame for frame in violation.stack), violation
+
+
+def test_scattered_pages_are_mapped_and_zeroed(lab):
+    assert lab.run("locks_scattered_pages", 9) == 9
+    assert lab.kernel.pool.outstanding() == []
+
+
+def test_many_threads_leave_nothing_behind(lab):
+    lab.run("echo", 1)
+    before = lab.kernel.physical.allocated
+    for number in range(200):
+        assert lab.run("echo", number) == number + 7
+    assert lab.kernel.physical.allocated == before
+
+
 def test_work_runs_on_a_thread_that_may_wait(lab):
     done: list[int] = []
 
@@ -160,6 +202,9 @@ def test_the_nth_allocation_fails(lab, number, made):
         ("recurses_lock", 0, "acquired by its own holder", "RECURSIVE LOCK"),
         ("releases_twice", 0, "released, which is not held", "SECOND RELEASE"),
         ("keeps_lock", 0, "lowered to 0 while a spin lock is held", "KEPT LOCK"),
+        ("runs_pageable_code", 2, "Pageable memory is executed at IRQL 2: PAGE of cases", "PAGEABLE CODE"),
+        ("frees_locked_mdl", 100, "freed with its pages still locked", "LOCKED MDL"),
+        ("physical_of_paged", 100, "pageable memory that is not locked", "PHYSICAL OF PAGED"),
         ("releases_foreign_mutex", 0, "STATUS_MUTANT_NOT_OWNED", "FOREIGN MUTEX"),
     ],
 )
@@ -180,6 +225,12 @@ def test_a_leak_names_the_line_that_allocated_it(lab):
     with pytest.raises(Violation, match="1 pool blocks are never freed") as caught:
         lab.kernel.pool.require_none_outstanding()
     assert line("LEAK") in caught.value.what
+
+
+def test_a_leak_by_a_tail_call_names_the_function(lab):
+    lab.run("tail_calls", 24)
+    with pytest.raises(Violation, match="allocated by cases!tail_calls"):
+        lab.kernel.pool.require_none_outstanding()
 
 
 def test_two_lock_orders_are_a_deadlock_to_come(lab):

@@ -121,7 +121,6 @@ static SHORT transfer(const UCHAR *segments, ULONG count, uint64_t sector, BOOLE
             memcpy(page + first * SECTOR, backend.disk + sector * SECTOR, bytes);
         } else {
             memcpy(backend.disk + sector * SECTOR, page + first * SECTOR, bytes);
-            backend.volatile_writes++;
         }
         sector += bytes / SECTOR;
     }
@@ -159,7 +158,7 @@ static SHORT flush(BOOLEAN offered)
     if (!offered) {
         return BLKIF_RSP_EOPNOTSUPP;
     }
-    backend.volatile_writes = 0;
+    backend.flushes++;
     return BLKIF_RSP_OKAY;
 }
 
@@ -208,6 +207,7 @@ void backend_respond(ULONG64 id, UCHAR operation, SHORT status)
     UCHAR *response = slot(backend.prod);
     ULONG before = backend.prod++;
 
+    backend.last_id = id;
     memcpy(response, &id, 8);
     response[8] = operation;
     memcpy(response + shapes[backend.protocol].response_status, &status, 2);

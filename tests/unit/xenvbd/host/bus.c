@@ -220,6 +220,9 @@ static VOID NTAPI grant_release(PVOID context, ULONG count, const grant_ref_t *r
 static VOID NTAPI grant_begin(PVOID context, grant_ref_t reference, ULONG_PTR frame, BOOLEAN readonly)
 {
     (void)context;
+    if (bus.dumping) {
+        die("a grant is made while a dump is written");
+    }
     grant(reference, frame, readonly);
 }
 

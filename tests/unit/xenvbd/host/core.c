@@ -34,6 +34,7 @@ static struct context {
     enum xenvbd_operation operation;
     BOOLEAN force_unit_access;
     ULONG sector, sectors;
+    unsigned long long flushes; /* of the back end, when it was issued */
 } contexts[CONTEXTS];
 
 static struct xenvbd_extension extension;
@@ -215,6 +216,10 @@ static void retire(struct context *context)
             die("length %u", context->srb.DataTransferLength);
         }
     }
+    if (status == SRB_STATUS_SUCCESS && (context->operation == XENVBD_FLUSH || context->force_unit_access) &&
+        (option.flush || option.barrier) && option.fail == 0 && !(option.info & VDISK_READONLY) && backend.flushes == context->flushes) {
+        die("what was to be made durable was not flushed");
+    }
     settle_model(context, status == SRB_STATUS_SUCCESS);
     unlock(context);
     context->used = FALSE;
@@ -235,6 +240,7 @@ static BOOLEAN issue(void)
         return FALSE;
     }
     prepare(context);
+    context->flushes = backend.flushes;
     issued++;
     context->used = TRUE;
     context->completed = FALSE;
@@ -326,7 +332,8 @@ static void attack(void)
     }
     backend.lied = TRUE;
     switch (pick(3)) {
-    case 0: /* an answer to nothing */
+    case 0: /* an answer to nothing, or to what was answered before */
+        id = pick(2) ? id : backend.last_id;
         backend_respond(id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
         break;
     case 1: /* more answers than requests */
@@ -497,6 +504,7 @@ static void dump(void)
     hardware.HwInitialize(&copy);
     memset(locks, 0, sizeof(locks));
     bus.locked++;
+    bus.dumping = TRUE;
     for (i = 0; i < option.requests; i++) {
         choose(context);
         context->operation = XENVBD_WRITE;
@@ -516,6 +524,19 @@ static void dump(void)
     exit(0);
 }
 
+static void whole(const struct xenvbd_stack *stack, const char *what)
+{
+    ULONG count = 0;
+    USHORT item;
+
+    for (item = stack->count == 0 ? XENVBD_NONE : stack->free; item != XENVBD_NONE; item = stack->items[item].next) {
+        count++;
+    }
+    if (count != stack->count) {
+        die("%u of %u %s are lost", stack->count - count, stack->count, what);
+    }
+}
+
 static void stop(void)
 {
     if (!IsListEmpty(&adapter->waiting) || !IsListEmpty(&adapter->flying)) {
@@ -523,6 +544,11 @@ static void stop(void)
     }
     if (memcmp(model, backend.disk, DISK_BYTES) != 0) {
         die("the disk is not the model");
+    }
+    if (adapter->state == XENVBD_CONNECTED) {
+        whole(&adapter->refs, "references");
+        whole(&adapter->frames, "frames");
+        whole(&adapter->indirect, "indirect frames");
     }
     bus.child->stop(bus.argument);
     if (pick(2)) {

@@ -54,7 +54,8 @@ struct backend {
     BOOLEAN event;       /* an event to the front end is on its way */
     ULONG pending;
     struct { UCHAR entry[112]; } taken[512];
-    ULONGLONG volatile_writes; /* writes answered but not flushed */
+    ULONG64 last_id;     /* answered */
+    unsigned long long flushes;
     unsigned long long notifications, events, requests;
 };
 extern struct backend backend;
@@ -86,6 +87,7 @@ struct bus {
     int locked;        /* the port driver's lock is held */
     int pages_fail_in; /* this allocation fails; 0: none */
     int write_fail_in;
+    BOOLEAN dumping;   /* nothing but events may be asked for */
     ULONG block_count;
     struct { PVOID pages; ULONG count; grant_ref_t references[32]; } blocks[16];
 };

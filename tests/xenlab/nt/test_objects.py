@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import ziglang
 from gplpv.errors import GplpvError
-from xenlab.nt import objects
+from xenlab.nt import codes, objects
 from xenlab.nt.objects import Arch, Layout, Struct, layout, layouts, parse
 
 ARCHES: tuple[Arch, ...] = ("x32", "x64")
@@ -76,6 +76,33 @@ def test_a_wrong_declaration_is_found(arch: Arch, tmp_path: Path):
 
 def test_windows_pads_a_device_object_on_x64():
     assert layout("DEVICE_OBJECT", "x64").size == 0x150
+
+
+PREFIXES = {
+    codes.Status: "STATUS_",
+    codes.Major: "IRP_MJ_",
+    codes.Pnp: "IRP_MN_",
+    codes.Power: "IRP_MN_",
+    codes.Stack: "SL_",
+    codes.Do: "DO_",
+    codes.DeviceFlags: "PNP_DEVICE_",
+    codes.Resource: "CmResourceType",
+    codes.IrpFlag: "IRP_",
+}
+UNPREFIXED = (
+    codes.Relations, codes.IdType, codes.SystemState, codes.DeviceState, codes.ShutdownType, codes.Usage,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_every_constant_is_that_of_the_headers(arch: Arch, tmp_path: Path):
+    lines = ["#define WIN32_NO_STATUS", "#include <ntifs.h>", "#include <ntddk.h>", "#include <ntstatus.h>"]
+    for kind in (*PREFIXES, *UNPREFIXED):
+        for member in kind:
+            name = f"{PREFIXES.get(kind, '')}{member.name}"
+            lines.append(f'_Static_assert((ULONG){name} == {int(member)}u, "{name}");')
+    done = compile_c("\n".join([*lines, ""]), arch, tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 class Buffer:
