@@ -62,7 +62,10 @@ struct pnp_device_type {
     /* Filter role: may take devices out of the bus relations that the bus below has answered. */
     VOID (*bus_relations)(struct pnp_device *device, PDEVICE_RELATIONS relations);
 
-    /* Function role of a bus: its devices, in paged pool, referenced.  While it is started. */
+    /*
+     * Function role of a bus: its devices, in paged pool, referenced.  While it is started.  STATUS_NOT_SUPPORTED: it is
+     * no bus at the moment.
+     */
     NTSTATUS (*children)(struct pnp_device *device, PDEVICE_RELATIONS *relations);
 
     /* Function role: FALSE refuses to be stopped for other resources, and to sleep or hibernate. */

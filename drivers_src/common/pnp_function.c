@@ -141,6 +141,8 @@ static NTSTATUS query_device_relations(struct pnp_device *device, PIRP irp)
         device->type->children == NULL || !pnp_device_is_operating(device))
         return pnp_pass(device, irp);
     status = device->type->children(device, &relations);
+    if (status == STATUS_NOT_SUPPORTED)
+        return pnp_pass(device, irp);
     if (NT_SUCCESS(status))
         status = add_relations(irp, relations);
     if (!NT_SUCCESS(status))

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """The C runtime routines that the kernel exports.
 
 Source: Microsoft C Run-Time Library, the page of each routine. Most come twice, for narrow and for wide characters, and

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Device nodes: what the PnP manager knows of a device that a bus has reported, and the requests that tell it.
 
-Source: Windows Driver Kit, "Device Tree", "Device Identification Strings", "IRP_MN_QUERY_ID", "IRP_MN_QUERY_CAPABILITIES",
-"IRP_MN_QUERY_DEVICE_TEXT", "IRP_MN_QUERY_BUS_INFORMATION", "IRP_MN_QUERY_RESOURCES".
+Source: Windows Driver Kit, "Device Tree", "Device Identification Strings", "IRP_MN_QUERY_ID",
+"IRP_MN_QUERY_CAPABILITIES", "IRP_MN_QUERY_DEVICE_TEXT", "IRP_MN_QUERY_BUS_INFORMATION", "IRP_MN_QUERY_RESOURCES".
 """
 
 from __future__ import annotations
@@ -196,8 +196,12 @@ def _multi_string(kernel: Kernel, address: int) -> list[str]:
 
 
 def _check_id(kernel: Kernel, node: Node, text: str, kind: IdType) -> None:
-    """An ID has printable ASCII characters but commas and blanks, and is at most 200 of them long; instances no slash."""
-    bad = [each for each in text if not " " < each <= "\x7f" or each == "," or (kind == IdType.BusQueryInstanceID and each == "\\")]
+    """An ID is of printable ASCII characters but comma and blank, less than 200; an instance ID has no backslash."""
+    bad = [
+        each
+        for each in text
+        if not " " < each <= "\x7f" or each == "," or (kind == IdType.BusQueryInstanceID and each == "\\")
+    ]
     if bad or len(text) >= _WORST_LENGTH or (kind == IdType.BusQueryDeviceID and text.count("\\") != 1):
         kernel.violation(
             f"{node.pdo.driver.service} answers {kind.name} with {text!r}, which is no ID (PNP_DETECTED_FATAL_ERROR)."

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """The executive: lookaside lists, callback objects, resources, work items, bug check callbacks.
 
 Source: Windows Driver Kit, "Using Lookaside Lists", "Callback Objects", "ERESOURCE Routines", "System Worker Threads",
@@ -41,7 +42,9 @@ def tag_text(tag: int) -> str:
     return tag.to_bytes(4, "little").decode("latin-1")
 
 
-def _initialise_lookaside(kernel: Kernel, name: str, kind: int, allocate: int, release: int, size: int, tag: int) -> Struct:
+def _initialise_lookaside(
+    kernel: Kernel, name: str, kind: int, allocate: int, release: int, size: int, tag: int
+) -> Struct:
     made = view(kernel, name, kernel.part(Lookasides).pending)
     made.clear()
     made["L.Depth"] = _LOOKASIDE_DEPTH
@@ -78,7 +81,9 @@ class Lookasides:
     def _check_free(self, address: int, size: int) -> None:
         for each in self._lists:
             if address <= each < address + size:
-                self._kernel.violation(f"The memory of the lookaside list {each:#x} is freed before the list is deleted.")
+                self._kernel.violation(
+                    f"The memory of the lookaside list {each:#x} is freed before the list is deleted."
+                )
 
 
 @routine(_NTOS, irql_max=DISPATCH_LEVEL)
@@ -189,7 +194,9 @@ class Callbacks:
         return made
 
     def named(self, name: str) -> Callback | None:
-        return next((each for each in self._by_address.values() if name and each.object.name.lower() == name.lower()), None)
+        return next(
+            (each for each in self._by_address.values() if name and each.object.name.lower() == name.lower()), None
+        )
 
     def at(self, address: int, what: str) -> Callback:
         found = self._by_address.get(address)
@@ -198,10 +205,10 @@ class Callbacks:
         return found
 
     def owner(self, registration: int) -> Callback:
-        for each in self._by_address.values():
-            if registration in each.registered:
-                return each
-        self.kernel.violation(f"ExUnregisterCallback is given {registration:#x}, which is no registration.")
+        found = next((each for each in self._by_address.values() if registration in each.registered), None)
+        if not found:
+            self.kernel.violation(f"ExUnregisterCallback is given {registration:#x}, which is no registration.")
+        return found
 
     def outstanding(self) -> list[str]:
         return [
@@ -281,7 +288,9 @@ class BugCheckCallbacks:
     def _check_free(self, address: int, size: int) -> None:
         for each in self.records:
             if address <= each < address + size:
-                self.kernel.violation(f"The memory of the bug check callback record {each:#x} is freed while registered.")
+                self.kernel.violation(
+                    f"The memory of the bug check callback record {each:#x} is freed while registered."
+                )
 
 
 @routine(_NTOS, irql_max=HIGH_LEVEL)
@@ -318,8 +327,8 @@ class WorkItems:
         kernel.at_free(self._check_free)
 
     def _check_free(self, address: int, size: int) -> None:
-        if address in self._items:
-            self.kernel.violation(f"The memory of the work item {address:#x} is freed: IoFreeWorkItem is for that.")
+        for item in [each for each in self._items if address <= each < address + size]:
+            self.kernel.violation(f"The memory of the work item {item:#x} is freed: IoFreeWorkItem is for that.")
 
     def add(self, item: int, device: int) -> None:
         self._items[item] = device

@@ -182,7 +182,9 @@ def _parse(path: Path) -> dict[str, list[Line]]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise GplpvError(f"{path} cannot be read: {error.strerror}.", "Build the drivers, or name their folder.") from error
+        raise GplpvError(
+            f"{path} cannot be read: {error.strerror}.", "Build the drivers, or name their folder."
+        ) from error
     text = data.decode("utf-16") if data[:2] in (b"\xff\xfe", b"\xfe\xff") else data.decode("latin-1")
     sections: dict[str, list[Line]] = {}
     lines: list[Line] | None = None

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+
 """Driver and device objects: who they belong to, how devices are stacked, when they end.
 
 Source: Windows Driver Kit, "Introduction to Driver Objects", "Device Objects and Device Stacks", IoCreateDevice,
@@ -19,8 +20,8 @@ from xenlab.nt.codes import (
     Do,
     Status,
 )
-from xenlab.nt.objects import Struct, layout, view
 from xenlab.nt.ob import Object, ObjectManager
+from xenlab.nt.objects import Struct, layout, view
 from xenlab.nt.routine import (
     APC_LEVEL,
     BOOLEAN,
@@ -132,7 +133,9 @@ class Devices:
         self.invalid_request = kernel.alloc(1, "Inva")
         kernel.at_free(self._check_free)
 
-    def add_driver(self, service: str, loaded: LoadedDriver | None = None, python: PythonDriver | None = None) -> Driver:
+    def add_driver(
+        self, service: str, loaded: LoadedDriver | None = None, python: PythonDriver | None = None
+    ) -> Driver:
         """Make the DRIVER_OBJECT of a driver."""
         kernel = self.kernel
         address = kernel.alloc(layout("DRIVER_OBJECT", kernel.arch).size, "Driv")
@@ -166,10 +169,10 @@ class Devices:
         del self.drivers[driver.service.lower()]
 
     def driver_at(self, address: int, what: str) -> Driver:
-        for driver in self.drivers.values():
-            if driver.address == address:
-                return driver
-        self.kernel.violation(f"{what} is given {address:#x}, which is no driver object.")
+        found = next((each for each in self.drivers.values() if each.address == address), None)
+        if not found:
+            self.kernel.violation(f"{what} is given {address:#x}, which is no driver object.")
+        return found
 
     def find(self, address: int) -> Device | None:
         return self._devices.get(address)
@@ -192,7 +195,9 @@ class Devices:
     def is_bottom(self, address: int) -> bool:
         return self.at(address).lower is None
 
-    def create(self, driver: Driver, extension_size: int, kind: int, characteristics: int = 0, name: str = "") -> Device | None:
+    def create(
+        self, driver: Driver, extension_size: int, kind: int, characteristics: int = 0, name: str = ""
+    ) -> Device | None:
         """Make a device object; None when memory is short."""
         kernel = self.kernel
         size = layout("DEVICE_OBJECT", kernel.arch).size
@@ -296,7 +301,9 @@ class Devices:
     def _check_free(self, address: int, size: int) -> None:
         for block, device in self._by_block.items():
             if address <= block < address + size:
-                self.kernel.violation(f"The memory of {device.driver.name}'s device object {device.address:#x} is freed.")
+                self.kernel.violation(
+                    f"The memory of {device.driver.name}'s device object {device.address:#x} is freed."
+                )
 
 
 @routine("ntoskrnl.exe", irql_max=APC_LEVEL)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """Connecting drivers to interrupts.
 
 Source: Windows Driver Kit, IoConnectInterrupt, IoDisconnectInterrupt.

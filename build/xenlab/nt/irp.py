@@ -161,7 +161,9 @@ class Irps:
         """Return a request that a driver may still use."""
         request = self.requests.get(address)
         if not request:
-            self.kernel.violation(f"{what} is given {address:#x}, which is no IRP: it was completed or freed, or never was.")
+            self.kernel.violation(
+                f"{what} is given {address:#x}, which is no IRP: it was completed or freed, or never was."
+            )
         return request
 
     def call(self, device: int, request: Request) -> Generator[Call | Wait, int, int]:
@@ -256,8 +258,8 @@ class Irps:
         request.done = True
         if request.finish is None:
             self.kernel.violation(
-                f"The IRP that {request.maker} has made is completed to its end, where nothing takes it: its completion "
-                "routine must return STATUS_MORE_PROCESSING_REQUIRED."
+                f"The IRP that {request.maker} has made is completed to its end, where nothing takes it: its "
+                "completion routine must return STATUS_MORE_PROCESSING_REQUIRED."
             )
         finish = request.finish
         del self.requests[request.address]
@@ -313,7 +315,9 @@ class Irps:
 
     def acquire_cancel_lock(self, who: str) -> int:
         if self.cancel_lock_owner:
-            self.kernel.violation(f"{who} waits for the cancel spin lock, which {self.cancel_lock_owner} holds: forever.")
+            self.kernel.violation(
+                f"{who} waits for the cancel spin lock, which {self.cancel_lock_owner} holds: forever."
+            )
         old = self.kernel.raise_irql(2)
         self.cancel_lock_owner = who
         return old

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """The exported routines that make, send, complete and cancel IRPs (:mod:`xenlab.nt.irp` is what they work on).
 
 Source: Windows Driver Kit, the page of each routine.
@@ -59,7 +60,9 @@ def IoInitializeIrp(kernel: Kernel, irp: PVOID, size: USHORT, stack_size: CCHAR)
     """For memory of the driver's own; not for an IRP that IoAllocateIrp has made."""
     irps = kernel.part(Irps)
     if irp in irps.requests:
-        kernel.violation(f"IoInitializeIrp is given IRP {irp:#x}, which is initialised and in use: IoReuseIrp is for that.")
+        kernel.violation(
+            f"IoInitializeIrp is given IRP {irp:#x}, which is initialised and in use: IoReuseIrp is for that."
+        )
     if size < irps.size(stack_size):
         kernel.violation(f"IoInitializeIrp is given {size} bytes for {stack_size} stack locations.")
     irps.adopt(irp, stack_size, caller(kernel), driver_owned=True)
@@ -136,7 +139,7 @@ def IoBuildDeviceIoControlRequest(
     event: PVOID,
     status_block: PVOID,
 ) -> PVOID:
-    """The I/O manager frees the request and its buffer when it has come up; the driver must neither free nor keep it."""
+    """The I/O manager frees the request and its buffer when it has come up; it is not the driver's to free."""
     threaded = _Threaded(kernel, device, status_block, event)
     stack = threaded.stack
     stack["MajorFunction"] = Major.INTERNAL_DEVICE_CONTROL if internal else Major.DEVICE_CONTROL
@@ -157,7 +160,14 @@ def IoBuildDeviceIoControlRequest(
 
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
 def IoBuildSynchronousFsdRequest(
-    kernel: Kernel, major: ULONG, device: PVOID, data: PVOID, size: ULONG, offset: PVOID, event: PVOID, status_block: PVOID
+    kernel: Kernel,
+    major: ULONG,
+    device: PVOID,
+    data: PVOID,
+    size: ULONG,
+    offset: PVOID,
+    event: PVOID,
+    status_block: PVOID,
 ) -> PVOID:
     threaded = _Threaded(kernel, device, status_block, event)
     threaded.stack["MajorFunction"] = major
@@ -167,7 +177,7 @@ def IoBuildSynchronousFsdRequest(
 
 
 class _Threaded:
-    """A request that belongs to the thread which makes it: when it has come up, the I/O manager reports and frees it."""
+    """A request that belongs to the thread which makes it: the I/O manager reports its end and frees it."""
 
     def __init__(self, kernel: Kernel, device: int, status_block: int, event: int) -> None:
         self.kernel = kernel
@@ -315,7 +325,10 @@ def IoSetCompletionRoutineEx(
         kernel.violation("IoSetCompletionRoutineEx has no stack location below the current one to set it in.")
     below = irps.next(request)
     below["CompletionRoutine"], below["Context"] = completion, context
-    wanted = ((on_success, Stack.INVOKE_ON_SUCCESS), (on_error, Stack.INVOKE_ON_ERROR), (on_cancel, Stack.INVOKE_ON_CANCEL))
+    wanted = (
+        (on_success, Stack.INVOKE_ON_SUCCESS),
+        (on_error, Stack.INVOKE_ON_ERROR),
+        (on_cancel, Stack.INVOKE_ON_CANCEL),
+    )
     below["Control"] = sum(flag for asked, flag in wanted if asked)
     return Status.SUCCESS
-

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xenlab.nt.codes import Major, Pnp, Power, Stack, Status, describe as status_name, nt_success
+from xenlab.nt.codes import Major, Pnp, Power, Stack, Status, nt_success
+from xenlab.nt.codes import describe as status_name
 from xenlab.nt.objects import Struct
 from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL
 
@@ -44,8 +45,8 @@ def check_call(irps: Irps, request: Request, device: int, number: int) -> None:
     if not request.in_flight:
         if major in (Major.PNP, Major.POWER) and irp["IoStatus.Status"] != Status.NOT_SUPPORTED:
             kernel.violation(
-                f"A new {_function(major, stack['MinorFunction'])} request starts with {status_name(irp['IoStatus.Status'])}: "
-                "its maker must set STATUS_NOT_SUPPORTED."
+                f"A new {_function(major, stack['MinorFunction'])} request starts with "
+                f"{status_name(irp['IoStatus.Status'])}: its maker must set STATUS_NOT_SUPPORTED."
             )
         return
     above = irps.location(request, number + 1) if number < request.stack_count else None
@@ -58,8 +59,8 @@ def _check_forwarding(irps: Irps, request: Request, stack: Struct, above: Struct
         irps.violation(
             request,
             visit,
-            f"passes {_function(visit.major, visit.minor)} on as {_function(stack['MajorFunction'], stack['MinorFunction'])}: "
-            "the next stack location was not prepared",
+            f"passes {_function(visit.major, visit.minor)} on as "
+            f"{_function(stack['MajorFunction'], stack['MinorFunction'])}: the next stack location was not prepared",
         )
     if above and stack["Control"] & above["Control"] & _INVOKE and _completion(stack) == _completion(above):
         irps.violation(request, visit, "copies the stack location with the completion routine of the driver above")
@@ -76,13 +77,17 @@ def check_visit(irps: Irps, request: Request, visit: Visit) -> None:
     if visit.status is None:
         if visit.returned != Status.PENDING:
             irps.violation(
-                request, visit, f"returns {status_name(visit.returned)} for a request that it has not completed or passed on"
+                request,
+                visit,
+                f"returns {status_name(visit.returned)} for a request that it has not completed or passed on",
             )
         return
     if visit.returned == Status.PENDING and not visit.pending:
         irps.violation(request, visit, "returns STATUS_PENDING for a request that it has not marked pending")
     if visit.returned != Status.PENDING and visit.pending:
-        irps.violation(request, visit, f"returns {status_name(visit.returned)} for a request that it has marked pending")
+        irps.violation(
+            request, visit, f"returns {status_name(visit.returned)} for a request that it has marked pending"
+        )
     if visit.returned not in (Status.PENDING, visit.status):
         irps.violation(
             request,
@@ -120,7 +125,9 @@ def _check_holder(irps: Irps, request: Request, holder: Visit) -> None:
     caller = kernel.symbols.image_of(kernel.caller())
     owner = irps.devices.at(holder.device).driver
     if caller and owner.loaded and caller is not owner.loaded.image:
-        kernel.violation(f"{caller.name} completes {describe(request)}, which {owner.service} has: it is completed already.")
+        kernel.violation(
+            f"{caller.name} completes {describe(request)}, which {owner.service} has: it is completed already."
+        )
 
 
 def check_after_routine(irps: Irps, request: Request, routine: int, above: Struct | None, pending: bool) -> None:
@@ -140,7 +147,12 @@ def _check_pnp(irps: Irps, request: Request, holder: Visit, status: int) -> None
         irps.violation(request, holder, f"fails {what} with {status_name(status)}, which must not fail")
     if holder.forwarded or irps.devices.is_bottom(holder.device):
         return
-    if nt_success(status) or status == Status.NOT_SUPPORTED or holder.minor in _MUST_NOT_FAIL or holder.minor not in list(Pnp):
+    if (
+        nt_success(status)
+        or status == Status.NOT_SUPPORTED
+        or holder.minor in _MUST_NOT_FAIL
+        or holder.minor not in list(Pnp)
+    ):
         irps.violation(request, holder, f"completes {what} with {status_name(status)} instead of passing it on")
 
 
@@ -148,8 +160,10 @@ def _check_power(irps: Irps, request: Request, holder: Visit, status: int) -> No
     what = _function(Major.POWER, holder.minor)
     if holder.minor == Power.SET_POWER and not nt_success(status) and status != Status.NOT_SUPPORTED:
         irps.violation(request, holder, f"fails {what} with {status_name(status)}, which must not fail")
-    if not holder.forwarded and not irps.devices.is_bottom(holder.device) and (
-        nt_success(status) or status == Status.NOT_SUPPORTED or holder.minor == Power.SET_POWER
+    if (
+        not holder.forwarded
+        and not irps.devices.is_bottom(holder.device)
+        and (nt_success(status) or status == Status.NOT_SUPPORTED or holder.minor == Power.SET_POWER)
     ):
         irps.violation(request, holder, f"completes {what} with {status_name(status)} instead of passing it on")
 

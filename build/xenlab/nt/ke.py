@@ -73,8 +73,8 @@ def KePulseEvent(kernel: Kernel, event: PVOID, increment: LONG, wait: BOOLEAN) -
 @routine(_NTOS, irql_max=DISPATCH_LEVEL)
 @routine(_NTOS, irql_max=DISPATCH_LEVEL, name="KeReadStateTimer")
 @routine(_NTOS, irql_max=HIGH_LEVEL, name="KeReadStateSemaphore")
-@routine(_NTOS, irql_max=HIGH_LEVEL, name="KeReadStateMutex")
-@routine(_NTOS, irql_max=HIGH_LEVEL, name="KeReadStateMutant")
+@routine(_NTOS, irql_max=DISPATCH_LEVEL, name="KeReadStateMutex")
+@routine(_NTOS, irql_max=DISPATCH_LEVEL, name="KeReadStateMutant")
 def KeReadStateEvent(kernel: Kernel, event: PVOID) -> LONG:
     return kernel.dispatcher.state(event)
 
@@ -146,12 +146,12 @@ def _signed64(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-@routine(_NTOS, irql_max=HIGH_LEVEL)
+@routine(_NTOS, irql_max=DISPATCH_LEVEL)
 def KeInitializeTimer(kernel: Kernel, timer: PVOID) -> None:
     kernel.clock.init_timer(timer)
 
 
-@routine(_NTOS, irql_max=HIGH_LEVEL)
+@routine(_NTOS, irql_max=DISPATCH_LEVEL)
 def KeInitializeTimerEx(kernel: Kernel, timer: PVOID, kind: ULONG) -> None:
     if kind > 1:
         kernel.violation(f"KeInitializeTimerEx with the timer type {kind}.")

@@ -99,6 +99,8 @@ def MmFreeNonCachedMemory(kernel: Kernel, va: PVOID, size: SIZE_T) -> None:
 
 @routine(_NTOS, irql_max=DISPATCH_LEVEL)
 def MmMapIoSpace(kernel: Kernel, address: PHYSICAL_ADDRESS, size: SIZE_T, cache: ULONG) -> PVOID:
+    if size == 0:
+        kernel.violation("MmMapIoSpace of 0 bytes.")
     pages = memory.pages(address, size)
     for page in pages:
         if not kernel.physical.exists(page):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """The object manager: reference counts, handles, names and symbolic links.
 
 Source: Windows Driver Kit, "Managing Kernel Objects", "Life Cycle of an Object", ObReferenceObjectByHandle and its
@@ -167,7 +168,8 @@ class ObjectManager:
     def outstanding(self) -> list[str]:
         """Return open handles, a line each: what drivers still hold when all of them are gone."""
         return [
-            f"Handle {handle:#x} to {self.describe(each.object)} is still open." for handle, each in self._handles.items()
+            f"Handle {handle:#x} to {self.describe(each.object)} is still open."
+            for handle, each in self._handles.items()
         ]
 
     def _link_in(self, path: str) -> Object | None:
@@ -209,9 +211,7 @@ def ObDereferenceObject(kernel: Kernel, address: PVOID) -> PVOID:
 
 
 @routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)
-def ObReferenceObjectByPointer(
-    kernel: Kernel, address: PVOID, access: ULONG, kind: PVOID, mode: CCHAR
-) -> NTSTATUS:
+def ObReferenceObjectByPointer(kernel: Kernel, address: PVOID, access: ULONG, kind: PVOID, mode: CCHAR) -> NTSTATUS:
     objects = kernel.part(ObjectManager)
     found = objects.at(address)
     if kind and kind != objects.type_object(found.kind):

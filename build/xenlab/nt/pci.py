@@ -305,7 +305,10 @@ class Pci(LowestDriver, UpperDriver, Bus):
         if minor == Pnp.START_DEVICE:
             status = yield from self.below_first(fdo.address, request)
             return (yield from self.finish(request, status))
-        if minor == Pnp.QUERY_DEVICE_RELATIONS and stack["Parameters.QueryDeviceRelations.Type"] == Relations.BusRelations:
+        if (
+            minor == Pnp.QUERY_DEVICE_RELATIONS
+            and stack["Parameters.QueryDeviceRelations.Type"] == Relations.BusRelations
+        ):
             self.relations(request, [pdo for pdo in self.functions if pdo in self.present])
         elif minor in _SUCCEEDED:
             irp["IoStatus.Status"] = Status.SUCCESS
@@ -334,32 +337,39 @@ class Pci(LowestDriver, UpperDriver, Bus):
 
     def _answer(self, pdo: Device, function: PciFunction, stack: Struct) -> int | None:
         """Return the information of a query that succeeds, or None for one that is not handled."""
-        minor = stack["MinorFunction"]
-        if minor == Pnp.QUERY_ID:
-            return self._identifier(function, stack["Parameters.QueryId.IdType"])
-        if minor == Pnp.QUERY_CAPABILITIES:
-            _fill_capabilities(self.kernel, stack, address=function.slot >> 3 << 16 | function.slot & 7)
-            return 0
-        if minor == Pnp.QUERY_DEVICE_TEXT:
-            place = f"PCI bus 0, device {function.slot >> 3}, function {function.slot & 7}"
-            texts = {_TEXT_DESCRIPTION: function.description, _TEXT_LOCATION: place}
-            text = texts.get(stack["Parameters.QueryDeviceText.DeviceTextType"])
-            return self.text(text) if text else None
-        if minor == Pnp.QUERY_BUS_INFORMATION:
-            return self.block(_BUS_TYPE_PCI.bytes_le + struct.pack("<iI", _PCI_BUS, 0))
-        if minor == Pnp.QUERY_RESOURCES:
-            raw, _ = resource_lists(self.kernel.arch, function)
-            return self.block(raw) if raw else None
-        if minor == Pnp.QUERY_DEVICE_RELATIONS:
-            if stack["Parameters.QueryDeviceRelations.Type"] != Relations.TargetDeviceRelation:
-                return None
-            self.kernel.part(ObjectManager).reference(pdo.object)
-            return make_relations(self.kernel, [pdo.address])
-        if minor == Pnp.QUERY_INTERFACE:
-            return self._query_interface(pdo, stack)
-        if minor in (Pnp.READ_CONFIG, Pnp.WRITE_CONFIG):
-            return self._configure(pdo, stack, minor == Pnp.WRITE_CONFIG)
-        return None
+        answers: dict[int, Callable[[], int | None]] = {
+            Pnp.QUERY_ID: lambda: self._identifier(function, stack["Parameters.QueryId.IdType"]),
+            Pnp.QUERY_CAPABILITIES: lambda: self._capabilities(function, stack),
+            Pnp.QUERY_DEVICE_TEXT: lambda: self._text(function, stack),
+            Pnp.QUERY_BUS_INFORMATION: lambda: self.block(_BUS_TYPE_PCI.bytes_le + struct.pack("<iI", _PCI_BUS, 0)),
+            Pnp.QUERY_RESOURCES: lambda: self._resources(function),
+            Pnp.QUERY_DEVICE_RELATIONS: lambda: self._target_relation(pdo, stack),
+            Pnp.QUERY_INTERFACE: lambda: self._query_interface(pdo, stack),
+            Pnp.READ_CONFIG: lambda: self._configure(pdo, stack, self._get_data),
+            Pnp.WRITE_CONFIG: lambda: self._configure(pdo, stack, self._set_data),
+        }
+        answer = answers.get(stack["MinorFunction"])
+        return answer() if answer else None
+
+    def _capabilities(self, function: PciFunction, stack: Struct) -> int:
+        _fill_capabilities(self.kernel, stack, address=function.slot >> 3 << 16 | function.slot & 7)
+        return 0
+
+    def _text(self, function: PciFunction, stack: Struct) -> int | None:
+        place = f"PCI bus 0, device {function.slot >> 3}, function {function.slot & 7}"
+        texts = {_TEXT_DESCRIPTION: function.description, _TEXT_LOCATION: place}
+        text = texts.get(stack["Parameters.QueryDeviceText.DeviceTextType"])
+        return self.text(text) if text else None
+
+    def _resources(self, function: PciFunction) -> int | None:
+        raw, _ = resource_lists(self.kernel.arch, function)
+        return self.block(raw) if raw else None
+
+    def _target_relation(self, pdo: Device, stack: Struct) -> int | None:
+        if stack["Parameters.QueryDeviceRelations.Type"] != Relations.TargetDeviceRelation:
+            return None
+        self.kernel.part(ObjectManager).reference(pdo.object)
+        return make_relations(self.kernel, [pdo.address])
 
     def _identifier(self, function: PciFunction, kind: int) -> int | None:
         hardware, compatible = function.identifiers()
@@ -385,27 +395,26 @@ class Pci(LowestDriver, UpperDriver, Bus):
         self._references += 1
         return 0
 
-    def _configure(self, pdo: Device, stack: Struct, write: bool) -> int | None:
+    def _configure(self, pdo: Device, stack: Struct, move: Callable[..., int]) -> int:
         asked = {
             each: stack[f"Parameters.ReadWriteConfig.{each}"] for each in ("WhichSpace", "Buffer", "Offset", "Length")
         }
-        move = self._set_data if write else self._get_data
         return move(self.kernel, pdo.address, asked["WhichSpace"], asked["Buffer"], asked["Offset"], asked["Length"])
 
-    def _reference(self, kernel: Kernel, context: int) -> None:
+    def _reference(self, _kernel: Kernel, _context: int) -> None:
         self._references += 1
 
-    def _dereference(self, kernel: Kernel, context: int) -> None:
+    def _dereference(self, kernel: Kernel, _context: int) -> None:
         if not self._references:
             kernel.violation("An interface of the PCI bus driver is dereferenced more often than it was referenced.")
         self._references -= 1
 
-    def _get_data(self, kernel: Kernel, context: int, space: int, buffer: int, offset: int, length: int) -> int:
+    def _get_data(self, kernel: Kernel, context: int, _space: int, buffer: int, offset: int, length: int) -> int:
         data = self.functions[self.devices.at(context)].configuration()[offset : offset + length]
         kernel.write(buffer, data)
         return len(data)
 
-    def _set_data(self, kernel: Kernel, context: int, space: int, buffer: int, offset: int, length: int) -> int:
+    def _set_data(self, kernel: Kernel, context: int, _space: int, buffer: int, offset: int, length: int) -> int:
         function = self.functions[self.devices.at(context)]
         for at, value in enumerate(kernel.read(buffer, max(0, min(length, _CONFIGURATION_SIZE - offset))), offset):
             function.writes[at] = value
@@ -415,7 +424,7 @@ class Pci(LowestDriver, UpperDriver, Bus):
         return ["An interface of the PCI bus driver is still referenced."] * self._references
 
 
-def _translate(kernel: Kernel, context: int, address: int, size: int, space: int, translated: int) -> int:
+def _translate(kernel: Kernel, _context: int, address: int, _size: int, _space: int, translated: int) -> int:
     """On a PC bus addresses are what the processor uses."""
     kernel.put_u64(translated, address)
     return 1

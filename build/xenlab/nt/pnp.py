@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gplpv.errors import GplpvError
-
 from xenlab.nt import devnode
 from xenlab.nt.arbiter import Arbiter
 from xenlab.nt.codes import DeviceFlags, Do, Pnp, Relations, Status, Usage, describe, nt_success
@@ -36,7 +35,16 @@ Work = Generator[Call | Wait, int, _T]
 
 _BOOT_START = 0
 _SYSTEM_CLASS = "{4D36E97D-E325-11CE-BFC1-08002BE10318}"
-_GROUPS = ("Boot Bus Extender", "System Bus Extender", "SCSI miniport", "Port", "Primary disk", "SCSI class", "Base", "NDIS")
+_GROUPS = (
+    "Boot Bus Extender",
+    "System Bus Extender",
+    "SCSI miniport",
+    "Port",
+    "Primary disk",
+    "SCSI class",
+    "Base",
+    "NDIS",
+)
 # What Windows itself brings for the emulated devices: service and setup class by compatible ID.
 _INBOX = {
     r"PCI\CC_0101": ("pciide", "{4D36E96A-E325-11CE-BFC1-08002BE10318}"),
@@ -85,7 +93,9 @@ class PnpManager:
     def install(self, inf: Inf) -> None:
         """Do what Setup does with a driver package: services into the registry, the package kept for devices."""
         self.packages.append(inf)
-        sections = [inf.install_section(model.install) for model in inf.models()] or [inf.install_section("DefaultInstall")]
+        sections = [inf.install_section(model.install) for model in inf.models()] or [
+            inf.install_section("DefaultInstall")
+        ]
         for section in dict.fromkeys(each for each in sections if each):
             for service in inf.add_services(section, self.registry):
                 self._images[service.name.lower()] = inf.path.parent / self._image_name(service.name)
@@ -218,7 +228,9 @@ class PnpManager:
     def _reported(self, node: Node, address: int) -> Device:
         pdo = self.devices.at(address, f"The PnP manager, in the bus relations of {node.instance_path},")
         if pdo.lower:
-            self.kernel.violation(f"{node.instance_path} reports {address:#x}, which is no PDO: it is attached to another.")
+            self.kernel.violation(
+                f"{node.instance_path} reports {address:#x}, which is no PDO: it is attached to another."
+            )
         if pdo.view["Flags"] & Do.DEVICE_INITIALIZING:
             self.kernel.violation(f"{node.instance_path} reports a PDO with DO_DEVICE_INITIALIZING still set.")
         known = self._by_pdo.get(pdo)
@@ -277,7 +289,7 @@ class PnpManager:
             key.set(name, text)
 
     def add_drivers(self, node: Node) -> Work[bool]:
-        """Call AddDevice of every driver of a device, from the lowest: filters of device and class round its service."""
+        """Call AddDevice of every driver of a device, from the lowest: its service between the filters."""
         if not node.service:
             return False
         for service in self._driver_order(node):
@@ -321,10 +333,14 @@ class PnpManager:
         """AddDevice attaches a device or leaves nothing behind, and takes the initialising flag away."""
         top = node.pdo.top()
         if not nt_success(status) and top is not before:
-            self.kernel.violation(f"AddDevice of {driver.service} returns {describe(status)} and leaves its device attached.")
+            self.kernel.violation(
+                f"AddDevice of {driver.service} returns {describe(status)} and leaves its device attached."
+            )
         if top is not before and top.view["Flags"] & Do.DEVICE_INITIALIZING:
             self.kernel.violation(f"AddDevice of {driver.service} leaves DO_DEVICE_INITIALIZING set.")
-        loose = [each for each in driver.devices if not each.lower and each is not node.pdo and each not in self._by_pdo]
+        loose = [
+            each for each in driver.devices if not each.lower and each is not node.pdo and each not in self._by_pdo
+        ]
         if loose and not nt_success(status):
             self.kernel.violation(f"AddDevice of {driver.service} fails and leaves a device object behind.")
 
@@ -440,9 +456,15 @@ class PnpManager:
         return True
 
     def remove(self, node: Node) -> Work[None]:
-        """Remove devices that have agreed to it: leaves first, drivers detached, the PDOs left to their bus."""
+        """Remove devices that have agreed to it: leaves first, drivers detached, the PDOs left to their bus.
+
+        What is on a device that has no driver any more is in the tree no longer.
+        """
+        below = node.walk()[1:]
         for each in reversed(node.walk()):
             yield from self._send_remove(each)
+        for each in reversed(below):
+            self._forget(each)
 
     def remove_missing(self, node: Node) -> Work[None]:
         """Take away a device that is gone: all on it are told first, then all are removed."""
@@ -483,7 +505,8 @@ class PnpManager:
     def _check_answered(self, node: Node, minor: Pnp, status: int) -> None:
         if status == Status.NOT_SUPPORTED:
             self.kernel.violation(
-                f"IRP_MN_{minor.name} to {node.instance_path} comes back with STATUS_NOT_SUPPORTED: its drivers must set a status."
+                f"IRP_MN_{minor.name} to {node.instance_path} comes back with STATUS_NOT_SUPPORTED: its "
+                "drivers must set a status."
             )
 
     def _check_succeeded(self, node: Node, minor: Pnp, status: int) -> None:
@@ -522,7 +545,9 @@ class PnpManager:
             ids = [each.lower() for each in (*node.hardware_ids, *node.compatible_ids)]
             if wanted in ids or node.instance_path.lower().startswith(f"{wanted}\\"):
                 return node
-        raise GplpvError(f"There is no device {hardware_id}.", ", ".join(each.instance_path for each in self.root.walk()))
+        raise GplpvError(
+            f"There is no device {hardware_id}.", ", ".join(each.instance_path for each in self.root.walk())
+        )
 
     def locked(self, work: Work[_T]) -> Work[_T]:
         """Do something when nothing else is under way in the tree."""

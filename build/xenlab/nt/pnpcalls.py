@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+
 """The exported routines of the PnP manager: device properties and keys, interfaces, relations, notifications.
 
 Source: Windows Driver Kit, the page of each routine.
@@ -177,9 +178,7 @@ class Interfaces:
 
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
-def IoRegisterDeviceInterface(
-    kernel: Kernel, device: PVOID, guid: PVOID, reference: PVOID, result: PVOID
-) -> NTSTATUS:
+def IoRegisterDeviceInterface(kernel: Kernel, device: PVOID, guid: PVOID, reference: PVOID, result: PVOID) -> NTSTATUS:
     """The link's buffer is the caller's to free with RtlFreeUnicodeString."""
     node = kernel.part(PnpManager).node_of(device, "IoRegisterDeviceInterface")
     text = kernel.unicode_string(reference) if reference else ""

@@ -45,7 +45,9 @@ class SystemPower:
             asked.append(node)
             status = yield from self._send(node, Power.QUERY_POWER, state)
             if not nt_success(status) and status != Status.NOT_SUPPORTED:
-                self.kernel.world.trace("power", f"{node.instance_path} does not agree to {state.name}: {describe(status)}")
+                self.kernel.world.trace(
+                    "power", f"{node.instance_path} does not agree to {state.name}: {describe(status)}"
+                )
                 yield from self._set(list(reversed(asked)), SystemState.PowerSystemWorking)
                 return False
         yield from self._set(self._leaves_first(), state)

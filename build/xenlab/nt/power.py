@@ -55,7 +55,9 @@ class PowerManager:
         if self.kernel.nt >= _VISTA:
             return None
         if self.irps.irp(request.address)["CurrentLocation"] > request.stack_count:
-            self.kernel.violation("PoStartNextPowerIrp is called when the current stack location is the driver's no more.")
+            self.kernel.violation(
+                "PoStartNextPowerIrp is called when the current stack location is the driver's no more."
+            )
         stack = self.irps.current(request.address)
         if stack["MinorFunction"] not in _SERIALISED:
             return None
@@ -72,9 +74,7 @@ class PowerManager:
         return None
         yield Wait()
 
-    def request(
-        self, device: Device, minor: int, state: int, completion: int = 0, context: int = 0, system_context: int = 0
-    ) -> Request:
+    def request(self, device: Device, minor: int, state: int, completion: int = 0, context: int = 0) -> Request:
         """Make a device power request (or IRP_MN_WAIT_WAKE) for a stack, on a driver's behalf; it is sent later."""
         top = device.top()
         request = self.irps.make(top.view["StackSize"], "PoRequestPowerIrp", lambda _: None)
@@ -152,7 +152,9 @@ class PowerManager:
         """A request is completed at a device's location: its driver must have started the next one."""
         for (active, _), held in self._active.items():
             if active == device and held is request:
-                self.kernel.violation(f"{self.devices.name(device)} is done with a power request without PoStartNextPowerIrp.")
+                self.kernel.violation(
+                    f"{self.devices.name(device)} is done with a power request without PoStartNextPowerIrp."
+                )
 
 
 @routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """printf formats as the kernel's C runtime and DbgPrint read them.
 
-Source: Microsoft C Run-Time Library, "Format Specification Syntax: printf and wprintf Functions", and the Windows Driver
-Kit's DbgPrint: the Unicode formats are for PASSIVE_LEVEL alone, and there is no floating point.
+Source: Microsoft C Run-Time Library, "Format Specification Syntax: printf and wprintf Functions", and the Windows
+Driver Kit's DbgPrint: the Unicode formats are for PASSIVE_LEVEL alone, and there is no floating point.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
 
 _SPECIFICATION = re.compile(
-    r"%(?P<flags>[-+ #0]*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d*))?(?P<size>I64|I32|ll|[hlLIwFN])?(?P<kind>.)", re.DOTALL
+    r"%(?P<flags>[-+ #0]*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d*))?(?P<size>I64|I32|ll|[hlLIwFN])?(?P<kind>.)",
+    re.DOTALL,
 )
 _BITS_64 = ("I64", "ll")
 
@@ -76,7 +77,11 @@ def _render_one(kernel: Kernel, spec: _Field, arguments: VarArgs, wide: bool) ->
         is_wide = _is_wide(spec, wide)
         if is_wide:
             kernel.require_irql(PASSIVE_LEVEL, f"formatting %{spec.size}{kind}")
-        text = chr(arguments.u32() & (0xFFFF if is_wide else 0xFF)) if kind in "cC" else _string(kernel, spec, arguments, is_wide)
+        text = (
+            chr(arguments.u32() & (0xFFFF if is_wide else 0xFF))
+            if kind in "cC"
+            else _string(kernel, spec, arguments, is_wide)
+        )
         return spec.justify(text)
     if kind in "eEfgG":
         kernel.violation(f"%{kind} formats floating point, which the kernel's printf does not do.")

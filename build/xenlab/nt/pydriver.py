@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG002 - an answer takes what every answer takes
 """Kernel-side drivers: what a bus driver or a function driver of the lab's own machine is made of.
 
 They have real driver and device objects and get real requests, so that a guest driver above or below one cannot tell.
@@ -12,7 +13,6 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from gplpv.exports import Export
-
 from xenlab.nt.codes import Major, Power, Stack, Status
 from xenlab.nt.io import Devices, Driver
 from xenlab.nt.irp import Irps, Request
@@ -82,7 +82,9 @@ class KernelDriver:
             yield from self.finish(request, status, information)
             return None
 
-        self.kernel.world.at(random.randrange(_LONGEST_DELAY_NS), lambda: queue(late, "a late completion"), "completion")
+        self.kernel.world.at(
+            random.randrange(_LONGEST_DELAY_NS), lambda: queue(late, "a late completion"), "completion"
+        )
         return Status.PENDING
 
 
@@ -140,5 +142,12 @@ def guest_function(
     0 stands for the width of a pointer. On x86 it is called as stdcall.
     """
     parameters = tuple(Width(width) for width in widths)
-    made = Routine("lab", name, function, irql_max, parameters=parameters, export=Export(name, str(sum(8 if width == 8 else 4 for width in widths)), (5, 0), (5, 2)))
+    made = Routine(
+        "lab",
+        name,
+        function,
+        irql_max,
+        parameters=parameters,
+        export=Export(name, str(sum(8 if width == 8 else 4 for width in widths)), (5, 0), (5, 2)),
+    )
     return kernel._bind(made)

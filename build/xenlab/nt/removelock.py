@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """Remove locks: what keeps a device object while requests use it.
 
-Source: Windows Driver Kit, "Using Remove Locks", IoInitializeRemoveLockEx, IoAcquireRemoveLockEx, IoReleaseRemoveLockEx,
-IoReleaseRemoveLockAndWaitEx. The lab keeps the tag of every acquisition, as the checked lock does, whichever the size.
+Source: Windows Driver Kit, "Using Remove Locks", IoInitializeRemoveLockEx, IoAcquireRemoveLockEx,
+IoReleaseRemoveLockEx, IoReleaseRemoveLockAndWaitEx. The lab keeps the tag of every acquisition, as the checked lock does, whichever the size.
 """
 
 from __future__ import annotations
@@ -136,7 +137,10 @@ def IoReleaseRemoveLockAndWaitEx(kernel: Kernel, lock: PVOID, tag: PVOID, size: 
     common["Removed"] = 1
     common["IoCount"] -= 1
     _release(kernel, known, tag)
-    if common["IoCount"] > 0 and (yield Wait([common.at("RemoveEvent")], timeout_100ns=_TIMEOUT_100NS)) == Status.TIMEOUT:
+    if (
+        common["IoCount"] > 0
+        and (yield Wait([common.at("RemoveEvent")], timeout_100ns=_TIMEOUT_100NS)) == Status.TIMEOUT
+    ):
         locks.check_leak(known)
     return None
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """Run-time library: counted strings, memory, time, versions, GUIDs.
 
 Source: Windows Driver Kit, "Run-Time Library (RTL) Routines", the page of each routine.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """The run-time library's short ways to the registry: RtlQueryRegistryValues and its relatives.
 
 Source: Windows Driver Kit, the page of each routine.

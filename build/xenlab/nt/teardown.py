@@ -23,15 +23,16 @@ from xenlab.nt.thread import Thread
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
 
+
 class Area(Protocol):
     """A part of the kernel that keeps account of what drivers hold."""
 
     def outstanding(self) -> list[str]: ...
 
 
-_AREAS: tuple[Callable[["Kernel"], Area], ...] = (
-    Irps, RemoveLocks, Resources, PowerManager, Interfaces, WorkItems, Callbacks, Lookasides, BugCheckCallbacks, Mdls, Mappings,
-    ObjectManager,
+_AREAS: tuple[Callable[[Kernel], Area], ...] = (
+    Irps, RemoveLocks, Resources, PowerManager, Interfaces, WorkItems, Callbacks, Lookasides, BugCheckCallbacks,
+    Mdls, Mappings, ObjectManager,
 )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """The registry as drivers reach it: ZwOpenKey and its relatives.
 
 Source: Windows Driver Kit, the page of each routine. A handle that names a deleted key, or something that is no key,

@@ -103,7 +103,8 @@ def test_there_is_no_floating_point(kernel: Kernel):
 
 
 @pytest.mark.parametrize(
-    ("count", "stored", "result"), [(8, b"12345\0\xee\xee", 5), (5, b"12345\xee\xee\xee", 5), (3, b"123\xee\xee\xee\xee\xee", -1)]
+    ("count", "stored", "result"),
+    [(8, b"12345\0\xee\xee", 5), (5, b"12345\xee\xee\xee", 5), (3, b"123\xee\xee\xee\xee\xee", -1)],
 )
 def test_a_bounded_format_never_writes_beyond_its_buffer(kernel: Kernel, count: int, stored: bytes, result: int):
     form = kernel.alloc(8)

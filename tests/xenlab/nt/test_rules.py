@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every rule of requests, devices, locks and power stops a driver that breaks it, and lets one through that does not."""
+"""Every rule of requests, devices, locks and power stops a driver that breaks it, and no other."""
 
 from __future__ import annotations
 
