@@ -93,6 +93,7 @@ class Lab:
     def __init__(self, folder: DriverFolder, options: Options, trace: Trace | None = None) -> None:
         routine.load_package("xenlab.ports")
         self.folder = folder
+        self.arch = folder.arch
         self.options = options
         self.nt = options.nt or folder.nt
         self.world = World(options.seed, trace)
@@ -235,7 +236,8 @@ class Lab:
         self.kernel.run(lambda: until() or self.world.now >= patience.time, int(2 * seconds * SECOND))
         patience.cancel()
         if not until():
-            waiting = "".join(f"\n  {each.name} waits for {each.waits_for}" for each in self.kernel.dispatcher.blocked())
+            blocked = self.kernel.dispatcher.blocked()
+            waiting = "".join(f"\n  {each.name} waits for {each.waits_for}" for each in blocked)
             self.world.violation(f"In {seconds:g} s of virtual time there was no end of {what}.{waiting}")
 
     def expect(self, condition: bool, what: str) -> None:

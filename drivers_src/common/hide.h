@@ -16,14 +16,16 @@
 #define HIDE_NETWORKS 2
 
 enum hide_request {
-    HIDE_ASK, /* what is hidden in this boot? */
-    HIDE_SHOW /* show these again: from now on, and for good */
+    HIDE_ASK,    /* what is hidden? */
+    HIDE_COMMIT, /* PV devices of these classes work: they must not be shown any more, but by HIDE_SHOW */
+    HIDE_SHOW    /* show these again: from now on, and for good */
 };
 
 struct hide_message {
     ULONG size;
     enum hide_request request;
-    ULONG classes; /* out for HIDE_ASK, in for HIDE_SHOW */
+    ULONG classes; /* what the request is about */
+    ULONG hidden;  /* out: which of all classes are hidden, for HIDE_COMMIT which of the message's */
 };
 
 #endif

@@ -1,36 +1,72 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What is hidden: chosen once before the PCI bus is first looked at, and shown again when xenpci says so, or says
- * nothing until the boot drivers have been started.  Showing is for good: a disk that Windows has met stays.
+ * What is hidden: chosen once before the PCI bus is first looked at.  It stays hidden for good only if xenpci says, before
+ * Windows has started its boot drivers, that PV devices of the class work; otherwise it is shown again then.  Showing is
+ * for good: a disk that Windows has met stays.
  */
 #include "xenhide.h"
 
 #define BUSES_MAX 8
 
 static struct {
-    BOOLEAN heard; /* from xenpci */
-    LONG classes;  /* HIDE_ */
+    KMUTEX lock;     /* for the classes */
+    ULONG classes;   /* HIDE_ */
+    ULONG committed; /* of these, what only xenpci may have shown */
     PCALLBACK_OBJECT callback;
     PVOID registration;
     ULONG bus_count;
     PDEVICE_OBJECT buses[BUSES_MAX]; /* referenced */
 } hidden;
 
+static VOID lock(VOID)
+{
+    KeWaitForSingleObject(&hidden.lock, Executive, KernelMode, FALSE, NULL);
+}
+
+static VOID unlock(VOID)
+{
+    KeReleaseMutex(&hidden.lock, FALSE);
+}
+
 ULONG hidden_classes(VOID)
 {
-    return (ULONG)hidden.classes;
+    return hidden.classes;
+}
+
+static ULONG commit(ULONG classes)
+{
+    ULONG granted;
+
+    lock();
+    granted = hidden.classes & classes;
+    hidden.committed |= granted;
+    unlock();
+    return granted;
 }
 
 static VOID show(ULONG classes)
 {
-    LONG before = InterlockedAnd(&hidden.classes, ~(LONG)classes);
-    ULONG i;
+    ULONG shown, i;
 
-    if ((before & (LONG)classes) == 0)
+    lock();
+    shown = hidden.classes & classes;
+    hidden.classes &= ~classes;
+    unlock();
+    if (shown == 0)
         return;
-    GPLPV_DEBUG(("shows %x of %x\n", classes, before));
+    GPLPV_DEBUG(("shows %x\n", shown));
     for (i = 0; i < hidden.bus_count; i++)
         IoInvalidateDeviceRelations(hidden.buses[i], BusRelations);
+}
+
+static VOID show_uncommitted(VOID)
+{
+    ULONG classes;
+
+    lock();
+    classes = hidden.classes & ~hidden.committed;
+    show(classes);
+    unlock();
 }
 
 /* PASSIVE_LEVEL, from xenpci. */
@@ -42,11 +78,9 @@ static VOID NTAPI listen(PVOID context, PVOID argument, PVOID unused)
     UNREFERENCED_PARAMETER(unused);
     if (message == NULL || message->size < sizeof(*message))
         return;
-    hidden.heard = TRUE;
-    if (message->request == HIDE_ASK)
-        message->classes = hidden_classes();
-    else if (message->request == HIDE_SHOW)
+    if (message->request == HIDE_SHOW)
         show(message->classes);
+    message->hidden = message->request == HIDE_COMMIT ? commit(message->classes) : hidden_classes();
 }
 
 /* Windows has started all boot drivers there are, and is about to look for its disk. */
@@ -55,8 +89,7 @@ static VOID NTAPI last_look(PDRIVER_OBJECT driver, PVOID context, ULONG count)
     UNREFERENCED_PARAMETER(driver);
     UNREFERENCED_PARAMETER(context);
     UNREFERENCED_PARAMETER(count);
-    if (!hidden.heard)
-        show(HIDE_DISKS | HIDE_NETWORKS);
+    show_uncommitted();
 }
 
 /* Windows 2000 has only the routine that calls back some time later. */
@@ -78,6 +111,7 @@ NTSTATUS hidden_start(PDRIVER_OBJECT driver)
     UNICODE_STRING name;
     NTSTATUS status;
 
+    KeInitializeMutex(&hidden.lock, 0);
     RtlInitUnicodeString(&name, HIDE_CALLBACK_NAME);
     InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
     status = ExCreateCallback(&hidden.callback, &attributes, TRUE, TRUE);
@@ -88,7 +122,7 @@ NTSTATUS hidden_start(PDRIVER_OBJECT driver)
         ObDereferenceObject(hidden.callback);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    hidden.classes = (LONG)choose_hidden();
+    hidden.classes = choose_hidden();
     if (hidden.classes != 0)
         ask_for_last_look(driver);
     return STATUS_SUCCESS;

@@ -203,6 +203,11 @@ static VOID devices_changed(PVOID argument)
         IoInvalidateDeviceRelations(bus.function->physical, BusRelations);
 }
 
+VOID bus_rescan(VOID)
+{
+    worker_queue(&bus.watch.item);
+}
+
 static ULONG count_present(VOID)
 {
     ULONG count = 0;
@@ -243,6 +248,8 @@ NTSTATUS bus_relations(PDEVICE_RELATIONS *relations)
         status = STATUS_SUCCESS;
     }
     unlock_bus();
+    if (!NT_SUCCESS(status))
+        IoInvalidateDeviceRelations(bus.function->physical, BusRelations);
     return status;
 }
 

@@ -241,8 +241,14 @@ NTSTATUS NTAPI child_set_state(PVOID context, enum xenbus_state state)
 {
     struct pdo *pdo = context;
 
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (!pdo->open)
+        return STATUS_NO_SUCH_DEVICE;
     GPLPV_DEBUG(("%s state %d\n", pdo->frontend, (int)state));
-    return pdo->open ? write_state(pdo, state) : STATUS_NO_SUCH_DEVICE;
+    if (state == XenbusStateConnected)
+        status = takeover_commit(pdo->type);
+    return NT_SUCCESS(status) ? write_state(pdo, state) : status;
 }
 
 enum xenbus_state NTAPI child_backend_state(PVOID context)

@@ -23,6 +23,8 @@ static struct {
     KSPIN_LOCK lock; /* DISPATCH_LEVEL; for the list and the number */
     LIST_ENTRY waiting;
     ULONG last_id;
+    KMUTEX spare_lock;
+    struct request spare; /* for whom there is no memory, so that what was begun can be ended */
 } store;
 
 static const struct {
@@ -161,6 +163,24 @@ static NTSTATUS exchange(struct request *request, ULONG type, ULONG transaction,
     return status;
 }
 
+static struct request *obtain(VOID)
+{
+    struct request *request = ExAllocatePoolWithTag(NonPagedPool, sizeof(*request), GPLPV_POOL_TAG);
+
+    if (request != NULL)
+        return request;
+    KeWaitForSingleObject(&store.spare_lock, Executive, KernelMode, FALSE, NULL);
+    return &store.spare;
+}
+
+static VOID give_back(struct request *request)
+{
+    if (request == &store.spare)
+        KeReleaseMutex(&store.spare_lock, FALSE);
+    else
+        ExFreePool(request);
+}
+
 NTSTATUS store_talk(ULONG type, ULONG transaction, const struct store_part *parts, ULONG count, PSTR value, ULONG size)
 {
     struct request *request;
@@ -168,9 +188,7 @@ NTSTATUS store_talk(ULONG type, ULONG transaction, const struct store_part *part
 
     if (!store.running)
         return STATUS_NO_SUCH_DEVICE;
-    request = ExAllocatePoolWithTag(NonPagedPool, sizeof(*request), GPLPV_POOL_TAG);
-    if (request == NULL)
-        return STATUS_INSUFFICIENT_RESOURCES;
+    request = obtain();
     status = exchange(request, type, transaction, parts, count);
     if (NT_SUCCESS(status) && value != NULL) {
         if (request->length < size)
@@ -178,7 +196,7 @@ NTSTATUS store_talk(ULONG type, ULONG transaction, const struct store_part *part
         else
             status = STATUS_BUFFER_TOO_SMALL;
     }
-    ExFreePool(request);
+    give_back(request);
     return status;
 }
 
@@ -274,6 +292,7 @@ NTSTATUS store_start(VOID)
 
     RtlZeroMemory(&store, sizeof(store));
     KeInitializeMutex(&store.writer, 0);
+    KeInitializeMutex(&store.spare_lock, 0);
     KeInitializeSpinLock(&store.lock);
     InitializeListHead(&store.waiting);
     gate_init();

@@ -5,6 +5,8 @@
  */
 #include "xenpci.h"
 
+#define LOOK_AGAIN_100NS (-20 * 1000 * 10) /* 20 ms */
+
 static struct {
     KSPIN_LOCK lock; /* high; for the list and what is in it */
     LIST_ENTRY items;
@@ -62,16 +64,21 @@ static BOOLEAN take_back(struct worker_item *item)
         RemoveEntryList(&item->link);
     }
     running = worker.running == item && !worker_is_current();
-    if (running)
-        KeClearEvent(&worker.finished);
     high_unlock(&worker.lock, before);
     return running;
 }
 
+/* Another canceller may clear the event that this one waits for: so it looks again now and then. */
 VOID worker_cancel(struct worker_item *item)
 {
-    while (take_back(item))
-        KeWaitForSingleObject(&worker.finished, Executive, KernelMode, FALSE, NULL);
+    LARGE_INTEGER interval;
+
+    interval.QuadPart = LOOK_AGAIN_100NS;
+    KeClearEvent(&worker.finished);
+    while (take_back(item)) {
+        KeWaitForSingleObject(&worker.finished, Executive, KernelMode, FALSE, &interval);
+        KeClearEvent(&worker.finished);
+    }
 }
 
 static struct worker_item *next(VOID)

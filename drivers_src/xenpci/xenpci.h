@@ -172,9 +172,12 @@ VOID watch_end(struct watch *watch);
 /* DISPATCH_LEVEL, from store.c. */
 VOID watch_fired(const CHAR *body, ULONG length);
 
-/* unplug.c: which emulated devices the PV ones stand in for; PASSIVE_LEVEL but for the last. */
+/* takeover.c: which emulated devices the PV ones stand in for; PASSIVE_LEVEL but for the last. */
 VOID takeover_decide(VOID);
 VOID takeover_refuse(VOID);
+
+/* A device of this type is about to be in use: the emulated ones go.  An error: it must not be used. */
+NTSTATUS takeover_commit(PCSTR type);
 BOOLEAN takeover_covers(PCSTR type);
 UCHAR unplugged_classes(VOID);
 
@@ -263,6 +266,9 @@ NTSTATUS bus_start(struct pnp_device *function);
 VOID bus_stop(VOID);
 NTSTATUS bus_relations(PDEVICE_RELATIONS *relations);
 VOID bus_forget(struct pdo *pdo);
+
+/* Has the store looked at again soon. */
+VOID bus_rescan(VOID);
 
 /* Keeps the list as it is between the two. */
 VOID bus_suspend(VOID);

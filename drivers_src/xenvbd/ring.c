@@ -20,8 +20,10 @@ struct layout {
 
 #define LAYOUT(abi) \
     { \
-        sizeof(struct blkif_##abi##_request), FIELD_OFFSET(struct blkif_##abi##_request, id), \
-            FIELD_OFFSET(struct blkif_##abi##_request, sector_number), FIELD_OFFSET(struct blkif_##abi##_request, seg), \
+        sizeof(struct blkif_##abi##_request), \
+            FIELD_OFFSET(struct blkif_##abi##_request, id), \
+            FIELD_OFFSET(struct blkif_##abi##_request, sector_number), \
+            FIELD_OFFSET(struct blkif_##abi##_request, seg), \
             FIELD_OFFSET(struct blkif_##abi##_request_discard, nr_sectors), \
             FIELD_OFFSET(struct blkif_##abi##_request_indirect, id), \
             FIELD_OFFSET(struct blkif_##abi##_request_indirect, sector_number), \

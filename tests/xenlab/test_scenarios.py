@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The drivers go through every scenario: the quick ones with XP's debug build, the life of a machine on every variant."""
+"""The drivers go through every scenario: the quick ones with XP's debug build, a machine's life on every variant."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 """Remove locks: what keeps a device object while requests use it.
 
 Source: Windows Driver Kit, "Using Remove Locks", IoInitializeRemoveLockEx, IoAcquireRemoveLockEx,
-IoReleaseRemoveLockEx, IoReleaseRemoveLockAndWaitEx. The lab keeps the tag of every acquisition, as the checked lock does, whichever the size.
+IoReleaseRemoveLockEx, IoReleaseRemoveLockAndWaitEx. The lab keeps the tag of every acquisition, as the checked lock
+does, whichever the size.
 """
 
 from __future__ import annotations

@@ -65,9 +65,7 @@ def _run_many(lab: Lab, operations: int) -> None:
 def back_ends(new: NewLab) -> None:
     for features in KINDS.values():
         lab = new()
-        if features is KINDS["native layout"]:
-            features = replace(features, native=lab.folder.arch)
-        lab.attach("hda", lab.boot_disk, features)
+        lab.attach("hda", lab.boot_disk, features if features.knows_protocol else replace(features, native=lab.arch))
         lab.boot()
         Workload([lab.pv_disk("hda")], 60, maximum_bytes=256 * 1024).run()
         lab.settle()

@@ -34,10 +34,11 @@ def no_pv_disk(new: NewLab) -> None:
         lab.shut_down()
 
 
-@scenario("silent-back-end", "the PV disk's back end never answers: whatever the drivers decide, they do not hang")
+@scenario("silent-back-end", "the back end offers a PV disk and never answers: whatever the drivers decide, they do not hang")
 def silent_back_end(new: NewLab) -> None:
     lab = new()
     vbd = lab.attach("hda", lab.boot_disk)
+    lab.world.advance(60_000_000)
     vbd.backend.vanish()
     lab.boot(seconds=300)
     lab.run(1)

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +14,7 @@ from xenlab.nt.pci import PciFunction
 from xenlab.nt.power import PowerManager
 from xenlab.nt.teardown import outstanding, remove_everything
 
-sys.path.insert(0, str(Path(__file__).parent))
-from conftest import PLATFORM_DEVICE, BuildFolder, Windows, whole_life
+from .windows import PLATFORM_DEVICE, BuildFolder, Windows, whole_life
 
 ROOT_BUS = r"ACPI\PNP0A03"
 IDE = r"PCI\CC_0101"
@@ -40,10 +37,6 @@ def node(windows: Windows) -> Node:
 def test_xenpci_is_found_by_its_compatible_id_and_started(windows: Windows):
     assert windows.services(PLATFORM_DEVICE) == ["pci", "xenpci"]
     assert node(windows).state is State.STARTED
-
-
-def test_the_filter_is_attached_above_the_function_driver_of_the_pci_root_bus(windows: Windows):
-    assert windows.services(ROOT_BUS) == ["ACPI", "pci", "xenhide"]
 
 
 def test_the_filter_stays_off_the_platform_device_though_it_is_of_the_same_class(windows: Windows):
@@ -167,4 +160,4 @@ def test_memory_that_runs_short_while_windows_starts_leaks_nothing(build: BuildF
         windows.run(windows.pnp.boot())
         windows.run(remove_everything(windows.kernel))
         count = windows.kernel.pool.count
-    assert number >= 3
+        assert outstanding(windows.kernel) == []

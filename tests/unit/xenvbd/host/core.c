@@ -204,7 +204,8 @@ static void retire(struct context *context)
     } else if (status == SRB_STATUS_ERROR && context->sense[2] == SCSI_SENSE_DATA_PROTECT &&
                (option.info & VDISK_READONLY) && context->operation != XENVBD_READ) {
         failed++;
-    } else if (status == SRB_STATUS_ERROR && (option.fail != 0 || option.hostile != 0 || (context->operation == XENVBD_UNMAP && !option.discard))) {
+    } else if (status == SRB_STATUS_ERROR && (option.fail != 0 || option.hostile != 0 ||
+                                              (context->operation == XENVBD_UNMAP && !option.discard))) {
         if (!(context->srb.SrbStatus & SRB_STATUS_AUTOSENSE_VALID) || context->srb.DataTransferLength != 0) {
             die("an error without sense data, or with data");
         }
@@ -217,7 +218,8 @@ static void retire(struct context *context)
         }
     }
     if (status == SRB_STATUS_SUCCESS && (context->operation == XENVBD_FLUSH || context->force_unit_access) &&
-        (option.flush || option.barrier) && option.fail == 0 && !(option.info & VDISK_READONLY) && backend.flushes == context->flushes) {
+        (option.flush || option.barrier) && option.fail == 0 && !(option.info & VDISK_READONLY) &&
+        backend.flushes == context->flushes) {
         die("what was to be made durable was not flushed");
     }
     settle_model(context, status == SRB_STATUS_SUCCESS);
@@ -589,7 +591,9 @@ int main(int argc, char **argv)
     run();
     stop();
     tear_down();
-    printf("done %llu failed %llu busy %llu suspended %llu gone %llu attentions %llu entries %llu notifications %llu events %llu grants %u\n", done,
-           failed, busied, suspended, gone, attentions, backend.requests, backend.notifications, backend.events, grants_most);
+    printf("done %llu failed %llu busy %llu suspended %llu gone %llu attentions %llu ", done, failed, busied, suspended,
+           gone, attentions);
+    printf("entries %llu notifications %llu events %llu grants %u\n", backend.requests, backend.notifications,
+           backend.events, grants_most);
     return 0;
 }

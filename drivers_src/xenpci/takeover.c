@@ -3,9 +3,9 @@
  * Which emulated devices the PV ones stand in for.
  *
  * xenhide has kept emulated disks and networks from Windows since the PCI bus was first looked at; only those have a PV
- * device here, for a disk that is seen twice is lost.  Once Xen has turned out to work and the store to name PV devices
- * of the class, the device model is told to unplug the emulated ones, which cannot be undone.  Whatever goes wrong before
- * that, xenhide is told to show them again.
+ * device here, for a disk that is seen twice is lost.  The first PV device of a class that is connected makes it final:
+ * xenhide agrees, and the device model is told to unplug the emulated ones, which cannot be undone.  Until then,
+ * whatever goes wrong, xenhide shows the emulated devices again, and the PV ones of that class go.
  */
 #include "xenpci.h"
 #include "hide.h"
@@ -29,9 +29,12 @@ static const struct {
 
 static struct {
     ULONG covered;   /* HIDE_: classes whose PV devices are used */
+    ULONG committed; /* of these, for good */
+    BOOLEAN offered; /* the device model can unplug */
     UCHAR unplugged; /* XEN_UNPLUG_ */
 } takeover;
 
+/* Without xenhide, nothing is hidden. */
 static ULONG talk_to_xenhide(enum hide_request request, ULONG which)
 {
     struct hide_message message;
@@ -42,15 +45,14 @@ static ULONG talk_to_xenhide(enum hide_request request, ULONG which)
     message.size = sizeof(message);
     message.request = request;
     message.classes = which;
+    message.hidden = 0;
     RtlInitUnicodeString(&name, HIDE_CALLBACK_NAME);
     InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
     if (!NT_SUCCESS(ExCreateCallback(&callback, &attributes, TRUE, TRUE)))
         return 0;
-    if (request == HIDE_ASK)
-        message.classes = 0;
     ExNotifyCallback(callback, &message, NULL);
     ObDereferenceObject(callback);
-    return message.classes;
+    return message.hidden;
 }
 
 /* Any IRQL.  FALSE: the device model cannot unplug, or knows of a reason why this driver must not make it. */
@@ -101,54 +103,79 @@ static ULONG classes_with_devices(VOID)
     return found;
 }
 
-static UCHAR mask_of(ULONG which)
-{
-    UCHAR mask = 0;
-    ULONG i;
-
-    for (i = 0; i < RTL_NUMBER_OF(classes); i++)
-        if ((which & classes[i].hidden) != 0)
-            mask |= classes[i].mask;
-    return mask;
-}
-
 VOID takeover_refuse(VOID)
 {
     takeover.covered = 0;
     talk_to_xenhide(HIDE_SHOW, HIDE_DISKS | HIDE_NETWORKS);
 }
 
-/*
- * Where the disks are unplugged their controller may be seen: only the CD drives, which are not unplugged, are left on
- * it.  Where they cannot be, it stays hidden with them.
- */
 VOID takeover_decide(VOID)
 {
     ULONG hidden = talk_to_xenhide(HIDE_ASK, 0);
-    BOOLEAN offered = introduce_ourselves();
 
+    takeover.committed = 0;
     takeover.unplugged = 0;
-    if (offered && is_blacklisted()) {
+    takeover.offered = introduce_ourselves();
+    if (takeover.offered && is_blacklisted()) {
         GPLPV_DEBUG(("blacklisted: the emulated devices stay\n"));
         takeover_refuse();
         return;
     }
     takeover.covered = hidden & classes_with_devices();
-    if (offered && takeover.covered != 0) {
-        takeover.unplugged = mask_of(takeover.covered);
-        __outword(XEN_UNPLUG_MASK_PORT, takeover.unplugged);
+    GPLPV_DEBUG(("hidden %x, PV %x\n", hidden, takeover.covered));
+    if ((hidden & ~takeover.covered) != 0)
+        talk_to_xenhide(HIDE_SHOW, hidden & ~takeover.covered);
+}
+
+/* Any IRQL. */
+static VOID unplug(UCHAR mask)
+{
+    __outword(XEN_UNPLUG_MASK_PORT, mask);
+}
+
+/*
+ * Where the disks are unplugged their controller may be seen: only the CD drives, which are not unplugged, are left on
+ * it.  Where they cannot be, it stays hidden with them.
+ */
+static VOID finish(ULONG hidden, UCHAR mask)
+{
+    takeover.committed |= hidden;
+    if (!takeover.offered)
+        return;
+    takeover.unplugged |= mask;
+    unplug(mask);
+    talk_to_xenhide(HIDE_SHOW, hidden);
+}
+
+static NTSTATUS commit(ULONG hidden, UCHAR mask)
+{
+    if ((takeover.committed & hidden) != 0)
+        return STATUS_SUCCESS;
+    if (talk_to_xenhide(HIDE_COMMIT, hidden) == 0) {
+        GPLPV_DEBUG(("too late: emulated devices %x are seen\n", hidden));
+        takeover.covered &= ~hidden;
+        bus_rescan();
+        return STATUS_DEVICE_NOT_CONNECTED;
     }
-    GPLPV_DEBUG(("hidden %x, PV %x, unplugged %x\n", hidden, takeover.covered, takeover.unplugged));
-    if (takeover.unplugged == 0)
-        hidden &= ~takeover.covered;
-    if (hidden != 0)
-        talk_to_xenhide(HIDE_SHOW, hidden);
+    GPLPV_DEBUG(("takes over from emulated devices %x\n", hidden));
+    finish(hidden, mask);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS takeover_commit(PCSTR type)
+{
+    ULONG i;
+
+    for (i = 0; i < RTL_NUMBER_OF(classes); i++)
+        if (strcmp(classes[i].type, type) == 0)
+            return commit(classes[i].hidden, classes[i].mask);
+    return STATUS_SUCCESS;
 }
 
 VOID unplug_again(VOID)
 {
     if (takeover.unplugged != 0 && introduce_ourselves())
-        __outword(XEN_UNPLUG_MASK_PORT, takeover.unplugged);
+        unplug(takeover.unplugged);
 }
 
 BOOLEAN takeover_covers(PCSTR type)
