@@ -161,6 +161,6 @@ def end(main):
         hint = "Mend that, then try again."
         if isinstance(error, PermissionError) and error.filename:
             hint = "It may belong to another user, from an earlier run; this gives it back: sudo chown -R $(id -u) {}"
-            hint = hint.format(shlex.quote(os.path.dirname(str(error.filename))))
+            hint = hint.format(shlex.quote(str(Path(error.filename).parent)))
         print("\nSetting up failed: {}.\n{}".format(error, hint), file=sys.stderr)
         sys.exit(STEP_FAILED)
