@@ -12,6 +12,7 @@ from pathlib import Path
 import olefile
 import pymsi
 import pytest
+
 from gplpv import config, pdb, plan
 from gplpv.matrix import Variant
 from gplpv.packages import payload
