@@ -15,7 +15,7 @@ import pytest
 
 from gplpv import config, pdb, plan
 from gplpv.matrix import Variant
-from gplpv.packages import payload
+from gplpv.packages import describe, payload
 
 from .tree import PROJECT, Tree
 
@@ -57,6 +57,16 @@ def test_msiinfo_reads_summary_and_every_table(built: Tree, variant: Variant, tm
     for table in tables:
         if table != "_SummaryInformation":
             assert run("msiinfo", "export", path, table, cwd=tmp_path)  # it writes streams into the working folder
+
+
+@each_variant
+def test_a_refusal_names_the_windows_and_the_right_package(built: Tree, variant: Variant, tmp_path: Path) -> None:
+    refusals = run("msiinfo", "export", msi(built, variant), "LaunchCondition", cwd=tmp_path)
+    assert f"This package is for {describe(variant)}. [GPLPV_ADVICE]" in refusals
+    advice = run("msiinfo", "export", msi(built, variant), "CustomAction", cwd=tmp_path)
+    for other in VARIANTS.values():
+        named = f"The package for this computer is '{other.package('msi')}'." in advice
+        assert named == (other.debug == variant.debug)
 
 
 @each_variant
