@@ -159,7 +159,7 @@ def bring_tools(steps, machine, names, with_wine32):
     if packages:
         typed = machine.one_line(machine.commands(packages))
         with steps.step("installing {}".format(", ".join(packages))):
-            machine.install(packages, "The next run tries again; or type: {}".format(typed))
+            machine.install(packages, "Is the network there? The next run tries again; or type: {}".format(typed))
     if plan.last:
         wine32.make_root(steps, machine.elevated, wine32.root_folder())
     still = [name for name in names if not host.find(machine.tables["tools"][name])]

@@ -158,5 +158,9 @@ def end(main):
         print("\nInterrupted; the next run carries on.", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except OSError as error:
-        print("\nSetting up failed: {}.\nMend that, then try again.".format(error), file=sys.stderr)
+        hint = "Mend that, then try again."
+        if isinstance(error, PermissionError) and error.filename:
+            hint = "It may belong to another user, from an earlier run; this gives it back: sudo chown -R $(id -u) {}"
+            hint = hint.format(shlex.quote(str(Path(error.filename).parent)))
+        print("\nSetting up failed: {}.\n{}".format(error, hint), file=sys.stderr)
         sys.exit(STEP_FAILED)

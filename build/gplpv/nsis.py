@@ -16,7 +16,7 @@ from gplpv.config import Config
 from gplpv.errors import GplpvError
 from gplpv.files import replacing
 from gplpv.matrix import Variant
-from gplpv.packages import Home, Package, homes, package
+from gplpv.packages import Home, Package, homes, leftovers, package
 
 _TEMPLATE = "installer/gplpv.nsi.j2"
 _TARGETS = {"x32": "x86-unicode", "x64": "amd64-unicode"}
@@ -57,6 +57,7 @@ class _Writer(NSISFileWriter):  # type: ignore[misc]  # pynsist has no type hint
             variant=variant,
             nsis_target=_TARGETS[variant.arch_name],
             homes=homes(config, variant),
+            leftovers=leftovers(config, variant),
             condition=condition,
             root=builder.root,
         )

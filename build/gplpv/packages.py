@@ -79,6 +79,13 @@ def payload(config: Config, variant: Variant) -> tuple[Item, ...]:
     return tuple(items)
 
 
+def leftovers(config: Config, variant: Variant) -> list[PureWindowsPath]:
+    """What other packages of the product may have put there and this one does not: an .exe over another deletes it."""
+    own = {item.destination for item in payload(config, variant)}
+    others = {item.destination for other in config.matrix.variants() for item in payload(config, other)}
+    return sorted(others - own)
+
+
 def package(config: Config, variant: Variant) -> Package:
     """Everything about the package of a variant."""
     return Package(config, variant, payload(config, variant))

@@ -77,7 +77,8 @@ def run(
         raise ProcessError(message, hint, output) from error
     output = _redact(done.stdout.decode("utf-8", "replace"), secrets)
     if done.returncode == -signal.SIGINT:
-        raise ProcessError(f"{name} was interrupted.", "What was finished is kept: the next run goes on from there.", "")
+        kept = "What was finished is kept: the next run goes on from there."
+        raise ProcessError(f"{name} was interrupted.", kept, "")
     if done.returncode not in set(allowed):
         raise ProcessError(f"{name} failed with exit code {done.returncode}:\n{_end(output)}\n  {shown}", hint, output)
     return Completed(shown, done.returncode, output)

@@ -33,6 +33,10 @@ class Signer(Protocol):
     def identity(self) -> str:
         """Text that changes when signed files must be made again."""
 
+    @property
+    def done(self) -> str:
+        """What is said of a file that it has made."""
+
     def sign(self, unsigned: Path, signed: Path, description: str) -> None:
         """Write `signed`; `unsigned` stays as it is."""
 
@@ -41,6 +45,7 @@ class Unsigned:
     """sign=off."""
 
     identity = "off"
+    done = "finished, unsigned"
 
     def sign(self, unsigned: Path, signed: Path, description: str) -> None:  # noqa: ARG002  the protocol's shape
         with replacing(signed) as (partial,):
@@ -59,6 +64,7 @@ class TestSigner:
     certificate: Path
     key: Path
     epoch: int
+    done = "signed"
 
     @property
     def identity(self) -> str:

@@ -87,5 +87,5 @@ class Osslsigncode(Tool):
     install: ClassVar[dict[str, str]] = {
         "linux": "sudo apt-get install osslsigncode",
         "darwin": "brew install osslsigncode",
-        "win32": "winget install mtrojnar.osslsigncode",
+        "win32": "unpack a release of https://github.com/mtrojnar/osslsigncode into a folder on PATH",
     }

@@ -11,6 +11,7 @@ import wixpy
 from gplpv import config, images, pdb, plan
 from gplpv.errors import GplpvError, UsageError
 from gplpv.matrix import Variant
+from wixpy.checks import Level
 from wixpy.errors import WixpyError
 
 
@@ -61,7 +62,7 @@ def _variant_of(settings: config.Config, path: Path) -> Variant:
 
 def _check_msi(path: Path) -> Finding:
     try:
-        faults = wixpy.check(path)
+        faults = [finding for finding in wixpy.check(path) if finding.level is Level.ERROR]
     except WixpyError as error:
         return Finding(path.name, False, str(error))
     return Finding(path.name, not faults, "; ".join(map(str, faults)) or "tables, sequences and cabinet agree")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What goes wrong in a build: one clear message, a non-zero exit code, nothing half-made in dist/, and on it goes next time."""
+"""What goes wrong: one clear message, a non-zero exit code, nothing half-made in dist/; the next run carries on."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -66,7 +65,8 @@ def test_a_compiler_error_is_shown_and_mending_it_goes_on(tree: Tree) -> None:
 
 def test_an_import_that_the_windows_lacks_fails_the_build(tree: Tree) -> None:
     source = tree.root / "drivers_src/xenpci/driver.c"
-    text = source.read_text().replace("    return STATUS_SUCCESS;", "    KeFlushQueuedDpcs();\n    return STATUS_SUCCESS;", 1)
+    end = "    return STATUS_SUCCESS;"
+    text = source.read_text().replace(end, f"    KeFlushQueuedDpcs();\n{end}", 1)
     source.write_text(text.replace("\n\n", "\n\nVOID NTAPI KeFlushQueuedDpcs(VOID);\n", 1))
     outcome = tree.scons("platform=2000", "drivers")
     assert outcome.exit_code == 2
@@ -106,8 +106,8 @@ def test_ctrl_c_in_the_middle_leaves_no_half_package_and_the_next_run_carries_on
     assert "interrupted" in outcome.output
     assert "Traceback" not in outcome.output
     assert [name for name in tree.dist() if name.endswith((".msi", ".exe"))] == []
-    finished = {path: os.stat(path).st_mtime_ns for path in work.rglob("*.obj")}
+    finished = {path: path.stat().st_mtime_ns for path in work.rglob("*.obj")}
     assert tree.scons(*ONE).exit_code == 0
     assert len(tree.dist()) == 3
-    kept = [path for path, time in finished.items() if os.stat(path).st_mtime_ns == time]
+    kept = [path for path, time in finished.items() if path.stat().st_mtime_ns == time]
     assert kept, "what was finished before is not made again"

@@ -12,9 +12,10 @@ from pathlib import Path
 import olefile
 import pymsi
 import pytest
+
 from gplpv import config, pdb, plan
 from gplpv.matrix import Variant
-from gplpv.packages import payload
+from gplpv.packages import describe, payload
 
 from .tree import PROJECT, Tree
 
@@ -23,8 +24,8 @@ VARIANTS = {variant.name: variant for variant in SETTINGS.matrix.variants()}
 each_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 
 
-def run(*command: str | Path) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, check=False)
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, check=False)
     output = done.stdout.decode("utf-8", "replace")
     assert done.returncode == 0, output + done.stderr.decode("utf-8", "replace")
     return output
@@ -47,7 +48,7 @@ def images(variant: Variant) -> list[plan.Image]:
 
 
 @each_variant
-def test_msiinfo_reads_summary_and_every_table(built: Tree, variant: Variant) -> None:
+def test_msiinfo_reads_summary_and_every_table(built: Tree, variant: Variant, tmp_path: Path) -> None:
     path = msi(built, variant)
     summary = run("msiinfo", "suminfo", path)
     assert f"Template: {'x64' if variant.arch_name == 'x64' else 'Intel'};1033" in summary
@@ -55,7 +56,17 @@ def test_msiinfo_reads_summary_and_every_table(built: Tree, variant: Variant) ->
     assert {"File", "Component", "ServiceInstall", "CustomAction", "LaunchCondition"} <= set(tables)
     for table in tables:
         if table != "_SummaryInformation":
-            assert run("msiinfo", "export", path, table)
+            assert run("msiinfo", "export", path, table, cwd=tmp_path)  # it writes streams into the working folder
+
+
+@each_variant
+def test_a_refusal_names_the_windows_and_the_right_package(built: Tree, variant: Variant, tmp_path: Path) -> None:
+    refusals = run("msiinfo", "export", msi(built, variant), "LaunchCondition", cwd=tmp_path)
+    assert f"This package is for {describe(variant)}. [GPLPV_ADVICE]" in refusals
+    advice = run("msiinfo", "export", msi(built, variant), "CustomAction", cwd=tmp_path)
+    for other in VARIANTS.values():
+        named = f"The package for this computer is '{other.package('msi')}'." in advice
+        assert named == (other.debug == variant.debug)
 
 
 @each_variant

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from gplpv import plan, sign
 from gplpv.config import Config
 

@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import pytest
+
 from gplpv import config
 from gplpv.errors import UsageError
 

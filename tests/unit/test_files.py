@@ -4,6 +4,7 @@
 import errno
 
 import pytest
+
 from gplpv.errors import GplpvError
 from gplpv.files import replacing, write_bytes
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pefile
 import pytest
+
 from gplpv import ddk, exports, images, matrix, pdb, pe
 from gplpv.ddk import ImageOptions
 from gplpv.errors import GplpvError
@@ -90,7 +91,7 @@ def test_image_and_symbols_share_guid_and_age(tiny):
 def test_symbols_of_another_build_are_refused(tiny, tmp_path):
     image, _, options = tiny
     _, strangers = link(tmp_path, kernel(tmp_path), body='DbgPrint("other");')
-    with pytest.raises(GplpvError, match="different links|asks for"):
+    with pytest.raises(GplpvError, match=r"different links|asks for"):
         images.require_fit(image, strangers, options)
 
 
@@ -151,7 +152,8 @@ def test_a_fit_image_has_no_faults(tiny):
 
 def test_a_call_that_the_windows_lacks_says_since_when_there_is_one(tmp_path):
     with pytest.raises(GplpvError) as caught:
-        link(tmp_path, kernel(tmp_path, "x32", (5, 0)), body="{ VOID NTAPI KeFlushQueuedDpcs(VOID); KeFlushQueuedDpcs(); }")
+        body = "{ VOID NTAPI KeFlushQueuedDpcs(VOID); KeFlushQueuedDpcs(); }"
+        link(tmp_path, kernel(tmp_path, "x32", (5, 0)), body)
     assert "KeFlushQueuedDpcs is exported by ntoskrnl.exe since" in caught.value.message
     assert not (tmp_path / "tiny.sys").exists()
     assert not (tmp_path / "tiny.pdb").exists()

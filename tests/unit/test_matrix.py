@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import pytest
+
 from gplpv import matrix
 from gplpv.errors import GplpvError, UsageError
 

@@ -4,6 +4,7 @@
 import sys
 
 import pytest
+
 from gplpv import process, tools
 from gplpv.errors import GplpvError
 

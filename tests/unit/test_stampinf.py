@@ -5,6 +5,7 @@ import datetime
 from pathlib import Path
 
 import pytest
+
 from gplpv import cli
 from gplpv.errors import GplpvError
 from gplpv.stampinf import Stamp, stamp, stamp_file
@@ -29,7 +30,8 @@ def test_driver_ver_is_replaced_where_it_stands_without_its_comment():
 
 
 def test_a_missing_driver_ver_becomes_the_last_line_of_its_section():
-    assert stamped("[Version]\r\nA=1\r\n\r\n[B]\r\n") == "[Version]\r\nA=1\r\nDriverVer=01/02/2012,1.2.3.4\r\n\r\n[B]\r\n"
+    text = "[Version]\r\nA=1\r\n\r\n[B]\r\n"
+    assert stamped(text) == "[Version]\r\nA=1\r\nDriverVer=01/02/2012,1.2.3.4\r\n\r\n[B]\r\n"
 
 
 def test_a_section_at_the_end_without_a_line_end():

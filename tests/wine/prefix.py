@@ -284,6 +284,9 @@ def _machines() -> Path:
     return folder
 
 
+_EVENT_SOURCE = "HKLM\\System\\CurrentControlSet\\Services\\EventLog\\Application\\Application Error"
+
+
 def _template_folder(kind: Hardware) -> Path:
     """Named after all that shapes a template: the Wine installed and the recipe in this file."""
     loader = (kind.root / kind.loader.lstrip("/")).stat()
@@ -303,6 +306,8 @@ def _template(kind: Hardware) -> Path:
         try:
             prefix.tool(kind.server, "-p")
             prefix.tool(kind.loader, "wineboot", "-i", timeout=300)
+            # Windows has many event sources; Wine has none, and its msiexec removes a key that it leaves empty.
+            prefix.tool(kind.loader, "reg", "add", _EVENT_SOURCE, "/v", "TypesSupported", "/t", "REG_DWORD", "/d", "7")
             prefix.tool(kind.loader, "winecfg", "-v", kind.version)
             prefix.stop()
         finally:

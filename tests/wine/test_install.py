@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from .package import DONE, RESTART_NEEDED, SYSTEM_CLASS, Outcome, Package, entries, upper_filters
+from .package import DONE, RESTART_NEEDED, SYSTEM_CLASS, Outcome, Package, build, entries, upper_filters
 from .windows import SERVICES, Windows, wait_until
 
 FOREIGN = "vendorflt"
@@ -118,6 +118,20 @@ def test_a_second_install_over_the_first_changes_nothing(machine: Windows, packa
     assert wait_until(lambda: machine.service("shutdownmon") == "running"), again.log
     assert upper_filters(machine) == [FOREIGN, "xenhide"]
     assert len(entries(machine)) == 1
+
+
+def test_the_other_flavour_takes_the_place_of_the_first(machine: Windows, package: Package) -> None:
+    add_foreign_filter(machine)
+    install(machine, package)
+    variant = package.variant
+    others = build(variant.platform_name, variant.arch_name, debug=not variant.debug)
+    other = next(found for found in others.values() if found.is_msi == package.is_msi)
+    replaced = install(machine, other)
+    assert machine.files(other.folder) == expected_files(other)
+    assert wait_until(lambda: machine.service("shutdownmon") == "running"), replaced.log
+    assert upper_filters(machine) == [FOREIGN, "xenhide"]
+    [entry] = entries(machine)
+    assert ("debug" in str(entry["DisplayName"])) == other.variant.debug
 
 
 def test_after_a_restart_it_runs_and_can_be_removed_without_trace(machine: Windows, package: Package) -> None:

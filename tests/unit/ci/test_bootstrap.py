@@ -88,6 +88,12 @@ def test_a_package_with_another_hash_is_refused(checkout: Checkout, steps: Steps
     assert list(checkout.root.glob(".venv*")) == []
 
 
+def test_a_package_without_a_hash_is_refused(checkout: Checkout, steps: Steps):
+    (checkout.root / "ci/requirements.txt").write_text("demo==1\n")
+    with pytest.raises(Failure, match="Hashes are required"):
+        checkout.make_environment(steps, "build")
+
+
 def test_a_failed_change_leaves_the_old_environment_in_use(checkout: Checkout, steps: Steps):
     checkout.make_environment(steps, "build")
     (checkout.root / "ci/requirements.txt").write_text("absent==1 --hash=sha256:{}\n".format("0" * 64))

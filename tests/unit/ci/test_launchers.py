@@ -37,7 +37,7 @@ def launch(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:
 
 
 def test_scons_gets_the_arguments_as_they_were_typed(ready: Path):
-    assert launch(ready / "scons", "platform=XP", "a b", "").stdout == "<scons><platform=XP><a b><>"
+    assert launch(ready / "scons", "platform=XP", "a b", "").stdout == "<scons><-Q><platform=XP><a b><>"
 
 
 def test_runtests_is_one_pytest_run(ready: Path):
