@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What is hidden: chosen once before the PCI bus is first looked at.  It stays hidden for good only if xenpci says, before
- * Windows has started its boot drivers, that PV devices of the class work; otherwise it is shown again then.  Showing is
- * for good: a disk that Windows has met stays.
+ * What is hidden: chosen once before the PCI bus is first looked at.  Disks stay hidden only if xenpci says, before
+ * Windows has started its boot drivers, that a PV disk works; otherwise they are shown again then.  Showing is for good:
+ * a disk that Windows has met stays.
  */
 #include "xenhide.h"
 
@@ -12,6 +12,7 @@ static struct {
     KMUTEX lock;     /* for the classes */
     ULONG classes;   /* HIDE_ */
     ULONG committed; /* of these, what only xenpci may have shown */
+    BOOLEAN heard;   /* from xenpci */
     PCALLBACK_OBJECT callback;
     PVOID registration;
     ULONG bus_count;
@@ -59,13 +60,11 @@ static VOID show(ULONG classes)
         IoInvalidateDeviceRelations(hidden.buses[i], BusRelations);
 }
 
-static VOID show_uncommitted(VOID)
+/* Networks come up later than this, and a machine can be mended without. */
+static VOID show_missed(VOID)
 {
-    ULONG classes;
-
     lock();
-    classes = hidden.classes & ~hidden.committed;
-    show(classes);
+    show((hidden.heard ? HIDE_DISKS : HIDE_DISKS | HIDE_NETWORKS) & ~hidden.committed);
     unlock();
 }
 
@@ -78,6 +77,7 @@ static VOID NTAPI listen(PVOID context, PVOID argument, PVOID unused)
     UNREFERENCED_PARAMETER(unused);
     if (message == NULL || message->size < sizeof(*message))
         return;
+    hidden.heard = TRUE;
     if (message->request == HIDE_SHOW)
         show(message->classes);
     message->hidden = message->request == HIDE_COMMIT ? commit(message->classes) : hidden_classes();
@@ -89,7 +89,7 @@ static VOID NTAPI last_look(PDRIVER_OBJECT driver, PVOID context, ULONG count)
     UNREFERENCED_PARAMETER(driver);
     UNREFERENCED_PARAMETER(context);
     UNREFERENCED_PARAMETER(count);
-    show_uncommitted();
+    show_missed();
 }
 
 /* Windows 2000 has only the routine that calls back some time later. */
