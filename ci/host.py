@@ -36,9 +36,11 @@ def which(command):
 
 
 def find(tool):
-    """The first of the tool's commands that this machine has, or its Python module's name; None when it has none."""
+    """The first of the tool's commands that this machine has, its Python module's name or its file; None without."""
     if "module" in tool:
         return tool["module"] if importlib.util.find_spec(tool["module"]) else None
+    if "file" in tool:
+        return tool["file"] if Path(tool["file"]).is_file() else None
     for command in tool["commands"]:
         found = which(command) or installed_by_registry(tool, command)
         if found:

@@ -126,9 +126,7 @@ def run_all(project: Path, mutants: Sequence[Mutant], jobs: int | None = None) -
         with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
             baseline = dict.fromkeys((sound[mutant.platform, mutant.arch], mutant.scenario) for mutant in mutants)
             list(pool.map(lambda each: _require_passing(*each), baseline))
-            return list(
-                pool.map(lambda each: _try(each, project, scratch, sound[each.platform, each.arch]), mutants)
-            )
+            return list(pool.map(lambda each: _try(each, project, scratch, sound[each.platform, each.arch]), mutants))
 
 
 def summary(results: Iterable[Result]) -> str:

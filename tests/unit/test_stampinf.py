@@ -43,7 +43,7 @@ def test_another_section_can_get_driver_ver():
 
 
 def test_arch_is_put_in_everywhere_with_its_case_kept():
-    out = stamped("[Version]\n[M.NT$ARCH$]\n%a% = \"$ARCH$\"\n", arch="amd64.6.1")
+    out = stamped('[Version]\n[M.NT$ARCH$]\n%a% = "$ARCH$"\n', arch="amd64.6.1")
     assert "[M.NTamd64.6.1]" in out
     assert '"amd64.6.1"' in out
 

@@ -55,7 +55,7 @@ BIAS = 1 << 40
 OURS_ALONE = re.compile(
     r"GPLPV_|XEN_ABI_|XEN_UNPLUG_|XEN_HYPERCALL_ENTRY_SIZE|XEN_BITS_PER_WORD|XEN_PAGE_|XEN_RING_BROKEN|HVM_CALLBACK_"
     r"|GRANT_ENTRIES_PER_FRAME|BLKIF_SEGMENTS_PER_INDIRECT_PAGE|BLKIF_SECTOR_SIZE|XEN_CPUID_LAST_BASE"
-    r"|XEN_CPUID_BASE_STEP|XEN_CPUID_LEAF_VERSION|XEN_IO_PROTO_|blkif_"
+    r"|XEN_CPUID_BASE_STEP|XEN_CPUID_LEAF_\w+|XEN_IO_PROTO_|blkif_"
 )
 
 
@@ -108,6 +108,7 @@ def structures() -> dict[str, list[str]]:
 # Our own arrangement of what Xen's headers make with macros; blkif is compared layout by layout below.
 OTHERWISE = {"xen_ring_shared", "xen_front_ring"}
 ABSENT = {("x64", "arch_shared_info", "wc_sec_hi"), ("x32", "shared_info", "wc_sec_hi")}
+
 
 def plain_structures() -> dict[str, list[str]]:
     return {name: fields for name, fields in structures().items() if name not in OTHERWISE and "_x86_" not in name}

@@ -112,9 +112,7 @@ class Windows:
     def files(self, folder: str = "C:\\") -> set[str]:
         """Every file and folder below, as lower-case Windows paths."""
         top = self.path(folder)
-        found = {
-            f"c:\\{entry.relative_to(self._prefix.drive)}".replace("/", "\\").lower() for entry in top.rglob("*")
-        }
+        found = {f"c:\\{entry.relative_to(self._prefix.drive)}".replace("/", "\\").lower() for entry in top.rglob("*")}
         return {name for name in found if not (name + "\\").startswith(SCRATCH.lower() + "\\")}
 
     def put(self, path: Path, folder: str = SCRATCH) -> str:

@@ -43,7 +43,9 @@ for _name, (_lies, _summary) in _LIES.items():
     _add(_name, _lies, _summary)
 
 
-@scenario("hostile-silence", "a back end leaves requests unanswered: they end when it is torn out, and nothing else waits")
+@scenario(
+    "hostile-silence", "a back end leaves requests unanswered: they end when it is torn out, and nothing else waits"
+)
 def hostile_silence(new: NewLab) -> None:
     lab = new()
     lab.attach("hda", lab.boot_disk)

@@ -34,7 +34,9 @@ def no_pv_disk(new: NewLab) -> None:
         lab.shut_down()
 
 
-@scenario("silent-back-end", "the back end offers a PV disk and never answers: whatever the drivers decide, they do not hang")
+@scenario(
+    "silent-back-end", "the back end offers a PV disk and never answers: whatever the drivers decide, they do not hang"
+)
 def silent_back_end(new: NewLab) -> None:
     lab = new()
     vbd = lab.attach("hda", lab.boot_disk)

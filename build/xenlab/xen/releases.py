@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 from xenlab.xen.abi import GNTTABOP, HVMOP, HYPERVISOR, VCPUOP, XENFEAT, XENMEM
 
-_OLDEST = frozenset(
-    {HYPERVISOR.memory_op, HYPERVISOR.xen_version, HYPERVISOR.hvm_op, HYPERVISOR.event_channel_op}
-)
+_OLDEST = frozenset({HYPERVISOR.memory_op, HYPERVISOR.xen_version, HYPERVISOR.hvm_op, HYPERVISOR.event_channel_op})
 _GRANT_QUERY = _OLDEST | {HYPERVISOR.sched_op, HYPERVISOR.grant_table_op}
 _VCPU = _GRANT_QUERY | {HYPERVISOR.vcpu_op}
 _PARAMS = frozenset({HVMOP.set_param, HVMOP.get_param})

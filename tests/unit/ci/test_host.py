@@ -22,11 +22,11 @@ MANAGERS = {"apt", "dnf", "pacman", "brew", "winget", "choco"}
 @pytest.mark.parametrize("name", TABLES["tools"])
 def test_every_tool_says_what_it_is_for_and_how_debian_calls_it(name: str):
     tool = TABLES["tools"][name]
-    assert tool.keys() <= {"purpose", "home", "for", "only", "commands", "module", "registry", "packages"}
+    assert tool.keys() <= {"purpose", "home", "for", "only", "commands", "module", "file", "registry", "packages"}
     assert tool["purpose"]
     assert tool["home"].startswith("https://")
     assert set(tool["for"]) <= {"build", "test", "environment", "wine32"}
-    assert ("commands" in tool) != ("module" in tool)
+    assert len(tool.keys() & {"commands", "module", "file"}) == 1
     assert "apt" in tool["packages"]
     assert tool["packages"].keys() <= MANAGERS
 
@@ -42,6 +42,14 @@ def test_a_tool_that_only_an_administrator_has_on_path_is_found_by_its_full_path
     gadget = program(tmp_path / "sbin" / "gadget")
     monkeypatch.setattr(host, "ADMINISTRATORS_PATH", str(gadget.parent))
     assert host.find({"commands": ["absent", "gadget"]}) == str(gadget)
+
+
+def test_a_tool_may_be_a_file(tmp_path: Path):
+    header = tmp_path / "xen.h"
+    tool = {"file": str(header)}
+    assert host.find(tool) is None
+    header.touch()
+    assert host.find(tool) == str(header)
 
 
 def test_the_first_known_alternative_is_the_package(machine, steps: Steps):

@@ -258,5 +258,3 @@ def test_wrong_data_are_found(lab: Machines) -> None:
     disk.model[100 * 512 + 7] ^= 1
     with pytest.raises(Violation, match="Block 100 of the disk at 0:0:0 reads wrong from byte 7 on"):
         Workload([disk], 400, mix={"read": 1}, maximum_bytes=1 << 20).run()
-
-

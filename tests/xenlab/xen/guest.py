@@ -415,9 +415,7 @@ class BlockFront:
             self.guest.memory.write(gfn * PAGE, data[number * PAGE : (number + 1) * PAGE])
         refs = [self.guest.grant(gfn, readonly=bool(data) and not self.persistent) for gfn in pages]
         io = Io(operation, pages, refs, length)
-        segments = [
-            (ref, 0, (min(size - number * PAGE, PAGE) // 512) - 1) for number, ref in enumerate(refs)
-        ]
+        segments = [(ref, 0, (min(size - number * PAGE, PAGE) // 512) - 1) for number, ref in enumerate(refs)]
         self.put(self.request(operation, self._add(io), sector, segments))
         self.push()
         return io
@@ -471,5 +469,3 @@ class BlockFront:
 
     def do(self, operation: int, sector: int = 0, data: bytes = b"", length: int = 0) -> Io:
         return self.finish(self.submit(operation, sector, data, length))
-
-

@@ -155,9 +155,7 @@ def test_discard_forgets_a_range():
     setup = Setup()
     setup.front.do(BLKIF_OP.WRITE, 0, pattern(2))
     front = setup.front
-    front.put(
-        abi.BLKIF_REQUEST_DISCARD.pack("x64", operation=BLKIF_OP.DISCARD, id=7, sector_number=4, nr_sectors=8)
-    )
+    front.put(abi.BLKIF_REQUEST_DISCARD.pack("x64", operation=BLKIF_OP.DISCARD, id=7, sector_number=4, nr_sectors=8))
     front.push()
     setup.guest.run_until(lambda: (7, BLKIF_OP.DISCARD, 0) in front.answers)
     assert setup.disk.read(0, 2 * PAGE) == pattern(2)[:2048] + bytes(4096) + pattern(2)[6144:]
