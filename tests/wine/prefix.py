@@ -199,7 +199,17 @@ class Prefix:
         return self._console.read_text("utf-8", "replace")
 
     def start(self) -> None:
-        """Switch on.  Services that start by themselves do so, and all stays on until `stop`."""
+        """Switch on.  Services that start by themselves do so, and all stays on until `stop`.
+
+        Once in some hundred times Wine's services.exe ends at once under load and wineboot with it: then once more.
+        """
+        try:
+            self._start()
+        except MachineError:
+            self.stop()
+            self._start()
+
+    def _start(self) -> None:
         self.tool(self.kind.server, "-p")
         self.tool(self.kind.loader, "wineboot")
 
