@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a driver spends on a request, counted and not timed.
+"""What a disk driver spends on a request, counted and not timed.
 
 The counts belong to the driver and the seed, not to the machine that runs the lab, so a table of them can be committed
 and a rise be refused.
@@ -9,12 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+from pathlib import Path
 
-from xenlab.lab import Lab
+from xenlab.folder import DriverFolder
+from xenlab.lab import Lab, Options
 from xenlab.ports.disk import Buffer, Disk
 from xenlab.ports.srb import Flag, Request
+from xenlab.xen.blkback import ORDINARY, Features
 
+TABLE = Path("benchmarks/efficiency.txt")
 REQUEST_BYTES = 4096
+DEPTHS = (1, 32)
+_BACK_ENDS = {"plain": ORDINARY, "persistent": Features(persistent=True, max_indirect=32)}
+_REQUESTS = 256
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,24 @@ class Cost:
     grants: float
     notifications: float
     interrupts: float
+
+
+def measure_all(name: str, folder: DriverFolder) -> dict[str, Cost]:
+    """Return the costs with the drivers of a folder, by `name`, kind of back end and depth.
+
+    Raises:
+        Violation: a driver broke a rule meanwhile.
+    """
+    costs = {}
+    for kind, features in _BACK_ENDS.items():
+        lab = Lab(folder, Options())
+        lab.attach("hda", lab.boot_disk, features)
+        lab.boot()
+        disk = lab.pv_disk("hda")
+        for depth in DEPTHS:
+            costs[f"{name} {kind} depth {depth}"] = measure(lab, disk, depth, _REQUESTS)
+        lab.shut_down()
+    return costs
 
 
 def measure(lab: Lab, disk: Disk, depth: int, requests: int) -> Cost:

@@ -47,6 +47,7 @@ def facts(outcome: Outcome) -> dict[str, object]:
         "xen": lab.options.xen if lab else None,
         "seed": lab.options.seed if lab else None,
         "virtual_ns": lab.world.now if lab else 0,
+        "figures": outcome.figures,
     }
 
 

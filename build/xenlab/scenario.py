@@ -39,6 +39,7 @@ class NewLab:
 
     Attributes:
         labs: those made so far.
+        figures: what the scenario did, for those who want to know: a number by what it counts.
     """
 
     def __init__(self, folder: DriverFolder, options: Options, trace: Trace) -> None:
@@ -46,6 +47,7 @@ class NewLab:
         self.options = options
         self.trace = trace
         self.labs: list[Lab] = []
+        self.figures: dict[str, int] = {}
 
     def __call__(self, **choices: Unpack[Choices]) -> Lab:
         lab = Lab(self.folder, replace(self.options, **choices), self.trace)
@@ -78,6 +80,7 @@ class Outcome:
     violation: Violation | None
     labs: list[Lab] = field(repr=False)
     trace: Trace = field(repr=False)
+    figures: dict[str, int]
 
 
 _registered: dict[str, Scenario] = {}
@@ -121,5 +124,5 @@ def run(which: Scenario, folder: DriverFolder, options: Options, trace: Trace) -
     try:
         which.function(new)
     except Violation as violation:
-        return Outcome(which, violation, new.labs, trace)
-    return Outcome(which, None, new.labs, trace)
+        return Outcome(which, violation, new.labs, trace, new.figures)
+    return Outcome(which, None, new.labs, trace, new.figures)

@@ -13,14 +13,14 @@ from xenlab.folder import DriverFolder
 from xenlab.workshop import Workshop
 
 PROJECT = Path(__file__).parents[2]
-WORK = PROJECT / "target" / "xenlab"
+KEPT = PROJECT / "target" / "xenlab" / "kept"
 Drivers = Callable[..., DriverFolder]
 
 
 @pytest.fixture(scope="session")
-def drivers() -> Drivers:
+def drivers(tmp_path_factory: pytest.TempPathFactory) -> Drivers:
     """Return drivers(platform, arch, debug=True): a folder with a platform's drivers."""
-    workshop = Workshop(PROJECT, WORK / "tests", WORK / "kept")
+    workshop = Workshop(PROJECT, tmp_path_factory.mktemp("drivers"), KEPT)
     built: dict[tuple[str, str, bool], DriverFolder] = {}
 
     def build(platform: str, arch: str, debug: bool = True) -> DriverFolder:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The full figures: every long scenario on every target, release builds, as many at once as there are processors.
+
+The seed and the drivers decide all that a run does, so that the table of it can be committed and be had again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from xenlab import folder, report, scenario
+from xenlab.lab import Options
+from xenlab.trace import Trace
+from xenlab.workshop import Workshop
+
+TABLE = Path("benchmarks/long.txt")
+_WORK = Path("target/xenlab")
+_KEPT_EVENTS = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one scenario went on one target.
+
+    Attributes:
+        figures: what the run did, in words.
+        failure: the report of a run that failed, or empty.
+    """
+
+    scenario: str
+    target: str
+    figures: str
+    failure: str = ""
+
+    def line(self) -> str:
+        return f"{self.scenario:<16}  {self.target:<12}  {'FAILED' if self.failure else 'passed'}  {self.figures}"
+
+
+def run_all(
+    project: Path, names: Iterable[str], targets: Sequence[str], tell: Callable[[Row], None], jobs: int | None = None
+) -> list[Row]:
+    """Run long scenarios, all of them without `names`, on targets by name (``XPx64``), all of them without `targets`.
+
+    `tell` hears of each row as it ends; the list is in the order of scenarios and targets.
+
+    Raises:
+        GplpvError: a driver does not build, there is no such scenario, or one cannot be run.
+    """
+    chosen = [scenario.find(name) for name in names] or [each for each in scenario.scenarios() if each.long]
+    workshop = Workshop(project, project / _WORK / "long", project / _WORK / "kept")
+    variants = [each for each in workshop.settings.matrix.variants() if not each.debug]
+    drivers = {each.name: workshop.build(each) for each in variants if not targets or each.name in targets}
+    places = [(each.name, target) for each in chosen for target in drivers]
+    rows: dict[tuple[str, str], Row] = {}
+    pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=get_context("spawn"))
+    try:
+        for future in as_completed([pool.submit(_run, name, target, drivers[target]) for name, target in places]):
+            row = future.result()
+            rows[row.scenario, row.target] = row
+            tell(row)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [rows[place] for place in places]
+
+
+def _run(name: str, target: str, drivers: Path) -> Row:
+    """Run one scenario in a process of its own."""
+    outcome = scenario.run(scenario.find(name), folder.read(drivers), Options(), Trace(_KEPT_EVENTS))
+    seconds = sum(lab.world.now for lab in outcome.labs) / 1e9
+    figures = [f"{value:,} {what}" for what, value in outcome.figures.items()]
+    figures.append(f"{seconds:,.1f} s of virtual time")
+    return Row(name, target, ", ".join(figures), report.text(outcome) if outcome.violation else "")
