@@ -2,10 +2,14 @@
  *
  * Event channels: the page shared with Xen, the table of ports, and the way from an event to whom it concerns.
  *
- * Ports stay bound to virtual processor 0, whose upcall flag drives the platform device's interrupt line for as long as
- * it is set.  The service routine collects what is pending: ports with a callback are left to the DPC, which is bound to
- * processor 0 so that calls never overlap; ports of other drivers' service routines keep the flag, and with it the line,
- * up until each has claimed its event.
+ * Ports stay bound to virtual processor 0, whose upcall flag drives the platform device's interrupt line.  The service
+ * routine collects what is pending: ports with a callback are left to the DPC, which is bound to processor 0 so that
+ * calls never overlap; ports of other drivers' service routines keep the flag, and with it the line, up until each has
+ * claimed its event.
+ *
+ * Xen raises the line when it sets the flag, and lowers it when the processor next leaves the guest with the flag clear
+ * (hvm_maybe_deassert_evtchn_irq).  A guest that set the flag would find the line down and, since Xen finds the flag set
+ * from then on, down for ever.  So the flag is cleared when nothing is unclaimed, and never set here.
  */
 #include "xenpci.h"
 #include "pool.h"
@@ -34,6 +38,7 @@ static struct {
     KSPIN_LOCK lock; /* high; for all below */
     struct channel *channels;
     ULONG unclaimed; /* channels that have fired */
+    evtchn_port_t latest; /* the one that fired last */
     LONG due[PORTS / 32]; /* ports for the DPC; interlocked */
     evtchn_port_t running; /* whose callback the DPC is in; 0 is no port */
 } events;
@@ -73,6 +78,7 @@ static BOOLEAN note(evtchn_port_t port)
     if (!channel->fired) {
         channel->fired = TRUE;
         events.unclaimed++;
+        events.latest = port;
     }
     return FALSE;
 }
@@ -93,31 +99,40 @@ static BOOLEAN note_word(ULONG word)
     return due;
 }
 
-/* With the lock.  TRUE: the DPC was queued. */
-static BOOLEAN collect(VOID)
+/* With the lock.  TRUE: there is something for the DPC. */
+static BOOLEAN note_all(VOID)
 {
     struct vcpu_info *vcpu = &events.shared->vcpu_info[0];
-    xen_ulong_t words;
+    xen_ulong_t words = (xen_ulong_t)InterlockedExchangePointer((PVOID volatile *)&vcpu->evtchn_pending_sel, NULL);
     BOOLEAN due = FALSE;
 
-    vcpu->evtchn_upcall_pending = 0;
-    words = (xen_ulong_t)InterlockedExchangePointer((PVOID volatile *)&vcpu->evtchn_pending_sel, NULL);
     for (; words != 0; words &= words - 1)
         if (note_word(lowest_bit(words)))
             due = TRUE;
-    if (due)
-        KeInsertQueueDpc(&events.dpc, NULL, NULL);
     return due;
 }
 
-/* With the lock: what is unclaimed holds the line. */
-static VOID hold_line(VOID)
+/*
+ * With the lock.  What comes while the flag is set makes no upcall: once it is clear, all is looked at again.  A port
+ * found only then, for another driver to claim, is raised anew, and the line with it.
+ */
+static VOID collect(VOID)
 {
-    if (events.unclaimed != 0)
-        events.shared->vcpu_info[0].evtchn_upcall_pending = 1;
+    struct vcpu_info *vcpu = &events.shared->vcpu_info[0];
+    BOOLEAN due = note_all();
+
+    while (events.unclaimed == 0 && vcpu->evtchn_upcall_pending != 0) {
+        vcpu->evtchn_upcall_pending = 0;
+        if (note_all())
+            due = TRUE;
+    }
+    if (due)
+        KeInsertQueueDpc(&events.dpc, NULL, NULL);
+    if (events.unclaimed != 0 && vcpu->evtchn_upcall_pending == 0)
+        event_raise(events.latest);
 }
 
-/* The line's IRQL.  The line is shared: claims only what is its own. */
+/* The line's IRQL.  The line is shared: those that have something to claim on it are asked after this. */
 static BOOLEAN NTAPI service(PKINTERRUPT interrupt, PVOID context)
 {
     BOOLEAN claimed;
@@ -128,8 +143,8 @@ static BOOLEAN NTAPI service(PKINTERRUPT interrupt, PVOID context)
     if (events.shared->vcpu_info[0].evtchn_upcall_pending == 0)
         return FALSE;
     before = high_lock(&events.lock);
-    claimed = collect();
-    hold_line();
+    collect();
+    claimed = events.unclaimed == 0;
     high_unlock(&events.lock, before);
     return claimed;
 }
@@ -457,8 +472,8 @@ BOOLEAN event_claim(evtchn_port_t port, PVOID owner)
     if (fired) {
         channel->fired = FALSE;
         events.unclaimed--;
+        collect();
     }
-    hold_line();
     high_unlock(&events.lock, before);
     return fired;
 }

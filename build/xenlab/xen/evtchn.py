@@ -72,12 +72,14 @@ class EventChannels:
     Attributes:
         sent: how many times the guest has notified the other side.
         upcalls: how many times an upcall was made pending.
+        on_upcall: called then, with the virtual processor.
     """
 
     def __init__(self, world: World, shared: XenPage, arch: Arch, vcpus: int, initial_port: int = 1) -> None:
         self.world = world
         self.sent = 0
         self.upcalls = 0
+        self.on_upcall: Callable[[int], None] = lambda _: None
         self._shared = shared
         self._vcpus = vcpus
         self._word = 8 if arch == "x64" else 4
@@ -209,6 +211,7 @@ class EventChannels:
         if not self.upcall_pending(vcpu):
             self.upcalls += 1
             self._shared.write(base, struct.pack("B", 1))
+            self.on_upcall(vcpu)
 
     def _bit(self, base: int, index: int) -> bool:
         return bool(self._shared.read(base + index // 8, 1)[0] >> index % 8 & 1)

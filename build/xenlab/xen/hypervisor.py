@@ -109,6 +109,8 @@ class Hypervisor:
         self.shared = XenPage(self.frames, "shared info")
         first_port = self.world.random.randint(1, 6)
         self.evtchn = EventChannels(self.world, self.shared, self.arch, self.vcpus, first_port)
+        self.evtchn.on_upcall = self._raise_line
+        self._line = False
         self.grants = GrantTable(
             self.world,
             self.frames,
@@ -226,14 +228,33 @@ class Hypervisor:
             self.dom0_crashes.append(f"{call.name} {arguments[0]}")
         return result
 
+    def _raise_line(self, vcpu: int) -> None:
+        """Xen has set an upcall flag (vcpu_mark_events_pending)."""
+        if vcpu == 0:
+            self._line = True
+
+    def shut_down(self, reason: SHUTDOWN) -> None:
+        """The domain shuts down, by itself or because the device model resets it; a latched reason goes before."""
+        self.shutdown = reason if self.latched is None else self.latched
+        self.resumed = None
+        self.grants.audit()
+        self.world.trace("hypervisor", f"domain {self.domid} shuts down: {self.shutdown.name}")
+        self.on_shutdown(self.shutdown)
+
     @property
     def interrupt_asserted(self) -> bool:
-        """Whether the level-triggered event interrupt is high: an upcall is pending and the guest has said where to."""
+        """Whether the level-triggered event interrupt is high; to ask is to take the processor out of the guest.
+
+        The line goes up when Xen sets the flag, never when the guest does, and it goes down when the guest is left with
+        the flag clear (xen/arch/x86/hvm/irq.c, hvm_assert_evtchn_irq and hvm_maybe_deassert_evtchn_irq).
+        """
+        if not self.evtchn.upcall_pending(0):
+            self._line = False
         if self.callback is None or self.shutdown is not None:
             return False
         if self.callback.kind is HVM_PARAM_CALLBACK_TYPE.VECTOR:
             return any(self.evtchn.upcall_pending(vcpu) for vcpu in range(self.vcpus))
-        return self.evtchn.upcall_pending(0)
+        return self._line
 
     def port_write(self, data: bytes) -> None:
         """Output to port 0xe9, the hypervisor's log."""
