@@ -47,12 +47,17 @@ class PhysicalMemory:
 
     On x64 half of it lies above 4 GiB; x86 clients have none there. A part of the low half is kept for those who need
     frames in a row, which single frames at random would soon leave none of.
+
+    Attributes:
+        on_free: told of each frame that is given back, before it is.
     """
 
     def __init__(self, world: World, arch: ArchName) -> None:
         self._random = world.random
         self.regions: list[Region] = []
+        self._spans: list[tuple[int, int, memoryview]] = []
         self.on_region: Callable[[Region], None] = lambda _: None
+        self.on_free: Callable[[int], None] = lambda _: None
         for base, size in (_LOW_RAM, _HIGH_RAM) if arch == "x64" else (_LOW_RAM,):
             self.add_region(base, size)
         self._ram = [range(each.base >> PAGE_SHIFT, each.end >> PAGE_SHIFT) for each in self.regions]
@@ -65,6 +70,7 @@ class PhysicalMemory:
         store = mmap.mmap(-1, size)
         region = Region(base, store, memoryview(store))
         self.regions.append(region)
+        self._spans.append((base, region.end, region.view))
         self.on_region(region)
 
     def allocate_frame(self) -> int:
@@ -105,6 +111,7 @@ class PhysicalMemory:
     def free_frames(self, frames: Iterable[int]) -> None:
         """Take frames back. They may be handed out again at once or much later."""
         for gfn in frames:
+            self.on_free(gfn)
             self._allocated.remove(gfn)
             if gfn not in self._zone:
                 self._free.append(gfn)
@@ -130,9 +137,10 @@ class PhysicalMemory:
         view[offset : offset + len(data)] = data
 
     def _at(self, gpa: int, size: int) -> tuple[memoryview, int]:
-        for region in self.regions:
-            if region.base <= gpa and gpa + size <= region.end:
-                return region.view, gpa - region.base
+        end = gpa + size
+        for base, last, view in self._spans:
+            if base <= gpa and end <= last:
+                return view, gpa - base
         raise Violation(f"There is no memory at physical addresses {gpa:#x} to {gpa + size - 1:#x}.")
 
 

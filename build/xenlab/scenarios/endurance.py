@@ -50,7 +50,8 @@ def _endure(new: NewLab, operations: int, suspensions: int, hot_plugs: int) -> N
     for name, features in _DISKS.items():
         lab.attach(name, lab.boot_disk if name == "hda" else Medium(_SECTORS), features)
     lab.boot()
-    work = Workload([lab.pv_disk(name) for name in _DISKS], operations, depth=_DEPTH, maximum_bytes=_MAXIMUM_BYTES)
+    disks = [lab.pv_disk(name) for name in _DISKS]
+    work = Workload(disks, operations, depth=_DEPTH, maximum_bytes=_MAXIMUM_BYTES, skew=2)
     kinds = cycle(_SUSPENSIONS)
     events = [(operations * number // (suspensions + 1), False) for number in range(1, suspensions + 1)]
     events += [(operations * number // (hot_plugs + 1), True) for number in range(1, hot_plugs + 1)]
