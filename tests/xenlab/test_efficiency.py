@@ -37,7 +37,8 @@ def test_a_table_is_read_as_it_was_written() -> None:
 
 def test_a_rise_of_more_than_a_twentieth_is_told() -> None:
     now = replace(COST, instructions=1051.0)
-    assert efficiency.rises({"disk": COST}, {"disk": now}) == ["disk: instructions a request rise from 1000.00 to 1051.00"]
+    [rise] = efficiency.rises({"disk": COST}, {"disk": now})
+    assert rise == "disk: instructions a request rise from 1000.00 to 1051.00"
 
 
 @pytest.mark.parametrize("instructions", [1049.0, 500.0])
