@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from gplpv.errors import EXIT_FAILURE, EXIT_INTERRUPTED, GplpvError, UsageError,
 from xenlab import folder, mutate, report, scenario, timeline
 from xenlab.lab import DEVICE_MODELS, Options
 from xenlab.scenario import Outcome
-from xenlab.trace import Trace
+from xenlab.trace import Folded, Trace
 from xenlab.xen.releases import CURRENT, RELEASES
 
 EXIT_CANNOT_RUN = 3
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("xenlab: interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the reader has seen enough; nothing more to flush
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,11 +107,15 @@ def _run(options: argparse.Namespace) -> int:
     drivers = folder.read(options.drivers or _default_drivers(options.arch or "x64"))
     if options.arch and options.arch != drivers.arch:
         raise UsageError(f"{drivers.path} holds {drivers.arch} drivers.", "Leave --arch out: the drivers say it.")
+    for remark in drivers.remarks:
+        print(f"xenlab: {remark}", file=sys.stderr)
     wanted = Options(xen=options.xen, device_model=options.device_model, seed=options.seed)
     outcomes = []
     for each in chosen:
-        listener = (lambda entry: print(entry.line(), flush=True)) if options.verbose else None
-        outcome = scenario.run(each, drivers, wanted, Trace(_DRAWN if options.timeline else _KEPT, listener))
+        told = Folded(lambda line: print(line, flush=True))
+        kept = _DRAWN if options.timeline else _KEPT
+        outcome = scenario.run(each, drivers, wanted, Trace(kept, told if options.verbose else None))
+        told.flush()
         outcomes.append(outcome)
         if not options.json:
             print(report.text(outcome), flush=True)

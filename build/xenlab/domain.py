@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from xenlab.cpu.machine import BarePlatform, Machine
 from xenlab.cpu.memory import READ, WRITE, AddressSpace, pages
 from xenlab.errors import Violation
-from xenlab.xen.abi import HVM_PARAM, SHUTDOWN
+from xenlab.xen.abi import HVM_PARAM, SHUTDOWN, XENMEM
 from xenlab.xen.hypercalls import Blocked
 from xenlab.xen.hypervisor import GeneralProtection, Hypervisor
 from xenlab.xen.ports import GuestFault
@@ -140,7 +140,22 @@ class Domain:
         self.toolstack = Toolstack(self.hypervisor, self.store, self.ring, self.model)
         self.platform = XenPlatform(machine, self.hypervisor, self.model)
         machine.platform = self.platform
+        machine.physical.on_free = self._require_unmapped
         self.toolstack.build()
+
+    def _require_unmapped(self, gfn: int) -> None:
+        """Windows gives memory that is free to whoever wants it next, and the other domain would share that."""
+        grants = self.hypervisor.grants
+        if gfn in grants.frame_uses:
+            raise Violation(f"Memory is freed while another domain has it mapped: frame {gfn:#x}.")
+        if (ref := grants.permits(gfn)) is not None:
+            raise Violation(f"Memory is freed while grant {ref} still lets another domain use it: frame {gfn:#x}.")
+
+    def _removable_pages(self) -> list[str]:
+        """Xen's pages in the guest's memory, where the release lets the guest take them out again."""
+        domain = self.hypervisor
+        possible = domain.arch == "x64" or XENMEM.remove_from_physmap in domain.release.memory_op_x32
+        return domain.physmap.placed() if possible else []
 
     def held(self) -> list[str]:
         """What the guest holds beyond what its domain was made with, a line each: ports, grants, watches, pages."""
@@ -151,4 +166,5 @@ class Domain:
             *(f"grant {ref} permits access" for ref in domain.grants.outstanding()),
             *(f"the store watch {watch.path} {watch.token} is set" for watch in self.ring.connection.watches),
             *(["the event interrupt is still asked for"] if domain.callback is not None else []),
+            *(f"Xen's page {page} is in the guest's memory" for page in self._removable_pages()),
         ]

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pefile
 
 from gplpv.errors import GplpvError
 from gplpv.matrix import ArchName, Nt
+from xenlab import imports
+from xenlab.nt import infcheck
 from xenlab.nt.inf import Inf
 
 _MACHINES: dict[int, ArchName] = {0x014C: "x32", 0x8664: "x64"}
@@ -24,6 +26,7 @@ class DriverFolder:
     Attributes:
         nt: the oldest Windows that takes all of them, as their headers state it (PE specification,
             MajorOperatingSystemVersion).
+        remarks: what is in it that the lab cannot run, a line each.
     """
 
     path: Path
@@ -31,6 +34,7 @@ class DriverFolder:
     nt: Nt
     images: tuple[Path, ...]
     infs: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
 
     def read_infs(self, nt: Nt) -> list[Inf]:
         """Return the INFs of the folder as a Windows reads them."""
@@ -38,10 +42,11 @@ class DriverFolder:
 
 
 def read(path: Path) -> DriverFolder:
-    """Look at the drivers in a folder.
+    """Look at the drivers in a folder: what is there, what they import, whether their INFs can install them.
 
     Raises:
-        GplpvError: there is no such folder, nothing to run in it, or images of more than one arch.
+        GplpvError: there is no such folder, nothing to run in it, images of more than one arch, an import that the lab
+            or the drivers' Windows lacks, or an INF that Setup would refuse.
     """
     if not path.is_dir():
         raise GplpvError(f"There is no folder {path}.", _HINT)
@@ -55,7 +60,10 @@ def read(path: Path) -> DriverFolder:
     if len(arches) > 1:
         listed = ", ".join(f"{image.name} {arch}" for image, (arch, _) in facts.items())
         raise GplpvError(f"{path} holds drivers of more than one arch: {listed}.", _HINT)
-    return DriverFolder(path, arches.pop(), max(_OLDEST, *(nt for _, nt in facts.values())), images, infs)
+    found = DriverFolder(path, arches.pop(), max(_OLDEST, *(nt for _, nt in facts.values())), images, infs)
+    for inf in found.read_infs(found.nt):
+        infcheck.check(inf, [image.name for image in images])
+    return replace(found, remarks=tuple(imports.check(images, found.arch, found.nt)))
 
 
 def _header(image: Path) -> tuple[ArchName, Nt]:

@@ -101,6 +101,7 @@ class Lab:
         self.kernel = Kernel(self.machine, self.nt)
         self.boot_disk = Disk(_DISK_SECTORS)
         self.domain = self._make_domain() if options.xen else None
+        self._seen: dict[str, PvDisk] = {}
         self.pnp = self.kernel.part(PnpManager)
         self.infs = folder.read_infs(self.nt)
         self._set_up_registry()
@@ -158,20 +159,26 @@ class Lab:
         self.wait(lambda: unit() is not None, f"the search for the disk {name}")
         found = unit()
         assert found is not None
-        made = PvDisk(*found, bytearray(vbd.disk.read(0, vbd.disk.sectors * SECTOR)))
+        made = self._seen[name] = PvDisk(*found, bytearray(vbd.disk.read(0, vbd.disk.sectors * SECTOR)))
         made.open()
         return made
 
     def settle(self) -> None:
-        """Let what is under way come to rest, then look what back ends and grant table say of the drivers.
+        """Let what is under way come to rest, then ask back ends, grant table and port drivers.
 
         Raises:
-            Violation: requests lie on a ring that the back end was not told of, or a grant in use was changed.
+            Violation: requests lie on a ring that the back end was not told of, a grant in use was changed, a request
+                went on only because the port driver lost patience with it, or a disk holds what was not written.
         """
         self.run(0.2)
+        for adapter in self.kernel.part(Ports).adapters.values():
+            for request in adapter.timed_out[:1]:
+                self.world.violation(f"{request} timed out, though its back end answers promptly: an event was lost.")
         self.xen.hypervisor.grants.audit()
-        for vbd in self.xen.toolstack.vbds.values():
+        for name, vbd in self.xen.toolstack.vbds.items():
             vbd.backend.audit()
+            if name in self._seen:
+                self._seen[name].compare_with(vbd.disk.read(0, vbd.disk.sectors * SECTOR))
 
     # The machine's life
 

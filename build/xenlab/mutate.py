@@ -2,12 +2,13 @@
 """Mutants: drivers with one deliberate fault each, built and run to see that the lab notices.
 
 A list of mutants is YAML; its entries are :class:`Mutant`. Each is applied to a copy of the sources, its driver alone
-is built there, and the scenario that must notice it runs in a process of its own.
+is built there, from kept objects but for what the fault touches, and the scenario that must notice it runs in a process
+of its own. One that does not end is not caught: the lab must find by itself that nothing comes to an end.
 """
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import shutil
 import sys
@@ -15,20 +16,23 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from gplpv import process
 from gplpv.errors import GplpvError
 from gplpv.matrix import ArchName
+from xenlab import folder, scenario
+from xenlab.lab import Options
+from xenlab.trace import Trace
 from xenlab.workshop import Workshop
 
 LIST = Path("tests/xenlab/mutants.yaml")
 _KEPT = Path("target/xenlab/kept")
-_SECONDS = 180.0
+_SECONDS = 120.0
 
 
 class Mutant(BaseModel):
@@ -114,19 +118,22 @@ def run_all(project: Path, mutants: Sequence[Mutant], jobs: int | None = None) -
     """Build and run each mutant, several at a time; results in the order given.
 
     Raises:
-        GplpvError: the scenarios fail for the drivers as they are, or a mutant does not apply or compile.
+        GplpvError: a scenario fails for the drivers as they are.
     """
-    with tempfile.TemporaryDirectory(prefix="xenlab-") as name:
-        scratch = Path(name)
-        workshop = Workshop(project, scratch / "sound", project / _KEPT)
-        sound = {
-            (platform, arch): workshop.build(workshop.variant(platform, arch))
-            for platform, arch in dict.fromkeys((mutant.platform, mutant.arch) for mutant in mutants)
-        }
-        with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-            baseline = dict.fromkeys((sound[mutant.platform, mutant.arch], mutant.scenario) for mutant in mutants)
-            list(pool.map(lambda each: _require_passing(*each), baseline))
-            return list(pool.map(lambda each: _try(each, project, scratch, sound[each.platform, each.arch]), mutants))
+    with tempfile.TemporaryDirectory(prefix="xenlab-") as name, ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        scratch, kept = Path(name), project / _KEPT
+        workshop = Workshop(project, scratch / "sound", kept)
+        variants = dict.fromkeys((mutant.platform, mutant.arch) for mutant in mutants)
+        sound = {each: workshop.build(workshop.variant(*each)) for each in variants}
+        runs = dict.fromkeys((mutant.scenario, sound[mutant.platform, mutant.arch]) for mutant in mutants)
+        passing = [(run, pool.submit(_apart, *run)) for run in runs]
+        tried = [
+            pool.submit(_try, each, project, scratch / each.id, kept, sound[each.platform, each.arch])
+            for each in mutants
+        ]
+        for (scenario_name, _), future in passing:
+            _require_passing(scenario_name, future.result())
+        return [each.result() for each in tried]
 
 
 def summary(results: Iterable[Result]) -> str:
@@ -136,24 +143,22 @@ def summary(results: Iterable[Result]) -> str:
     return f"{caught} of {len(listed)} mutants caught ({100 * caught / len(listed) if listed else 0:.1f} %)"
 
 
-def _require_passing(drivers: Path, scenario: str) -> None:
-    violation = _scenario(scenario, drivers)
+def _require_passing(name: str, violation: str | None) -> None:
     if violation is not None:
         raise GplpvError(
-            f"The scenario {scenario} fails for the drivers as they are: {violation}", f"Run: xenlab run {scenario}"
+            f"The scenario {name} fails for the drivers as they are: {violation}", f"Run: xenlab run {name}"
         )
 
 
-def _try(mutant: Mutant, project: Path, scratch: Path, sound: Path) -> Result:
-    workshop = Workshop(project, scratch / mutant.id, project / _KEPT)
-    mutant.apply(workshop.root)
-    variant = workshop.variant(mutant.platform, mutant.arch)
-    drivers = workshop.build(variant, [mutant.driver])
-    for path in sound.iterdir():
-        if path.stem != mutant.driver:
-            shutil.copy2(path, drivers / path.name)
-    violation = _scenario(mutant.scenario, drivers)
-    shutil.rmtree(workshop.root)
+def _try(mutant: Mutant, project: Path, scratch: Path, kept: Path, sound: Path) -> Result:
+    """Build a mutant, run it apart, and judge; one that does not apply, compile or come to an end is not caught."""
+    try:
+        drivers = build(mutant, project, scratch, kept, sound)
+        violation = _apart(mutant.scenario, drivers)
+    except GplpvError as error:
+        return Result(mutant, False, str(error))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     if violation is None:
         return Result(mutant, False, f"{mutant.scenario} passes")
     if mutant.notices not in violation:
@@ -161,12 +166,55 @@ def _try(mutant: Mutant, project: Path, scratch: Path, sound: Path) -> Result:
     return Result(mutant, True, violation)
 
 
-def _scenario(name: str, drivers: Path) -> str | None:
-    """Run a scenario in a process of its own: a fault may take the emulator with it. Return the violation, if any."""
-    command: list[str | Path] = [sys.executable, "-m", "xenlab", "run", name, "--drivers", drivers, "--json"]
-    done = process.run(command, allowed=(0, 1), timeout=_SECONDS)
+def build(mutant: Mutant, project: Path, scratch: Path, kept: Path, sound: Path) -> Path:
+    """Build the mutant's driver from sources copied to `scratch`; return a folder with it and the others of `sound`."""
+    workshop = Workshop(project, scratch, kept)
+    mutant.apply(workshop.root)
+    drivers = workshop.build(workshop.variant(mutant.platform, mutant.arch), [mutant.driver])
+    for path in sound.iterdir():
+        if path.stem != mutant.driver:
+            shutil.copy2(path, drivers / path.name)
+    return drivers
+
+
+# Processes
+
+if sys.platform == "win32":
+    _CONTEXT = multiprocessing.get_context("spawn")
+else:
+    _CONTEXT = multiprocessing.get_context("forkserver")
+    _CONTEXT.set_forkserver_preload(["__main__", __name__])
+
+
+def _apart(name: str, drivers: Path) -> str | None:
+    """Run a scenario in a process of its own, since a fault may take the emulator with it; return what was violated.
+
+    Raises:
+        GplpvError: it cannot be run, dies, or takes too long.
+    """
+    receiver, sender = _CONTEXT.Pipe(duplex=False)
+    child = _CONTEXT.Process(target=_run, args=(sender, name, drivers))
+    child.start()
+    sender.close()
     try:
-        [outcome] = json.loads(done.output)
-    except ValueError:
-        raise GplpvError(f"{name} ended without an outcome:\n{done.output}", "It is a fault in the lab.") from None
-    return None if outcome["passed"] else str(outcome["violation"])
+        if not receiver.poll(_SECONDS):
+            raise GplpvError(f"{name} takes longer than {_SECONDS:g} s.", "The lab should have found that it hangs.")
+        answer: str | GplpvError | None = receiver.recv()
+    except EOFError:
+        child.join()
+        raise GplpvError(f"{name} died with exit code {child.exitcode}.", "It is a fault in the lab.") from None
+    finally:
+        child.kill()
+        child.join()
+    if isinstance(answer, GplpvError):
+        raise answer
+    return answer
+
+
+def _run(sender: Connection, name: str, drivers: Path) -> None:
+    try:
+        outcome = scenario.run(scenario.find(name), folder.read(drivers), Options(), Trace(1))
+    except GplpvError as error:
+        sender.send(error)
+    else:
+        sender.send(outcome.violation.what if outcome.violation else None)

@@ -21,7 +21,7 @@ def text(outcome: Outcome) -> str:
         parts += ["", "Guest stack, innermost first:", *(f"  {frame}" for frame in violation.stack)]
     last = outcome.trace.last(_SHOWN)
     if last:
-        parts += ["", f"The last {len(last)} events:", *(entry.line() for entry in last)]
+        parts += ["", "What happened last:", *last]
     parts += ["", f"To repeat it: {command(outcome)}"]
     return "\n".join(parts)
 

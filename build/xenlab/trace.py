@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -21,6 +21,45 @@ class Entry:
         """One line for people: time in ms, kind, text and fields."""
         told = "".join(f"  {name}={_plain(value)}" for name, value in self.fields.items())
         return f"{self.time / 1e6:12.4f} ms  {self.kind:<10} {self.text}{told}"
+
+
+class Folded:
+    """Tells lines to a person: what repeats itself at once is one line, with how often and until when.
+
+    Args:
+        tell: called with each line.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._first: Entry | None = None
+        self._last: Entry | None = None
+        self._count = 0
+
+    def __call__(self, entry: Entry) -> None:
+        first = self._first
+        if first and (entry.kind, entry.text, entry.fields) == (first.kind, first.text, first.fields):
+            self._last, self._count = entry, self._count + 1
+            return
+        self.flush()
+        self._first, self._last, self._count = entry, entry, 1
+
+    def flush(self) -> None:
+        """Tell what is still held back."""
+        if self._first and self._last:
+            until = f"  ({self._count} times, until {self._last.time / 1e6:.4f} ms)" if self._count > 1 else ""
+            self._tell(f"{self._first.line()}{until}")
+        self._first = None
+
+
+def lines(entries: Iterable[Entry]) -> list[str]:
+    """Return the lines of entries, folded."""
+    told: list[str] = []
+    folded = Folded(told.append)
+    for entry in entries:
+        folded(entry)
+    folded.flush()
+    return told
 
 
 class Trace:
@@ -40,9 +79,9 @@ class Trace:
         if self._listener:
             self._listener(entry)
 
-    def last(self, count: int) -> list[Entry]:
-        """Return the last entries, oldest first."""
-        return list(self.entries)[-count:]
+    def last(self, count: int) -> list[str]:
+        """Return the last lines, oldest first."""
+        return lines(self.entries)[-count:]
 
 
 def _plain(value: object) -> str:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Debug print of kernel code: GPLPV_DEBUG(("state %d\n", state)) with double parentheses, one line to the kernel
- * debugger.  A file defines GPLPV_MODULE, the word before the colon, before it includes this.  In release builds the
+ * debugger and, where there is one, to Xen's log.  A file defines GPLPV_MODULE, the word before the colon, before it includes this.  In release builds the
  * arguments are still checked by the compiler and nothing of them is left in the image.  Any IRQL; formats of wide
  * characters (%S, %ws) at PASSIVE_LEVEL only.
  */
@@ -10,6 +10,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include "xenlog.h"
 
 #ifndef GPLPV_MODULE
 #error define GPLPV_MODULE before debug.h is included
@@ -24,14 +25,15 @@
 /* In one call, for two would let another processor's line in between; what does not fit is cut. */
 static __inline void __cdecl gplpv_debug_print(const char *format, ...)
 {
-    char line[200];
+    char line[200] = GPLPV_MODULE ": ";
     va_list arguments;
 
     va_start(arguments, format);
-    _vsnprintf(line, sizeof(line) - 1, format, arguments);
+    _vsnprintf(line + sizeof(GPLPV_MODULE ": ") - 1, sizeof(line) - sizeof(GPLPV_MODULE ": "), format, arguments);
     va_end(arguments);
     line[sizeof(line) - 1] = 0;
-    DbgPrint("%s: %s", GPLPV_MODULE, line);
+    DbgPrint("%s", line);
+    xen_log(line);
 }
 
 #define GPLPV_DEBUG(arguments) \

@@ -62,6 +62,8 @@ NTSTATUS pnp_power_pass(struct pnp_device *device, PIRP irp)
     NTSTATUS status;
 
     PoStartNextPowerIrp(irp);
+    if (device->lower == NULL)
+        return pnp_finish(device, irp, irp->IoStatus.Status);
     IoSkipCurrentIrpStackLocation(irp);
     status = PoCallDriver(device->lower, irp);
     pnp_device_release(device, irp);

@@ -53,7 +53,7 @@ struct pnp_device_type {
     /* Everything below runs; resource lists as in IRP_MN_START_DEVICE, NULL without any.  Failure fails the start. */
     NTSTATUS (*start)(struct pnp_device *device, PCM_RESOURCE_LIST raw, PCM_RESOURCE_LIST translated);
 
-    /* Undoes start, once for each that succeeded; the hardware may be gone already. */
+    /* Undoes start, once for each that succeeded; the hardware may be gone already.  A filter's at removal. */
     VOID (*stop)(struct pnp_device *device);
 
     /* Function role: before the device loses power or after it has got it back.  Up to DISPATCH_LEVEL. */
@@ -79,7 +79,7 @@ struct pnp_device {
     PDEVICE_OBJECT physical; /* bottom of the stack; the bus driver's, or the object itself */
     PDEVICE_OBJECT lower;    /* next below us; NULL at the bottom */
     IO_REMOVE_LOCK remove_lock;
-    enum pnp_state state; /* changed by pnp_device_set_state alone; a filter leaves it as it is until removal */
+    enum pnp_state state; /* changed by pnp_device_set_state alone; a filter's stays as it is once started */
 
     /* Of the function role. */
     LONG special_files; /* paging, hibernation and crash dump files that need the device */

@@ -19,8 +19,10 @@ static NTSTATUS start_device(struct pnp_device *device, PIRP irp)
     NTSTATUS status;
 
     status = pnp_forward_and_wait(device, irp);
-    if (NT_SUCCESS(status))
+    if (NT_SUCCESS(status)) {
         device->object->Characteristics |= device->lower->Characteristics & FILE_REMOVABLE_MEDIA;
+        pnp_device_set_state(device, PNP_STARTED);
+    }
     return pnp_finish(device, irp, status);
 }
 

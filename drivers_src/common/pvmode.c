@@ -16,12 +16,14 @@ static BOOLEAN is_too_old(const struct xen_version *version)
     return version->major < OLDEST_MAJOR || (version->major == OLDEST_MAJOR && version->minor < OLDEST_MINOR);
 }
 
+/* A policy that is there and cannot be read is the strict one. */
 static BOOLEAN must_be_asked_for(VOID)
 {
     ULONG opt_in = 0;
+    NTSTATUS status;
 
-    registry_read_number(PV_POLICY_KEY, PV_POLICY_VALUE, &opt_in);
-    return opt_in != 0;
+    status = registry_read_number(PV_POLICY_KEY, PV_POLICY_VALUE, &opt_in);
+    return opt_in != 0 || (!NT_SUCCESS(status) && status != STATUS_OBJECT_NAME_NOT_FOUND);
 }
 
 static enum pv_mode mode_on_xen(VOID)

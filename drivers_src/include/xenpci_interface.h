@@ -121,7 +121,7 @@ struct xenpci_interface {
     /* PASSIVE_LEVEL. */
     VOID(NTAPI *facts)(PVOID context, struct xenpci_facts *facts);
 
-    /* Any IRQL, one line to the debugger and, in debug builds, to Xen's log.  No wide characters. */
+    /* Any IRQL: one line to the debugger and to Xen's log, in debug builds alone.  No wide characters. */
     VOID(__cdecl *print)(PVOID context, PCSTR format, ...);
 
     /*

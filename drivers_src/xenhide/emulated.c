@@ -7,22 +7,16 @@
  */
 #include "xenhide.h"
 
-static const struct {
-    PCWSTR class_code;
-    ULONG hidden;
-} classes[] = {
-    {L"CC_0101", HIDE_DISKS},    /* IDE */
-    {L"CC_0106", HIDE_DISKS},    /* SATA: AHCI */
-    {L"CC_0200", HIDE_NETWORKS}, /* Ethernet */
-};
+static const PCWSTR disk_classes[] = {L"CC_0101", L"CC_0106"}; /* IDE; SATA: AHCI */
+static const PCWSTR network_classes[] = {L"CC_0200"};          /* Ethernet */
 
 /* Device, then vendor: QEMU's default, that of Xen's QEMU, and that of a QEMU which sets none. */
 static const PCWSTR subsystems[] = {L"SUBSYS_11001AF4", L"SUBSYS_00015853", L"SUBSYS_00000000"};
 
 static const PCWSTR platform_devices[] = {L"VEN_5853&DEV_0001"};
 
-/* The bus driver's list of identifiers in pool memory for the caller, or NULL. */
-static PWSTR query_ids(PDEVICE_OBJECT device, BUS_QUERY_ID_TYPE type)
+/* The bus driver's list of identifiers in pool memory for the caller; NULL where it has none. */
+static NTSTATUS query_ids(PDEVICE_OBJECT device, BUS_QUERY_ID_TYPE type, PWSTR *ids)
 {
     PIO_STACK_LOCATION stack;
     IO_STATUS_BLOCK result;
@@ -31,12 +25,13 @@ static PWSTR query_ids(PDEVICE_OBJECT device, BUS_QUERY_ID_TYPE type)
     KEVENT done;
     PIRP irp;
 
+    *ids = NULL;
     KeInitializeEvent(&done, NotificationEvent, FALSE);
     top = IoGetAttachedDeviceReference(device);
     irp = IoBuildSynchronousFsdRequest(IRP_MJ_PNP, top, NULL, 0, NULL, &done, &result);
     if (irp == NULL) {
         ObDereferenceObject(top);
-        return NULL;
+        return STATUS_INSUFFICIENT_RESOURCES;
     }
     irp->IoStatus.Status = STATUS_NOT_SUPPORTED;
     stack = IoGetNextIrpStackLocation(irp);
@@ -48,7 +43,9 @@ static PWSTR query_ids(PDEVICE_OBJECT device, BUS_QUERY_ID_TYPE type)
         status = result.Status;
     }
     ObDereferenceObject(top);
-    return NT_SUCCESS(status) ? (PWSTR)result.Information : NULL;
+    if (NT_SUCCESS(status))
+        *ids = (PWSTR)result.Information;
+    return status == STATUS_NOT_SUPPORTED ? STATUS_SUCCESS : status;
 }
 
 static BOOLEAN contains(PCWSTR text, PCWSTR part)
@@ -71,38 +68,41 @@ static BOOLEAN any_contains(PCWSTR ids, const PCWSTR *parts, ULONG count)
 {
     ULONG i;
 
-    for (; *ids != 0; ids += wcslen(ids) + 1)
+    for (; ids != NULL && *ids != 0; ids += wcslen(ids) + 1)
         for (i = 0; i < count; i++)
             if (contains(ids, parts[i]))
                 return TRUE;
     return FALSE;
 }
 
-static BOOLEAN has_id(PDEVICE_OBJECT device, BUS_QUERY_ID_TYPE type, const PCWSTR *parts, ULONG count)
+static enum device_kind kind_of_emulated(PDEVICE_OBJECT device)
 {
-    PWSTR ids = query_ids(device, type);
-    BOOLEAN found;
+    enum device_kind kind = KIND_OTHER;
+    PWSTR ids;
 
-    if (ids == NULL)
-        return FALSE;
-    found = any_contains(ids, parts, count);
-    ExFreePool(ids);
-    return found;
+    if (!NT_SUCCESS(query_ids(device, BusQueryCompatibleIDs, &ids)))
+        return KIND_UNKNOWN;
+    if (any_contains(ids, disk_classes, RTL_NUMBER_OF(disk_classes)))
+        kind = KIND_DISKS;
+    else if (any_contains(ids, network_classes, RTL_NUMBER_OF(network_classes)))
+        kind = KIND_NETWORK;
+    if (ids != NULL)
+        ExFreePool(ids);
+    return kind;
 }
 
-BOOLEAN is_platform_device(PDEVICE_OBJECT device)
+enum device_kind kind_of(PDEVICE_OBJECT device)
 {
-    return has_id(device, BusQueryHardwareIDs, platform_devices, RTL_NUMBER_OF(platform_devices));
-}
+    BOOLEAN platform, emulated;
+    PWSTR ids;
 
-ULONG emulated_class(PDEVICE_OBJECT device)
-{
-    ULONG i;
-
-    if (!has_id(device, BusQueryHardwareIDs, subsystems, RTL_NUMBER_OF(subsystems)))
-        return 0;
-    for (i = 0; i < RTL_NUMBER_OF(classes); i++)
-        if (has_id(device, BusQueryCompatibleIDs, &classes[i].class_code, 1))
-            return classes[i].hidden;
-    return 0;
+    if (!NT_SUCCESS(query_ids(device, BusQueryHardwareIDs, &ids)))
+        return KIND_UNKNOWN;
+    platform = any_contains(ids, platform_devices, RTL_NUMBER_OF(platform_devices));
+    emulated = any_contains(ids, subsystems, RTL_NUMBER_OF(subsystems));
+    if (ids != NULL)
+        ExFreePool(ids);
+    if (platform)
+        return KIND_PLATFORM;
+    return emulated ? kind_of_emulated(device) : KIND_OTHER;
 }

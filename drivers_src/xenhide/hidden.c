@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What is hidden: chosen once before the PCI bus is first looked at.  Disks stay hidden only if xenpci says, before
- * Windows has started its boot drivers, that a PV disk works; otherwise they are shown again then.  Showing is for good:
- * a disk that Windows has met stays.
+ * What is hidden.  Disks stay hidden only if xenpci says, before Windows has started its boot drivers, that the PV
+ * disks work; otherwise they are shown then, and for good: a disk that Windows has met stays.
  */
 #include "xenhide.h"
 
-#define BUSES_MAX 8
-
 static struct {
-    KMUTEX lock;     /* for the classes */
-    ULONG classes;   /* HIDE_ */
-    ULONG committed; /* of these, what only xenpci may have shown */
-    BOOLEAN heard;   /* from xenpci */
+    KMUTEX lock;        /* for what follows */
+    ULONG classes;      /* HIDE_: hidden, or to be as soon as there is a bus */
+    ULONG committed;    /* those whose PV devices are in use, hidden or unplugged */
+    BOOLEAN heard;      /* from xenpci */
+    PDEVICE_OBJECT bus; /* where it is done; referenced.  NULL: Windows may have met everything */
     PCALLBACK_OBJECT callback;
     PVOID registration;
-    ULONG bus_count;
-    PDEVICE_OBJECT buses[BUSES_MAX]; /* referenced */
 } hidden;
 
 static VOID lock(VOID)
@@ -34,75 +30,151 @@ ULONG hidden_classes(VOID)
     return hidden.classes;
 }
 
-static ULONG commit(ULONG classes)
+BOOLEAN hidden_begin(PDEVICE_OBJECT bus)
 {
-    ULONG granted;
+    BOOLEAN first;
 
     lock();
-    granted = hidden.classes & classes;
+    first = hidden.bus == NULL && hidden.classes != 0;
+    if (first) {
+        ObReferenceObject(bus);
+        hidden.bus = bus;
+    }
+    unlock();
+    return first;
+}
+
+VOID hidden_end(PDEVICE_OBJECT bus)
+{
+    lock();
+    hidden.classes = 0;
+    hidden.committed = 0;
+    hidden.bus = NULL;
+    unlock();
+    ObDereferenceObject(bus);
+}
+
+static VOID look_again(VOID)
+{
+    lock();
+    if (hidden.bus != NULL)
+        IoInvalidateDeviceRelations(hidden.bus, BusRelations);
+    unlock();
+}
+
+/* xenpci's PV devices of these classes have to go.  Without the lock, since xenpci may have one of its own. */
+static VOID tell_shown(ULONG classes)
+{
+    struct hide_message message;
+
+    message.size = sizeof(message);
+    message.request = HIDE_SHOWN;
+    message.classes = classes;
+    message.hidden = 0;
+    ExNotifyCallback(hidden.callback, &message, NULL);
+}
+
+static VOID show(ULONG classes)
+{
+    ULONG shown;
+
+    lock();
+    shown = (hidden.classes | hidden.committed) & classes;
+    hidden.classes &= ~shown;
+    hidden.committed &= ~shown;
+    unlock();
+    if (shown == 0)
+        return;
+    GPLPV_DEBUG(("shows %x\n", shown));
+    tell_shown(shown);
+    look_again();
+}
+
+VOID hidden_give_up(ULONG classes)
+{
+    show(classes & ~hidden.committed);
+}
+
+/* A driver that was loaded after Windows had met the bus has nothing hidden, and never will have. */
+static ULONG ask(VOID)
+{
+    ULONG classes;
+
+    lock();
+    if (hidden.bus == NULL)
+        hidden.classes = 0;
+    classes = hidden.classes | hidden.committed;
+    unlock();
+    return classes;
+}
+
+static ULONG commit(ULONG classes)
+{
+    ULONG granted = ask() & classes;
+
+    lock();
+    granted &= hidden.classes | hidden.committed;
     hidden.committed |= granted;
     unlock();
     return granted;
 }
 
-static VOID show(ULONG classes)
-{
-    ULONG shown, i;
-
-    lock();
-    shown = hidden.classes & classes;
-    hidden.classes &= ~classes;
-    unlock();
-    if (shown == 0)
-        return;
-    GPLPV_DEBUG(("shows %x\n", shown));
-    for (i = 0; i < hidden.bus_count; i++)
-        IoInvalidateDeviceRelations(hidden.buses[i], BusRelations);
-}
-
-/* Networks come up later than this, and a machine can be mended without. */
-static VOID show_missed(VOID)
+static VOID set_hidden(ULONG classes, BOOLEAN now)
 {
     lock();
-    show((hidden.heard ? HIDE_DISKS : HIDE_DISKS | HIDE_NETWORKS) & ~hidden.committed);
+    classes &= hidden.committed;
+    if (now)
+        hidden.classes |= classes;
+    else
+        hidden.classes &= ~classes;
     unlock();
+    look_again();
 }
 
-/* PASSIVE_LEVEL, from xenpci. */
+static VOID answer(struct hide_message *message)
+{
+    switch (message->request) {
+    case HIDE_ASK:
+        message->hidden = ask();
+        break;
+    case HIDE_COMMIT:
+        message->hidden = commit(message->classes);
+        break;
+    case HIDE_UNPLUGGED:
+    case HIDE_AGAIN:
+        set_hidden(message->classes, message->request == HIDE_AGAIN);
+        break;
+    case HIDE_SHOW:
+        show(message->classes);
+        break;
+    default:
+        break;
+    }
+}
+
+/* PASSIVE_LEVEL, from xenpci, and from tell_shown. */
 static VOID NTAPI listen(PVOID context, PVOID argument, PVOID unused)
 {
     struct hide_message *message = argument;
 
     UNREFERENCED_PARAMETER(context);
     UNREFERENCED_PARAMETER(unused);
-    if (message == NULL || message->size < sizeof(*message))
+    if (message == NULL || message->size < sizeof(*message) || message->request == HIDE_SHOWN)
         return;
     hidden.heard = TRUE;
-    if (message->request == HIDE_SHOW)
-        show(message->classes);
-    message->hidden = message->request == HIDE_COMMIT ? commit(message->classes) : hidden_classes();
+    answer(message);
 }
 
-/* Windows has started all boot drivers there are, and is about to look for its disk. */
+/*
+ * Windows has started all boot drivers there are, and is about to look for its disk.  Networks come up later than this,
+ * and a machine can be mended without.
+ */
 static VOID NTAPI last_look(PDRIVER_OBJECT driver, PVOID context, ULONG count)
 {
     UNREFERENCED_PARAMETER(driver);
     UNREFERENCED_PARAMETER(context);
     UNREFERENCED_PARAMETER(count);
-    show_missed();
-}
-
-/* Windows 2000 has only the routine that calls back some time later. */
-static VOID ask_for_last_look(PDRIVER_OBJECT driver)
-{
-    VOID(NTAPI *ask)(PDRIVER_OBJECT, PDRIVER_REINITIALIZE, PVOID);
-    UNICODE_STRING name;
-
-    RtlInitUnicodeString(&name, L"IoRegisterBootDriverReinitialization");
-    *(PVOID *)&ask = MmGetSystemRoutineAddress(&name);
-    if (ask == NULL)
-        ask = IoRegisterDriverReinitialization;
-    ask(driver, last_look, NULL);
+    hidden_give_up(hidden.heard ? HIDE_DISKS : HIDE_DISKS | HIDE_NETWORKS);
 }
 
 NTSTATUS hidden_start(PDRIVER_OBJECT driver)
@@ -124,7 +196,7 @@ NTSTATUS hidden_start(PDRIVER_OBJECT driver)
     }
     hidden.classes = choose_hidden();
     if (hidden.classes != 0)
-        ask_for_last_look(driver);
+        IoRegisterBootDriverReinitialization(driver, last_look, NULL);
     return STATUS_SUCCESS;
 }
 
@@ -134,14 +206,4 @@ VOID hidden_stop(VOID)
         return;
     ExUnregisterCallback(hidden.registration);
     ObDereferenceObject(hidden.callback);
-    while (hidden.bus_count > 0)
-        ObDereferenceObject(hidden.buses[--hidden.bus_count]);
-}
-
-VOID hidden_add_bus(PDEVICE_OBJECT physical)
-{
-    if (hidden.bus_count == BUSES_MAX)
-        return;
-    ObReferenceObject(physical);
-    hidden.buses[hidden.bus_count++] = physical;
 }

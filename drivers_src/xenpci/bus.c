@@ -6,6 +6,9 @@
 #include "xenpci.h"
 #include "pool.h"
 
+#define LISTING_RETRY_100NS (-100 * 10 * 1000)
+#define LISTING_TRIES 50
+
 static struct {
     struct pnp_device *function;
     KMUTEX lock; /* for the list, and present and reported of what is in it */
@@ -36,13 +39,24 @@ static struct pdo *find(PCSTR type, ULONG number)
     return NULL;
 }
 
+/* As it is printed: "07" would be told from 7 here, and not by Windows. */
 static BOOLEAN is_number(PCSTR text)
 {
     ULONG digits = 0;
 
     while (text[digits] >= '0' && text[digits] <= '9')
         digits++;
-    return digits > 0 && digits < 10 && text[digits] == 0;
+    return digits > 0 && digits < 10 && text[digits] == 0 && (text[0] != '0' || digits == 1);
+}
+
+/* Every type that there is has a name of small letters and digits.  Windows takes large ones for small. */
+static BOOLEAN is_type(PCSTR text)
+{
+    ULONG i;
+
+    for (i = 0; (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= '0' && text[i] <= '9') || text[i] == '-'; i++)
+        continue;
+    return i > 0 && i < sizeof(((struct pdo *)0)->type) && text[i] == 0;
 }
 
 /* A device that is still being written, or taken away, has no back end. */
@@ -85,7 +99,7 @@ static NTSTATUS list_type(struct listing *listing, PCSTR type)
     NTSTATUS status;
     PCSTR number;
 
-    if (strlen(type) >= sizeof(((struct pdo *)0)->type) || !takeover_covers(type))
+    if (!is_type(type) || !takeover_covers(type))
         return STATUS_SUCCESS;
     _snprintf(path, sizeof(path), "device/%s", type);
     status = store_directory(0, path, listing->numbers, sizeof(listing->numbers));
@@ -178,10 +192,27 @@ static BOOLEAN compare(const struct listing *listing)
     return changed;
 }
 
+/* Xenstore does not tell a second time, so memory is waited for. */
+static struct listing *allocate_listing(VOID)
+{
+    struct listing *listing;
+    LARGE_INTEGER delay;
+    ULONG tries;
+
+    delay.QuadPart = LISTING_RETRY_100NS;
+    for (tries = 0; tries < LISTING_TRIES; tries++) {
+        listing = ExAllocatePoolWithTag(PagedPool, sizeof(*listing), GPLPV_POOL_TAG);
+        if (listing != NULL)
+            return listing;
+        KeDelayExecutionThread(KernelMode, FALSE, &delay);
+    }
+    return NULL;
+}
+
 /* TRUE: the list is another one now. */
 static BOOLEAN scan(VOID)
 {
-    struct listing *listing = ExAllocatePoolWithTag(PagedPool, sizeof(*listing), GPLPV_POOL_TAG);
+    struct listing *listing = allocate_listing();
     BOOLEAN changed = FALSE;
     NTSTATUS status;
 

@@ -53,6 +53,8 @@ NTSTATUS child_find_backend(struct pdo *pdo)
     status = join(pdo->frontend, "backend-id", path);
     if (NT_SUCCESS(status))
         status = store_read_number(0, path, &domain);
+    if (NT_SUCCESS(status) && domain >= DOMID_FIRST_RESERVED)
+        status = STATUS_INVALID_PARAMETER;
     if (NT_SUCCESS(status))
         status = join(pdo->frontend, "backend", path);
     if (NT_SUCCESS(status))
@@ -247,7 +249,7 @@ NTSTATUS NTAPI child_set_state(PVOID context, enum xenbus_state state)
         return STATUS_NO_SUCH_DEVICE;
     GPLPV_DEBUG(("%s state %d\n", pdo->frontend, (int)state));
     if (state == XenbusStateConnected)
-        status = takeover_commit(pdo->type);
+        status = takeover_commit(pdo->type, pdo->number);
     return NT_SUCCESS(status) ? write_state(pdo, state) : status;
 }
 

@@ -73,6 +73,7 @@ static NTSTATUS start_services(struct pnp_device *device)
     status = bus_start(device);
     if (!NT_SUCCESS(status))
         goto no_bus;
+    takeover_start();
     bugcheck_start();
     return STATUS_SUCCESS;
 
@@ -86,6 +87,7 @@ no_user:
 static VOID stop_services(VOID)
 {
     bugcheck_stop();
+    takeover_stop();
     bus_stop();
     user_stop();
     suspend_stop();

@@ -10,6 +10,11 @@
  * Xen raises the line when it sets the flag, and lowers it when the processor next leaves the guest with the flag clear
  * (hvm_maybe_deassert_evtchn_irq).  A guest that set the flag would find the line down and, since Xen finds the flag set
  * from then on, down for ever.  So the flag is cleared when nothing is unclaimed, and never set here.
+ *
+ * The vectors that Xen offers instead of the line are not used.  That of HVM_PARAM_CALLBACK_IRQ gets to the processor
+ * past the local APIC: the EOI by which Windows ends every interrupt would end another one, and no IRQL holds it off.
+ * That of HVMOP_set_evtchn_upcall_vector is sound, but for good: the line would be silent from then on, by which the
+ * service routines of disks are called (README.md).
  */
 #include "xenpci.h"
 #include "pool.h"
@@ -28,7 +33,7 @@ struct channel {
     PVOID owner;
     enum xenpci_delivery delivery;
     BOOLEAN open;
-    BOOLEAN fired; /* XENPCI_EVENT_INTERRUPT: not yet claimed */
+    volatile BOOLEAN fired; /* XENPCI_EVENT_INTERRUPT: not yet claimed */
 };
 
 static struct {
@@ -465,6 +470,9 @@ BOOLEAN event_claim(evtchn_port_t port, PVOID owner)
     KIRQL before;
 
     if (port >= PORTS)
+        return FALSE;
+    /* On a line that many share, most are asked for nothing.  What comes after this look raises the line. */
+    if (!channel->fired && events.shared->vcpu_info[0].evtchn_pending_sel == 0)
         return FALSE;
     before = high_lock(&events.lock);
     collect();

@@ -123,6 +123,7 @@ static NTSTATUS remove_device(struct pnp_device *device, PIRP irp)
     struct pdo *pdo = pdo_of(device);
 
     pnp_device_set_state(device, PNP_REMOVED);
+    takeover_failed(pdo->type, pdo->number);
     if (pdo->reported) {
         pnp_device_set_state(device, PNP_NOT_STARTED);
         return pnp_finish(device, irp, STATUS_SUCCESS);

@@ -154,6 +154,10 @@ static NTSTATUS exchange(struct request *request, ULONG type, ULONG transaction,
     NTSTATUS status;
 
     gate_enter();
+    if (!store.running) {
+        gate_leave();
+        return STATUS_NO_SUCH_DEVICE;
+    }
     enlist(request);
     status = send(request, type, transaction, parts, count);
     if (NT_SUCCESS(status))
@@ -186,8 +190,6 @@ NTSTATUS store_talk(ULONG type, ULONG transaction, const struct store_part *part
     struct request *request;
     NTSTATUS status;
 
-    if (!store.running)
-        return STATUS_NO_SUCH_DEVICE;
     request = obtain();
     status = exchange(request, type, transaction, parts, count);
     if (NT_SUCCESS(status) && value != NULL) {
@@ -216,15 +218,27 @@ NTSTATUS store_read(ULONG transaction, PCSTR path, PSTR value, ULONG size)
     return store_talk(XS_READ, transaction, &part, 1, value, size);
 }
 
+/* Decimal digits and nothing else. */
+static NTSTATUS parse_number(PCSTR text, PULONG number)
+{
+    ULONG64 value = 0;
+    ULONG i;
+
+    for (i = 0; text[i] >= '0' && text[i] <= '9'; i++)
+        value = value * 10 + (ULONG)(text[i] - '0');
+    if (i == 0 || text[i] != 0 || value > 0xffffffff)
+        return STATUS_INVALID_PARAMETER;
+    *number = (ULONG)value;
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS store_read_number(ULONG transaction, PCSTR path, PULONG number)
 {
     CHAR text[16];
     NTSTATUS status;
 
     status = store_read(transaction, path, text, sizeof(text));
-    if (NT_SUCCESS(status))
-        *number = (ULONG)atol(text);
-    return status;
+    return NT_SUCCESS(status) ? parse_number(text, number) : status;
 }
 
 /* The names come terminated, and so the terminator that every reply gets is the empty name at the end. */

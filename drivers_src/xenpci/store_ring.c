@@ -6,6 +6,9 @@
 #include "xenpci.h"
 #include "xen/hvm/params.h"
 
+#define RESUME_RETRY_100NS (-100 * 10 * 1000)
+#define RESUME_TRIES 300
+
 static struct {
     struct xenstore_domain_interface *page;
     evtchn_port_t port;
@@ -212,9 +215,19 @@ VOID store_ring_stop(VOID)
     MmUnmapIoSpace(ring.page, XEN_PAGE_SIZE);
 }
 
-/* The page may be another one now, and the port as well. */
+/* The page may be another one now, and the port as well.  Without a store the machine is lost, so memory is waited for. */
 NTSTATUS store_ring_resume(VOID)
 {
+    LARGE_INTEGER delay;
+    NTSTATUS status;
+    ULONG tries;
+
+    delay.QuadPart = RESUME_RETRY_100NS;
     MmUnmapIoSpace(ring.page, XEN_PAGE_SIZE);
-    return store_ring_start();
+    status = store_ring_start();
+    for (tries = 0; status == STATUS_INSUFFICIENT_RESOURCES && tries < RESUME_TRIES; tries++) {
+        KeDelayExecutionThread(KernelMode, FALSE, &delay);
+        status = store_ring_start();
+    }
+    return status;
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * \\.\XenPci: xenstore for user mode (xenpci_ioctl.h).
+ *
+ * Every start of the platform device makes a device object of its own, which lasts until its last handle is closed, and
+ * its store until the stop: `calls` is held during each request, so that the stop can wait for them and keep new ones
+ * off.  A wait that is pended holds nothing.
  */
 #include <ntifs.h>
 #include "xenpci.h"
@@ -28,25 +32,34 @@ struct user_watch {
     struct watch watch;
 };
 
-static struct {
-    struct pnp_device *device; /* NULL: stopped */
-    KMUTEX lock;               /* for the list */
+/* The device object's extension. */
+struct user_device {
+    struct pnp_device device;
+    IO_REMOVE_LOCK calls;
+    KMUTEX lock; /* for the list */
     LIST_ENTRY files;
-} user;
+};
 
-static VOID lock_files(VOID)
+static struct user_device *user; /* NULL: stopped */
+
+static VOID lock_files(struct user_device *device)
 {
-    KeWaitForSingleObject(&user.lock, Executive, KernelMode, FALSE, NULL);
+    KeWaitForSingleObject(&device->lock, Executive, KernelMode, FALSE, NULL);
 }
 
-static VOID unlock_files(VOID)
+static VOID unlock_files(struct user_device *device)
 {
-    KeReleaseMutex(&user.lock, FALSE);
+    KeReleaseMutex(&device->lock, FALSE);
 }
 
 static struct pnp_device *device_of(PIRP irp)
 {
     return IoGetCurrentIrpStackLocation(irp)->DeviceObject->DeviceExtension;
+}
+
+static struct user_device *user_of(PIRP irp)
+{
+    return CONTAINING_RECORD(device_of(irp), struct user_device, device);
 }
 
 static NTSTATUS finish(PIRP irp, NTSTATUS status, ULONG_PTR information)
@@ -71,13 +84,11 @@ static struct user_watch *take_fired(struct user_file *file)
     return NULL;
 }
 
+/* There is room for it: see wait. */
 static NTSTATUS put_path(PIRP irp, PCSTR path)
 {
-    ULONG size = IoGetCurrentIrpStackLocation(irp)->Parameters.DeviceIoControl.OutputBufferLength;
     ULONG length = (ULONG)strlen(path) + 1;
 
-    if (length > size)
-        return finish(irp, STATUS_BUFFER_TOO_SMALL, 0);
     RtlCopyMemory(irp->AssociatedIrp.SystemBuffer, path, length);
     return finish(irp, STATUS_SUCCESS, length);
 }
@@ -135,12 +146,16 @@ static BOOLEAN pend(struct user_file *file, PIRP irp)
     return TRUE;
 }
 
+/* A change is not to be lost because its path does not fit: there must be room for any. */
 static NTSTATUS wait(struct user_file *file, PIRP irp)
 {
+    ULONG size = IoGetCurrentIrpStackLocation(irp)->Parameters.DeviceIoControl.OutputBufferLength;
     NTSTATUS status = STATUS_PENDING;
     struct user_watch *watch;
     KIRQL before;
 
+    if (size < XENPCI_USER_PATH_SIZE)
+        return finish(irp, STATUS_BUFFER_TOO_SMALL, 0);
     KeAcquireSpinLock(&file->lock, &before);
     watch = take_fired(file);
     if (watch == NULL && file->waiting != NULL)
@@ -185,7 +200,7 @@ static NTSTATUS watch(struct user_file *file, PCSTR path)
     NTSTATUS status;
 
     KeWaitForSingleObject(&file->changing, Executive, KernelMode, FALSE, NULL);
-    status = user.device != NULL ? add_watch(file, path) : STATUS_NO_SUCH_DEVICE;
+    status = add_watch(file, path);
     KeReleaseMutex(&file->changing, FALSE);
     return status;
 }
@@ -266,7 +281,8 @@ static NTSTATUS tell(ULONG code, PCSTR path, PCSTR value)
     return value != NULL ? store_write(0, path, value) : STATUS_INVALID_PARAMETER;
 }
 
-static NTSTATUS control(struct user_file *file, PIRP irp)
+/* With calls held. */
+static NTSTATUS serve(struct user_file *file, PIRP irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
     ULONG code = stack->Parameters.DeviceIoControl.IoControlCode;
@@ -276,6 +292,8 @@ static NTSTATUS control(struct user_file *file, PIRP irp)
 
     if (code == IOCTL_XENPCI_WAIT)
         return wait(file, irp);
+    if (code < IOCTL_XENPCI_READ || code > IOCTL_XENPCI_WAIT)
+        return finish(irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     path = take_text(&next, &left);
     if (path == NULL || strlen(path) >= XENPCI_USER_PATH_SIZE)
         return finish(irp, STATUS_INVALID_PARAMETER, 0);
@@ -293,6 +311,30 @@ static NTSTATUS control(struct user_file *file, PIRP irp)
     }
 }
 
+/*
+ * The program may suspend or end the thread, which must not happen while it has locks or holds suspends of the domain
+ * off: a critical region keeps the APCs off by which that is done.  A request that comes without a file object, from
+ * another driver, is no one's.
+ */
+static NTSTATUS control(struct user_file *file, PIRP irp)
+{
+    struct user_device *device = user_of(irp);
+    NTSTATUS status;
+
+    if (file == NULL)
+        return finish(irp, STATUS_INVALID_DEVICE_REQUEST, 0);
+    KeEnterCriticalRegion();
+    status = IoAcquireRemoveLockEx(&device->calls, irp, GPLPV_MODULE, __LINE__, sizeof(device->calls));
+    if (NT_SUCCESS(status)) {
+        status = serve(file, irp);
+        IoReleaseRemoveLockEx(&device->calls, irp, sizeof(device->calls));
+    } else {
+        status = finish(irp, STATUS_NO_SUCH_DEVICE, 0);
+    }
+    KeLeaveCriticalRegion();
+    return status;
+}
+
 static BOOLEAN may_open(PIRP irp)
 {
     PACCESS_STATE state;
@@ -305,6 +347,7 @@ static BOOLEAN may_open(PIRP irp)
 
 static NTSTATUS open(PIRP irp)
 {
+    struct user_device *device = user_of(irp);
     struct user_file *file;
 
     if (!may_open(irp))
@@ -317,17 +360,19 @@ static NTSTATUS open(PIRP irp)
     KeInitializeMutex(&file->changing, 0);
     InitializeListHead(&file->watches);
     IoGetCurrentIrpStackLocation(irp)->FileObject->FsContext = file;
-    lock_files();
-    InsertTailList(&user.files, &file->link);
-    unlock_files();
+    lock_files(device);
+    InsertTailList(&device->files, &file->link);
+    unlock_files(device);
     return STATUS_SUCCESS;
 }
 
-static VOID close(struct user_file *file)
+/* What a request has begun that came after the cleanup ends here. */
+static VOID close(struct user_device *device, struct user_file *file)
 {
-    lock_files();
+    quiet(file);
+    lock_files(device);
     RemoveEntryList(&file->link);
-    unlock_files();
+    unlock_files(device);
     ExFreePool(file);
 }
 
@@ -344,7 +389,7 @@ static NTSTATUS other(struct pnp_device *device, PIRP irp)
         quiet(file);
         return finish(irp, STATUS_SUCCESS, 0);
     case IRP_MJ_CLOSE:
-        close(file);
+        close(user_of(irp), file);
         return finish(irp, STATUS_SUCCESS, 0);
     case IRP_MJ_DEVICE_CONTROL:
         return control(file, irp);
@@ -356,43 +401,46 @@ static NTSTATUS other(struct pnp_device *device, PIRP irp)
 static const struct pnp_role user_role = {NULL, NULL, 0, pnp_power_pass, other};
 
 static const struct pnp_device_type user_type = {
-    "user", FILE_DEVICE_UNKNOWN, sizeof(struct pnp_device), &user_role, NULL, NULL, NULL, NULL, NULL, NULL};
+    "user", FILE_DEVICE_UNKNOWN, sizeof(struct user_device), &user_role, NULL, NULL, NULL, NULL, NULL, NULL};
 
 NTSTATUS user_start(PDRIVER_OBJECT driver)
 {
+    struct pnp_device *device;
     UNICODE_STRING name, link;
     NTSTATUS status;
 
-    KeInitializeMutex(&user.lock, 0);
-    InitializeListHead(&user.files);
     RtlInitUnicodeString(&name, DEVICE_NAME);
     RtlInitUnicodeString(&link, LINK_NAME);
-    status = pnp_device_create(driver, &name, 0, &user_type, &user.device);
+    status = pnp_device_create(driver, &name, 0, &user_type, &device);
     if (!NT_SUCCESS(status))
         return status;
+    user = CONTAINING_RECORD(device, struct user_device, device);
+    IoInitializeRemoveLockEx(&user->calls, GPLPV_POOL_TAG, 0, 0, sizeof(user->calls));
+    KeInitializeMutex(&user->lock, 0);
+    InitializeListHead(&user->files);
     status = IoCreateSymbolicLink(&link, &name);
     if (!NT_SUCCESS(status)) {
-        IoDeleteDevice(user.device->object);
-        user.device = NULL;
+        IoDeleteDevice(device->object);
         return status;
     }
-    user.device->object->Flags &= ~DO_DEVICE_INITIALIZING;
+    device->object->Flags &= ~DO_DEVICE_INITIALIZING;
     return STATUS_SUCCESS;
 }
 
-/* Handles that are still open find the store gone; the device object goes with the last of them. */
+/* Handles that are still open find the store gone. */
 VOID user_stop(VOID)
 {
     UNICODE_STRING link;
-    PDEVICE_OBJECT object = user.device->object;
     PLIST_ENTRY each;
 
     RtlInitUnicodeString(&link, LINK_NAME);
     IoDeleteSymbolicLink(&link);
-    user.device = NULL;
-    lock_files();
-    for (each = user.files.Flink; each != &user.files; each = each->Flink)
+    IoAcquireRemoveLockEx(&user->calls, user, GPLPV_MODULE, __LINE__, sizeof(user->calls));
+    IoReleaseRemoveLockAndWaitEx(&user->calls, user, sizeof(user->calls));
+    lock_files(user);
+    for (each = user->files.Flink; each != &user->files; each = each->Flink)
         quiet(CONTAINING_RECORD(each, struct user_file, link));
-    unlock_files();
-    IoDeleteDevice(object);
+    unlock_files(user);
+    IoDeleteDevice(user->device.object);
+    user = NULL;
 }

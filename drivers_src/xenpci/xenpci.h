@@ -176,8 +176,15 @@ VOID watch_fired(const CHAR *body, ULONG length);
 VOID takeover_decide(VOID);
 VOID takeover_refuse(VOID);
 
-/* A device of this type is about to be in use: the emulated ones go.  An error: it must not be used. */
-NTSTATUS takeover_commit(PCSTR type);
+/* While the bus is there: what is decided may be withdrawn. */
+VOID takeover_start(VOID);
+VOID takeover_stop(VOID);
+
+/* This device is about to be in use: the emulated ones go.  An error: it must not be used. */
+NTSTATUS takeover_commit(PCSTR type, ULONG number);
+
+/* This device's driver does not work, or has gone. */
+VOID takeover_failed(PCSTR type, ULONG number);
 BOOLEAN takeover_covers(PCSTR type);
 UCHAR unplugged_classes(VOID);
 

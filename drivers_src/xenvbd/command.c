@@ -206,9 +206,28 @@ BOOLEAN xenvbd_command_transfers(UCHAR operation)
     }
 }
 
+/* Whether the command fails in a drive without a disc; SPC-3, 5.2 names those that do not. */
+static BOOLEAN needs_medium(UCHAR operation)
+{
+    switch (operation) {
+    case SCSIOP_TEST_UNIT_READY:
+    case SCSIOP_READ_CAPACITY:
+    case SCSIOP_SERVICE_ACTION_IN16:
+    case SCSIOP_READ_TOC:
+    case SCSIOP_VERIFY:
+        return TRUE;
+
+    default:
+        return xenvbd_command_transfers(operation);
+    }
+}
+
 UCHAR xenvbd_command(const struct xenvbd_disk *disk, PSCSI_REQUEST_BLOCK srb, struct xenvbd_io *io)
 {
     RtlZeroMemory(io, sizeof(*io));
+    if (disk->blocks == 0 && needs_medium(srb->Cdb[0])) {
+        return xenvbd_sense(srb, SCSI_SENSE_NOT_READY, SCSI_ADSENSE_NO_MEDIA_IN_DEVICE, 0);
+    }
     switch (srb->Cdb[0]) {
     case SCSIOP_READ6:
     case SCSIOP_READ:

@@ -101,6 +101,12 @@ static VOID carry_on(struct xenvbd_adapter *adapter, PVOID context)
     }
 }
 
+static VOID reset(struct xenvbd_adapter *adapter, PVOID context)
+{
+    UNREFERENCED_PARAMETER(context);
+    xenvbd_reset(adapter);
+}
+
 static VOID drop_link(struct xenvbd_adapter *adapter)
 {
     xenvbd_port_synchronize(adapter, drop, NULL);
@@ -195,6 +201,11 @@ VOID xenvbd_connection_changed(struct xenvbd_adapter *adapter)
 {
     enum xenbus_state back = adapter->xen->backend_state(adapter->xen->context);
 
+    if (adapter->reset_wanted) {
+        adapter->reset_wanted = FALSE;
+        xenvbd_port_synchronize(adapter, reset, NULL);
+    }
+    xenvbd_refs_grow(adapter);
     GPLPV_DEBUG(("adapter %p: front end %d, back end %d\n", adapter, adapter->front, back));
     switch (back) {
     case XenbusStateInitialising:

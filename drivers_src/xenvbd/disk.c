@@ -47,7 +47,7 @@ static ULONG shift_of(ULONG block_size)
 
 /*
  * "sectors" counts in 512 bytes whatever "sector-size" says, for we do not write "feature-large-sector-size".
- * A CD-ROM has blocks of 2048 bytes even where the back end, a file behind it, could do less.
+ * A CD-ROM has blocks of 2048 bytes even where the back end, a file behind it, could do less; its drive may be empty.
  */
 NTSTATUS xenvbd_disk_read(struct xenvbd_adapter *adapter, struct xenvbd_disk *disk, enum xenvbd_flush *flush)
 {
@@ -68,7 +68,7 @@ NTSTATUS xenvbd_disk_read(struct xenvbd_adapter *adapter, struct xenvbd_disk *di
         return STATUS_INVALID_PARAMETER;
     }
     disk->blocks = sectors >> shift_of(disk->block_size);
-    if (disk->blocks == 0) {
+    if (disk->blocks == 0 && !(info & VDISK_CDROM)) {
         GPLPV_DEBUG(("adapter %p: the back end has no size\n", adapter));
         return STATUS_INVALID_PARAMETER;
     }
@@ -79,11 +79,17 @@ NTSTATUS xenvbd_disk_read(struct xenvbd_adapter *adapter, struct xenvbd_disk *di
     return STATUS_SUCCESS;
 }
 
-/* With the lock. The class driver asks for the capacity again when it is told. */
+/* With the lock. The class driver asks for the capacity again when it is told; a CD-ROM drive has another disc then. */
 VOID xenvbd_disk_resize(struct xenvbd_adapter *adapter, const struct xenvbd_disk *disk)
 {
-    if (adapter->disk.blocks != disk->blocks && adapter->disk.block_size == disk->block_size) {
-        adapter->disk.blocks = disk->blocks;
+    if (adapter->disk.blocks == disk->blocks || adapter->disk.block_size != disk->block_size) {
+        return;
+    }
+    adapter->disk.blocks = disk->blocks;
+    if (disk->device_type == READ_ONLY_DIRECT_ACCESS_DEVICE) {
+        adapter->attention = SCSI_ADSENSE_MEDIUM_CHANGED;
+        adapter->attention_qualifier = 0;
+    } else {
         adapter->attention = ASC_PARAMETERS_CHANGED;
         adapter->attention_qualifier = ASCQ_CAPACITY_CHANGED;
     }

@@ -44,6 +44,7 @@ BOOLEAN xenvbd_dump_take_over(struct xenvbd_adapter *adapter, PVOID extension)
     adapter->persistent = TRUE;
     adapter->indirect_segments = 0;
     adapter->attention = 0;
+    adapter->message = NULL; /* it is for the first copy */
     adapter->extension = extension;
     adapter->state = XENVBD_CONNECTED;
     return TRUE;

@@ -78,7 +78,7 @@ static VOID negotiate_memory(struct xenvbd_adapter *adapter)
     adapter->persistent = xenvbd_node_ulong(adapter, XENPCI_BACKEND, "feature-persistent", 0) != 0 &&
                           NT_SUCCESS(xenvbd_frames_allocate(adapter, &adapter->frames, XENVBD_PERSISTENT_FRAMES));
     if (!adapter->persistent) {
-        xenvbd_refs_allocate(adapter, XENVBD_REFS);
+        xenvbd_refs_allocate(adapter);
     }
     adapter->indirect_segments = 0;
     if (segments > BLKIF_MAX_SEGMENTS_PER_REQUEST &&

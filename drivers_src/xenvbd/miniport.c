@@ -235,7 +235,7 @@ static SCSI_ADAPTER_CONTROL_STATUS NTAPI adapter_control(PVOID extension, SCSI_A
     }
 }
 
-VOID xenvbd_describe(PHW_INITIALIZATION_DATA data)
+VOID xenvbd_describe(PHW_INITIALIZATION_DATA data, BOOLEAN dumping)
 {
     RtlZeroMemory(data, sizeof(*data));
     data->HwInitializationDataSize = sizeof(*data);
@@ -244,7 +244,7 @@ VOID xenvbd_describe(PHW_INITIALIZATION_DATA data)
     data->HwInitialize = initialize;
     data->HwInterrupt = interrupt;
     data->HwAdapterControl = adapter_control;
-    data->DeviceExtensionSize = sizeof(struct xenvbd_extension);
+    data->DeviceExtensionSize = dumping ? FIELD_OFFSET(struct xenvbd_extension, own) : sizeof(struct xenvbd_extension);
     data->SrbExtensionSize = sizeof(struct xenvbd_request);
     data->NumberOfAccessRanges = 1;
     data->NeedPhysicalAddresses = TRUE;

@@ -168,7 +168,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     HW_INITIALIZATION_DATA data;
 
     GPLPV_DEBUG_BANNER();
-    xenvbd_describe(&data);
+    xenvbd_describe(&data, driver == NULL);
     data.HwStartIo = start_io;
     data.HwResetBus = reset_bus;
     data.MapBuffers = TRUE;

@@ -131,6 +131,7 @@ static BOOLEAN fill_pages(struct xenvbd_adapter *adapter, struct xenvbd_request 
         }
         item = xenvbd_stack_pop(&adapter->refs);
         if (item == XENVBD_NONE) {
+            xenvbd_refs_want(adapter);
             break;
         }
         adapter->refs.items[item].next = slot->refs;

@@ -39,19 +39,60 @@ VOID xenvbd_frames_free(struct xenvbd_adapter *adapter, struct xenvbd_stack *sta
     }
 }
 
-/* A table that is nearly full gives fewer; with none at all, data goes through the frames. */
-VOID xenvbd_refs_allocate(struct xenvbd_adapter *adapter, ULONG count)
+/* Reserves references behind those that there are, where nobody looks yet. Returns how many there are with them. */
+static ULONG reserve(struct xenvbd_adapter *adapter, ULONG wanted)
 {
     const struct xenpci_interface *xen = adapter->xen;
-    struct xenvbd_stack *stack = &adapter->refs;
+    struct xenvbd_item *items = adapter->refs.items;
+    ULONG count = adapter->refs.count;
     grant_ref_t refs[XENVBD_REFS_AT_ONCE];
     ULONG i;
 
-    while (stack->count < count && NT_SUCCESS(xen->grant_reserve(xen->context, XENVBD_REFS_AT_ONCE, refs))) {
+    wanted = min(wanted, XENVBD_REFS);
+    while (count < wanted && NT_SUCCESS(xen->grant_reserve(xen->context, XENVBD_REFS_AT_ONCE, refs))) {
         for (i = 0; i < XENVBD_REFS_AT_ONCE; i++) {
-            stack->items[stack->count].granted = FALSE;
-            stack->items[stack->count++].ref = refs[i];
+            items[count].granted = FALSE;
+            items[count++].ref = refs[i];
         }
+    }
+    return count;
+}
+
+/* A table that is nearly full gives fewer; with none at all, data goes through the frames. */
+VOID xenvbd_refs_allocate(struct xenvbd_adapter *adapter)
+{
+    adapter->refs_wanted = FALSE;
+    adapter->refs.count = reserve(adapter, max(adapter->refs.count, XENVBD_REFS_FIRST));
+}
+
+static VOID adopt(struct xenvbd_adapter *adapter, PVOID context)
+{
+    const ULONG *count = context;
+
+    while (adapter->refs.count < *count) {
+        xenvbd_stack_push(&adapter->refs, (USHORT)adapter->refs.count++);
+    }
+    adapter->refs_wanted = FALSE;
+    xenvbd_pump(adapter);
+}
+
+VOID xenvbd_refs_grow(struct xenvbd_adapter *adapter)
+{
+    ULONG count;
+
+    if (adapter->refs_wanted) {
+        count = reserve(adapter, max(adapter->refs.count * 2, XENVBD_REFS_FIRST));
+        if (count > adapter->refs.count) {
+            xenvbd_port_synchronize(adapter, adopt, &count);
+        }
+    }
+}
+
+VOID xenvbd_refs_want(struct xenvbd_adapter *adapter)
+{
+    if (!adapter->refs_wanted && adapter->refs.count < XENVBD_REFS) {
+        adapter->refs_wanted = TRUE;
+        adapter->xen->wake(adapter->xen->context);
     }
 }
 

@@ -3,7 +3,7 @@
  * xenvbd as a Storport miniport, half duplex: Windows Vista, Server 2008 and their successors.
  *
  * The lock is the interrupt lock: Storport holds it round HwStartIo, HwInterrupt and HwInitialize, and
- * StorPortSynchronizeAccess takes it for everybody else. HwBuildIo runs without it.
+ * StorPortSynchronizeAccess takes it for threads. HwBuildIo runs without it, HwResetBus perhaps.
  */
 #include "xenvbd.h"
 #include "gplpv_version.h"
@@ -30,13 +30,14 @@ static BOOLEAN NTAPI build_io(PVOID extension, PSCSI_REQUEST_BLOCK srb)
 {
     struct xenvbd_request *request = srb->SrbExtension;
 
+    if (((struct xenvbd_extension *)extension)->dumping) {
+        return TRUE;
+    }
     request->address = NULL;
     if (srb->Function != SRB_FUNCTION_EXECUTE_SCSI || !xenvbd_command_transfers(srb->Cdb[0])) {
         return TRUE;
     }
-    if (((struct xenvbd_extension *)extension)->dumping) {
-        request->address = srb->DataBuffer;
-    } else if (xenvbd_adapter_of(extension)->persistent || starts_in_a_sector(extension, srb)) {
+    if (xenvbd_adapter_of(extension)->persistent || starts_in_a_sector(extension, srb)) {
         if (StorPortGetSystemAddress(extension, srb, &request->address) != STOR_STATUS_SUCCESS) {
             request->address = NULL;
         }
@@ -49,13 +50,15 @@ static BOOLEAN NTAPI start_io(PVOID extension, PSCSI_REQUEST_BLOCK srb)
 {
     struct xenvbd_adapter *adapter = xenvbd_adapter_of(extension);
 
+    if (((struct xenvbd_extension *)extension)->dumping) {
+        xenvbd_start_io(adapter, srb);
+        xenvbd_dump_wait(adapter);
+        return TRUE;
+    }
     if (srb->Function == SRB_FUNCTION_EXECUTE_SCSI && srb->Cdb[0] == SCSIOP_INQUIRY) {
         StorPortSetDeviceQueueDepth(extension, srb->PathId, srb->TargetId, srb->Lun, QUEUE_DEPTH);
     }
     xenvbd_start_io(adapter, srb);
-    if (((struct xenvbd_extension *)extension)->dumping) {
-        xenvbd_dump_wait(adapter);
-    }
     return TRUE;
 }
 
@@ -86,9 +89,12 @@ ULONG xenvbd_port_extent(struct xenvbd_adapter *adapter, struct xenvbd_request *
     return 0;
 }
 
+/* While a crash dump is written all data is mapped, and HwBuildIo may not have been called. */
 PVOID xenvbd_port_address(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK srb)
 {
-    UNREFERENCED_PARAMETER(adapter);
+    if (((struct xenvbd_extension *)adapter->extension)->dumping) {
+        return srb->DataBuffer;
+    }
     return ((struct xenvbd_request *)srb->SrbExtension)->address;
 }
 
@@ -125,17 +131,21 @@ VOID xenvbd_port_synchronize(struct xenvbd_adapter *adapter, xenvbd_routine *rou
     }
 }
 
-static VOID reset(struct xenvbd_adapter *adapter, PVOID context)
-{
-    UNREFERENCED_PARAMETER(context);
-    xenvbd_reset(adapter);
-}
-
-/* DISPATCH_LEVEL. */
+/*
+ * DISPATCH_LEVEL or, where Storport holds the lock here too, DIRQL, at which the lock must not be taken: so the thread
+ * that looks after the connection takes it. HIGH_LEVEL where a crash dump is written.
+ */
 static BOOLEAN NTAPI reset_bus(PVOID extension, ULONG path)
 {
+    struct xenvbd_adapter *adapter = xenvbd_adapter_of(extension);
+
     UNREFERENCED_PARAMETER(path);
-    xenvbd_port_synchronize(xenvbd_adapter_of(extension), reset, NULL);
+    if (((struct xenvbd_extension *)extension)->dumping) {
+        xenvbd_reset(adapter);
+    } else {
+        adapter->reset_wanted = TRUE;
+        adapter->xen->wake(adapter->xen->context);
+    }
     return TRUE;
 }
 
@@ -161,7 +171,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     HW_INITIALIZATION_DATA data;
 
     GPLPV_DEBUG_BANNER();
-    xenvbd_describe(&data);
+    xenvbd_describe(&data, driver == NULL);
     data.HwBuildIo = build_io;
     data.HwStartIo = start_io;
     data.HwResetBus = reset_bus;

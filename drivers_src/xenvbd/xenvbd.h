@@ -33,14 +33,18 @@
 #define XENVBD_SLOTS 128
 #define XENVBD_SEGMENTS_MAX BLKIF_SEGMENTS_PER_INDIRECT_PAGE
 
-/* Of each disk; a grant table has 16384 references where it has not been made larger. */
-#define XENVBD_REFS 512
+/*
+ * Of each disk. A grant table has 2048 references on the oldest Xen, 16384 on most: a disk starts with as many as sixteen
+ * can have, and gets more, until every slot can have its pages granted, when it has had work for them.
+ */
+#define XENVBD_REFS_FIRST 64
+#define XENVBD_REFS (XENVBD_SLOTS * BLKIF_MAX_SEGMENTS_PER_REQUEST)
 #define XENVBD_REFS_AT_ONCE 64
 #define XENVBD_BOUNCE_FRAMES 32
 #define XENVBD_INDIRECT_FRAMES 32
-#define XENVBD_PERSISTENT_FRAMES 256
+#define XENVBD_PERSISTENT_FRAMES (32 * BLKIF_MAX_SEGMENTS_PER_REQUEST) /* a ring of one page, full */
 #define XENVBD_FRAMES_AT_ONCE 32
-#define XENVBD_ITEMS_MAX 512
+#define XENVBD_ITEMS_MAX XENVBD_REFS
 
 #define XENVBD_NONE 0xFFFF
 #define XENVBD_NO_REF 0xFFFFFFFF
@@ -73,7 +77,7 @@ enum xenvbd_flush {
 };
 
 struct xenvbd_disk {
-    ULONGLONG blocks;
+    ULONGLONG blocks; /* 0: a drive without a disc */
     ULONG block_size; /* bytes: a power of two from 512 to 4096 */
     UCHAR device_type; /* DIRECT_ACCESS_DEVICE or READ_ONLY_DIRECT_ACCESS_DEVICE */
     BOOLEAN read_only;
@@ -204,6 +208,7 @@ struct xenvbd_adapter {
     struct xenvbd_message *volatile message; /* this and the next are the port driver's half's */
     evtchn_port_t doorbell;
     BOOLEAN running;         /* the port driver calls HwInterrupt */
+    volatile BOOLEAN reset_wanted; /* the thread that looks after the connection is to call xenvbd_reset */
     BOOLEAN broken;          /* the ring is not to be looked at any more */
     enum xenvbd_state state; /* changed by xenvbd_set_state alone */
     enum xenvbd_state state_before_suspend;
@@ -221,6 +226,7 @@ struct xenvbd_adapter {
     BOOLEAN persistent;
     ULONG indirect_segments; /* most that an entry may have; 0: not offered */
     struct xenvbd_stack refs;
+    BOOLEAN refs_wanted;     /* more would have been of use, and the thread below knows or has found none */
     struct xenvbd_stack frames;
     struct xenvbd_stack indirect;
     struct blkif_request_segment segments[XENVBD_SEGMENTS_MAX]; /* of the entry that is being made */
@@ -238,13 +244,13 @@ struct xenvbd_adapter {
 struct xenvbd_extension {
     struct xenvbd_adapter *adapter;
     BOOLEAN dumping;
-    struct xenvbd_adapter own;
+    struct xenvbd_adapter own; /* not there in the crash dump's copy */
 };
 
 /* miniport.c */
 
-/* PASSIVE_LEVEL, from DriverEntry. Fills in what is the same for both port drivers. */
-VOID xenvbd_describe(PHW_INITIALIZATION_DATA data);
+/* From DriverEntry. Fills in what is the same for both port drivers; little memory is left when a dump is written. */
+VOID xenvbd_describe(PHW_INITIALIZATION_DATA data, BOOLEAN dumping);
 struct xenvbd_adapter *xenvbd_adapter_of(PVOID extension);
 
 /* connect.c: PASSIVE_LEVEL, without the lock, one call at a time. */
@@ -397,8 +403,14 @@ struct xenvbd_slot *xenvbd_slot_find(struct xenvbd_adapter *adapter, ULONG64 id)
 /* PASSIVE_LEVEL, without the lock, while no back end is connected. On failure what there is stays. */
 NTSTATUS xenvbd_frames_allocate(struct xenvbd_adapter *adapter, struct xenvbd_stack *stack, ULONG count);
 VOID xenvbd_frames_free(struct xenvbd_adapter *adapter, struct xenvbd_stack *stack);
-VOID xenvbd_refs_allocate(struct xenvbd_adapter *adapter, ULONG count);
+VOID xenvbd_refs_allocate(struct xenvbd_adapter *adapter);
 VOID xenvbd_refs_free(struct xenvbd_adapter *adapter);
+
+/* PASSIVE_LEVEL, without the lock, by the thread that looks after the connection. */
+VOID xenvbd_refs_grow(struct xenvbd_adapter *adapter);
+
+/* Has the above called, if there is hope. */
+VOID xenvbd_refs_want(struct xenvbd_adapter *adapter);
 
 /* All are free, but for references that the back end still has mapped. */
 VOID xenvbd_frames_reclaim(struct xenvbd_stack *stack);

@@ -67,3 +67,19 @@ def test_the_share_caught_is_told() -> None:
     mutant = Mutant(id="one", driver="d", file="f", old="o", new="n", scenario="s")
     results = [mutate.Result(mutant, True, "seen"), mutate.Result(mutant, False, "s passes")]
     assert mutate.summary(results) == "1 of 2 mutants caught (50.0 %)"
+
+
+def test_every_mutant_of_the_drivers_is_caught(capsys: pytest.CaptureFixture[str]) -> None:
+    mutants = mutate.load(PROJECT / mutate.LIST)
+    results = mutate.run_all(PROJECT, mutants)
+    with capsys.disabled():
+        print(f"\n{mutate.summary(results)}")
+    assert [each.line() for each in results if not each.caught] == []
+
+
+def test_the_list_is_long_enough_and_has_both_arches() -> None:
+    mutants = mutate.load(PROJECT / mutate.LIST)
+    assert len(mutants) >= 40
+    assert {each.arch for each in mutants} == {"x32", "x64"}
+    assert {each.driver for each in mutants} == {"xenpci", "xenhide", "xenvbd"}
+    assert all(each.notices for each in mutants)

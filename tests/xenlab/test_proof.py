@@ -32,7 +32,7 @@ def test_a_failure_is_in_its_row() -> None:
 
 
 def test_an_unknown_scenario_is_refused() -> None:
-    with pytest.raises(GplpvError, match="no scenario 'endurence-long'(.|\n)*endurance-long"):
+    with pytest.raises(GplpvError, match=r"no scenario 'endurence-long'(.|\n)*endurance-long"):
         proof.run_all(PROJECT, ["endurence-long"], [], lambda _: None)
 
 

@@ -19,6 +19,8 @@ PROJECT = Path(__file__).parents[2]
 Drivers = Callable[..., DriverFolder]
 QUICK = [each for each in scenario.scenarios() if not each.long]
 VARIANTS = matrix.load(PROJECT / "platforms.yaml").variants()
+# What the two port drivers are most different in: who holds which lock when, queues, resets, dumps.
+STORPORT = ("queue", "crash-dump", "slow", "reset", "bus-reset", "abort", "lesser-host", "comes-back")
 
 
 def run(which: Scenario, drivers: DriverFolder, options: Options) -> None:
@@ -35,6 +37,17 @@ def test_a_quick_scenario(drivers: Drivers, which: Scenario, arch: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda each: each.name)
 def test_every_variant_starts_and_goes(drivers: Drivers, variant: matrix.Variant) -> None:
     run(scenario.find("boot"), drivers(variant.platform_name, variant.arch_name, variant.debug), Options())
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda each: each.name)
+def test_the_disks_of_every_variant(drivers: Drivers, variant: matrix.Variant) -> None:
+    run(scenario.find("disk-tour"), drivers(variant.platform_name, variant.arch_name, variant.debug), Options())
+
+
+@pytest.mark.parametrize("arch", ["x32", "x64"])
+@pytest.mark.parametrize("name", STORPORT)
+def test_a_storport_build_where_it_differs(drivers: Drivers, name: str, arch: str) -> None:
+    run(scenario.find(name), drivers("Vista2008", arch), Options())
 
 
 @pytest.mark.parametrize("seed", range(2, 6))

@@ -255,6 +255,11 @@ class Machine:
         self._uc.reg_write(self._ids[1], value)
 
     @property
+    def register_names(self) -> tuple[str, ...]:
+        """What :meth:`save` returns, in its order, but for the vectors."""
+        return self._names
+
+    @property
     def interrupts_enabled(self) -> bool:
         """EFLAGS.IF, which CLI clears."""
         return bool(self._group(("eflags",)).read()[0] & _INTERRUPT_FLAG)

@@ -25,6 +25,8 @@ PRESERVED = {
 
 def stack_bytes(routine: Routine, arch: str) -> int:
     """What the routine's RET takes off the stack besides the return address."""
+    if routine.pops is not None:
+        return routine.pops
     convention = routine.convention
     if arch == "x64" or convention in ("c", "d"):
         return 0
@@ -91,7 +93,7 @@ class Bound:
         machine.set({"eax": value & 0xFFFFFFFF, "edx": high, "ecx": _JUNK})
 
 
-def enter(kernel: Kernel, address: int, args: tuple[int, ...], returns_to: int) -> int:
+def enter(kernel: Kernel, address: int, args: tuple[int, ...], returns_to: int, cdecl: bool = False) -> int:
     """Set the processor up to run a guest function (NTAPI); returns the stack pointer that it must return with."""
     machine = kernel.machine
     if kernel.arch == "x64":
@@ -107,7 +109,7 @@ def enter(kernel: Kernel, address: int, args: tuple[int, ...], returns_to: int) 
     words = (returns_to, *(value & 0xFFFFFFFF for value in args))
     kernel.write(sp, b"".join(word.to_bytes(4, "little") for word in words))
     machine.set({"esp": sp, "eip": address})
-    return sp + 4 * len(words)
+    return sp + 4 if cdecl else sp + 4 * len(words)
 
 
 def _fit(value: int, width: Width, pointer: int) -> int:

@@ -33,10 +33,14 @@ _WORST_LENGTH = 200
 
 
 class State(Enum):
-    """Where a device is on its way (Windows Driver Kit, "State Transitions for PnP Devices")."""
+    """Where a device is on its way (Windows Driver Kit, "State Transitions for PnP Devices").
+
+    WAITING: for a driver that is not started at boot, until there is a disk to load it from.
+    """
 
     FOUND = auto()
     IDENTIFIED = auto()
+    WAITING = auto()
     DRIVERS_ADDED = auto()
     STARTED = auto()
     STOP_PENDING = auto()

@@ -27,6 +27,7 @@ _LAYOUTS = {
     SYNCHRONIZATION_EVENT: "KEVENT",
     MUTANT: "KMUTANT",
     SEMAPHORE: "KSEMAPHORE",
+    QUEUE: "KQUEUE",
     THREAD: "DISPATCHER_HEADER",
     PROCESS: "DISPATCHER_HEADER",
     NOTIFICATION_TIMER: "KTIMER",
@@ -148,6 +149,9 @@ class Dispatcher:
             if status is not None:
                 self._release(waiter, status)
 
+    def has_waiters(self, va: int) -> bool:
+        return va in self._waiters
+
     def blocked(self) -> list[Thread]:
         """The threads that wait, each once."""
         return list(dict.fromkeys(waiter.thread for queue in self._waiters.values() for waiter in queue))
@@ -197,7 +201,7 @@ class Dispatcher:
         kind = self.kind(va)
         if kind in _RESETS:
             self.set_state(va, 0)
-        elif kind in (SEMAPHORE, MUTANT):
+        elif kind in (SEMAPHORE, MUTANT, QUEUE):
             self.set_state(va, self._kernel.i32(va + 4) - 1)
         if kind == MUTANT:
             objects.view(self._kernel, "KMUTANT", va)["OwnerThread"] = thread.object

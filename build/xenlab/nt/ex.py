@@ -215,6 +215,10 @@ class Callbacks:
             f"A callback routine is still registered with {each.object.name or 'a callback object'}."
             for each in self._by_address.values()
             for _ in each.registered
+        ] + [
+            f"The callback object {each.object.name} is never dereferenced by who has created or opened it."
+            for each in self._by_address.values()
+            if each.object.name not in self.SYSTEM
         ]
 
     def _end(self, address: int) -> None:
@@ -226,6 +230,8 @@ class Callbacks:
 def ExCreateCallback(
     kernel: Kernel, result: PVOID, attributes: PVOID, create: BOOLEAN, allow_multiple: BOOLEAN
 ) -> NTSTATUS:
+    if kernel.pool.refuses("Call", 0x20):
+        return Status.INSUFFICIENT_RESOURCES
     callbacks = kernel.part(Callbacks)
     name = object_name(kernel, attributes)[0]
     found = callbacks.named(name)
@@ -242,7 +248,7 @@ def ExCreateCallback(
 @routine(_NTOS, irql_max=APC_LEVEL)
 def ExRegisterCallback(kernel: Kernel, callback: PVOID, function: PVOID, context: PVOID) -> PVOID:
     found = kernel.part(Callbacks).at(callback, "ExRegisterCallback")
-    if found.registered and not found.allow_multiple:
+    if (found.registered and not found.allow_multiple) or kernel.pool.refuses("CbRg", 0x20):
         return 0
     registration = kernel.alloc(0x20, "CbRg")
     found.registered[registration] = (function, context)

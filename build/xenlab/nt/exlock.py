@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _NTOS, _HAL = "ntoskrnl.exe", "hal.dll"
 
 
-def _take(kernel: Kernel, mutex: Struct) -> Steps:
+def take(kernel: Kernel, mutex: Struct) -> Steps:
     """Count is 1 while the mutex is free, and below 1 by how many wait for it."""
     me = kernel.current_thread.object
     if mutex["Owner"] == me:
-        kernel.violation(f"The fast mutex {mutex.address:#x} is acquired by the thread that holds it: a deadlock.")
+        kernel.violation(f"The mutex {mutex.address:#x} is acquired by the thread that holds it: a deadlock.")
     mutex["Count"] -= 1
     if mutex["Count"] < 0:
         mutex["Contention"] += 1
@@ -33,9 +33,9 @@ def _take(kernel: Kernel, mutex: Struct) -> Steps:
     return None
 
 
-def _give(kernel: Kernel, mutex: Struct) -> None:
+def give(kernel: Kernel, mutex: Struct) -> None:
     if mutex["Owner"] != kernel.current_thread.object:
-        kernel.violation(f"The fast mutex {mutex.address:#x} is released by a thread that does not hold it.")
+        kernel.violation(f"The mutex {mutex.address:#x} is released by a thread that does not hold it.")
     mutex["Owner"] = 0
     mutex["Count"] += 1
     if mutex["Count"] <= 0:
@@ -47,7 +47,7 @@ def ExAcquireFastMutex(kernel: Kernel, mutex: PVOID) -> Steps:
     """The holder runs at APC_LEVEL."""
     made = view(kernel, "FAST_MUTEX", mutex)
     old = kernel.raise_irql(APC_LEVEL)
-    yield from _take(kernel, made)
+    yield from take(kernel, made)
     made["OldIrql"] = old
     return None
 
@@ -56,7 +56,7 @@ def ExAcquireFastMutex(kernel: Kernel, mutex: PVOID) -> Steps:
 def ExReleaseFastMutex(kernel: Kernel, mutex: PVOID) -> None:
     made = view(kernel, "FAST_MUTEX", mutex)
     old = made["OldIrql"]
-    _give(kernel, made)
+    give(kernel, made)
     kernel.lower_irql(old)
 
 
@@ -73,13 +73,13 @@ def ExTryToAcquireFastMutex(kernel: Kernel, mutex: PVOID) -> BOOLEAN:
 @routine(_NTOS, irql_max=APC_LEVEL)
 def ExAcquireFastMutexUnsafe(kernel: Kernel, mutex: PVOID) -> Steps:
     """For a caller at APC_LEVEL, or in a critical region."""
-    yield from _take(kernel, view(kernel, "FAST_MUTEX", mutex))
+    yield from take(kernel, view(kernel, "FAST_MUTEX", mutex))
     return None
 
 
 @routine(_NTOS, irql_max=APC_LEVEL)
 def ExReleaseFastMutexUnsafe(kernel: Kernel, mutex: PVOID) -> None:
-    _give(kernel, view(kernel, "FAST_MUTEX", mutex))
+    give(kernel, view(kernel, "FAST_MUTEX", mutex))
 
 
 @dataclass(eq=False)

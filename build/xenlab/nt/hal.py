@@ -105,6 +105,20 @@ def WRITE_REGISTER_ULONG(kernel: Kernel, register: PVOID, value: ULONG) -> None:
     kernel.put_u32(register, value)
 
 
+def _register_memory_buffers(width: str, size: int) -> None:
+    @routine(_NTOS, irql_max=HIGH_LEVEL, name=f"READ_REGISTER_BUFFER_{width}")
+    def read(kernel: Kernel, register: PVOID, buffer: PVOID, count: ULONG) -> None:
+        kernel.write(buffer, kernel.read(register, count * size))
+
+    @routine(_NTOS, irql_max=HIGH_LEVEL, name=f"WRITE_REGISTER_BUFFER_{width}")
+    def write(kernel: Kernel, register: PVOID, buffer: PVOID, count: ULONG) -> None:
+        kernel.write(register, kernel.read(buffer, count * size))
+
+
+for _width, _size in _SIZES.items():
+    _register_memory_buffers(_width, _size)
+
+
 @routine(_HAL, irql_max=HIGH_LEVEL)
 def KeStallExecutionProcessor(kernel: Kernel, microseconds: ULONG) -> None:
     """Time passes, and what is due in it happens; the processor comes to it when the IRQL lets it."""

@@ -20,6 +20,7 @@ from xenlab.nt.registry import SERVICES, Key, Registry, RegType, Value, encode
 _ARCH_NAME: dict[Arch, str] = {"x32": "x86", "x64": "amd64"}
 _DIRECTORIES = {"10": r"\SystemRoot", "11": r"system32", "12": r"system32\DRIVERS"}
 _SERVICE_ASSOCIATED = 0x2
+_CORRECT = "Correct the INF."
 _WORD = re.compile(r'"(?:[^"]|"")*"|[^",]+')
 
 # What the registry calls the directives of a service-install section.
@@ -69,7 +70,7 @@ class Inf:
         self.path = path
         self.arch: Arch = arch
         self.nt = nt
-        self._sections = _parse(path)
+        self._sections, self._names = _parse(path)
         self._strings = {line.key.lower(): line.word(0) for line in self._sections.get("strings", [])}
         version = {line.key.lower(): self._expand(line.word(0)) for line in self.section("Version")}
         if version.get("signature", "").lower() not in ("$windows nt$", "$chicago$"):
@@ -84,11 +85,19 @@ class Inf:
             for line in self._sections.get(name.lower(), [])
         ]
 
+    def has_section(self, name: str) -> bool:
+        return name.lower() in self._sections
+
+    def decorations(self, name: str) -> list[str]:
+        """Return the sections that are `name` with a decoration, such as ``Install.NTx86``; no ``.Services``."""
+        pattern = re.compile(rf"{re.escape(name)}\.nt\w*(\.\d*)*", re.IGNORECASE)
+        return [each for each in self._names if pattern.fullmatch(each)]
+
     def models(self) -> list[Model]:
         """Return the devices that this INF serves on its arch and NT version."""
         found = []
         for line in self.section("Manufacturer"):
-            for model in self.section(self._models_section(line)):
+            for model in self.section(self.models_section(line)):
                 install, hardware_id, *compatible = (*model.words, "")
                 found.append(Model(model.key, install, hardware_id, tuple(each for each in compatible if each)))
         return found
@@ -126,7 +135,7 @@ class Inf:
                     for line in self.section(name):
                         _add_value(line, _root(line.word(0), registry, relative))
 
-    def _models_section(self, line: Line) -> str:
+    def models_section(self, line: Line) -> str:
         """The models section for this Windows: the decoration with the newest version that it satisfies, or none.
 
         Windows 2000 reads the undecorated one alone.
@@ -175,10 +184,11 @@ def number(text: str) -> int:
     try:
         return int(text, 0) if text else 0
     except ValueError:
-        raise GplpvError(f"{text!r} stands in an INF where a number is due.", "Correct the INF.") from None
+        raise GplpvError(f"{text!r} stands in an INF where a number is due.", _CORRECT) from None
 
 
-def _parse(path: Path) -> dict[str, list[Line]]:
+def _parse(path: Path) -> tuple[dict[str, list[Line]], list[str]]:
+    """Return the lines of each section by its name in lower case, and the names as they are written."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -187,28 +197,38 @@ def _parse(path: Path) -> dict[str, list[Line]]:
         ) from error
     text = data.decode("utf-16") if data[:2] in (b"\xff\xfe", b"\xfe\xff") else data.decode("latin-1")
     sections: dict[str, list[Line]] = {}
+    names: list[str] = []
     lines: list[Line] | None = None
-    for raw in _logical_lines(text):
+    for at, raw in _logical_lines(text):
         header = re.fullmatch(r"\[\s*([^\]]+?)\s*\]", raw)
         if header:
+            if header[1].lower() not in sections:
+                names.append(header[1])
             lines = sections.setdefault(header[1].lower(), [])
-        elif lines is not None:
+        elif raw.startswith("["):
+            raise GplpvError(f"{path}:{at}: {raw} is no section: it lacks the closing bracket or a name.", _CORRECT)
+        elif lines is None:
+            raise GplpvError(f"{path}:{at}: {raw} stands before the first section.", _CORRECT)
+        elif raw.count('"') % 2:
+            raise GplpvError(f"{path}:{at}: {raw} lacks a closing quotation mark.", _CORRECT)
+        else:
             lines.append(_line(raw))
-    return sections
+    return sections, names
 
 
-def _logical_lines(text: str) -> Iterator[str]:
-    """Yield lines without comments and blank ends, joined where a backslash continues them."""
-    pending = ""
-    for raw in text.splitlines():
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield lines with the number of their first, without comments and blank ends, joined over a backslash."""
+    pending, first = "", 0
+    for at, raw in enumerate(text.splitlines(), 1):
         bare = re.match(r'(?:[^";]|"[^"]*"?)*', raw)
         line = pending + (bare[0] if bare else raw).strip()
+        first = first if pending else at
         if line.endswith("\\"):
             pending = line[:-1].rstrip()
             continue
         pending = ""
         if line:
-            yield line
+            yield first, line
 
 
 def _line(raw: str) -> Line:
@@ -273,7 +293,7 @@ def _add_value(line: Line, root: Key) -> None:
         return
     kind = _TYPES.get(flags & 0xFFFF0001)
     if kind is None:
-        raise GplpvError(f"0x{flags:08x} are no flags of an AddReg line.", "Correct the INF.")
+        raise GplpvError(f"0x{flags:08x} are no flags of an AddReg line.", _CORRECT)
     words = list(line.words[4:])
     if kind == RegType.MULTI_SZ:
         old = key.get(name)

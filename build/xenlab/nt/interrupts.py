@@ -94,6 +94,10 @@ class Interrupts:
             kernel.locks.acquire(each.lock, "the interrupt's spin lock")
             claimed = (yield Call(each.service_routine, each.object, each.context)) & 0xFF
             kernel.locks.release(each.lock, "the interrupt's spin lock")
+            image = kernel.symbols.image_of(each.service_routine)
+            kernel.world.trace(
+                "interrupt", f"{image.name if image else '?'} {'claims it' if claimed else 'refuses it'}"
+            )
             if claimed:
                 break
         kernel.set_irql(before)

@@ -16,7 +16,7 @@ from xenlab.nt import irprules
 from xenlab.nt.codes import IO_TYPE_IRP, MAXIMUM_FUNCTION, Stack, Status, nt_success
 from xenlab.nt.io import Device, Devices
 from xenlab.nt.objects import Struct, layout, view
-from xenlab.nt.routine import Call, Steps, Wait
+from xenlab.nt.routine import Call, LockCall, Steps, Wait
 
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
@@ -196,7 +196,7 @@ class Irps:
         routine = driver.view.element("MajorFunction", major) if major <= MAXIMUM_FUNCTION else 0
         if routine == self.devices.invalid_request:
             self.irp(request.address)["IoStatus.Status"] = Status.INVALID_DEVICE_REQUEST
-            yield from self.complete(request)
+            yield from self.complete(request, irprules.ON_BEHALF)
             return Status.INVALID_DEVICE_REQUEST
         return (yield Call(routine, device.address, request.address)) & 0xFFFFFFFF
 
@@ -308,9 +308,14 @@ class Irps:
             self.release_cancel_lock(old)
             return 0
         irp["CancelIrql"] = old
-        yield Call(routine, self.current(request.address)["DeviceObject"], request.address)
+        yield LockCall(routine, self.current(request.address)["DeviceObject"], request.address)
+        name = self.kernel.symbols.describe(routine)
         if self.cancel_lock_owner:
-            self.kernel.violation(f"The cancel routine {routine:#x} returns without IoReleaseCancelSpinLock.")
+            self.kernel.violation(f"The cancel routine {name} returns without IoReleaseCancelSpinLock.")
+        if self.kernel.irql != old:
+            self.kernel.violation(
+                f"The cancel routine {name} returns at IRQL {self.kernel.irql}, not at the {old} of Irp->CancelIrql."
+            )
         return 1
 
     def acquire_cancel_lock(self, who: str) -> int:

@@ -140,6 +140,8 @@ def IoBuildDeviceIoControlRequest(
     status_block: PVOID,
 ) -> PVOID:
     """The I/O manager frees the request and its buffer when it has come up; it is not the driver's to free."""
+    if _refused(kernel, device):
+        return 0
     threaded = _Threaded(kernel, device, status_block, event)
     stack = threaded.stack
     stack["MajorFunction"] = Major.INTERNAL_DEVICE_CONTROL if internal else Major.DEVICE_CONTROL
@@ -169,11 +171,18 @@ def IoBuildSynchronousFsdRequest(
     event: PVOID,
     status_block: PVOID,
 ) -> PVOID:
+    if _refused(kernel, device):
+        return 0
     threaded = _Threaded(kernel, device, status_block, event)
     threaded.stack["MajorFunction"] = major
     if major in (Major.READ, Major.WRITE):
         threaded.transfer(Major(major), device, data, size, offset)
     return threaded.irp.address
+
+
+def _refused(kernel: Kernel, device: int) -> bool:
+    found = kernel.part(Devices).at(device, "The builder of an IRP")
+    return kernel.pool.refuses("Irp ", kernel.part(Irps).size(found.view["StackSize"]))
 
 
 class _Threaded:

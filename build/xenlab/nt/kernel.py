@@ -22,15 +22,16 @@ from xenlab.cpu.machine import Machine
 from xenlab.cpu.memory import PAGE_SIZE
 from xenlab.cpu.symbols import Symbols
 from xenlab.errors import Violation
-from xenlab.nt import binding, objects, routine
+from xenlab.nt import binding, objects, routine, seh
 from xenlab.nt.binding import Bound
 from xenlab.nt.clock import Clock
 from xenlab.nt.dispatcher import Dispatcher
 from xenlab.nt.guest import GuestMemory
 from xenlab.nt.interrupts import Dpcs, Interrupts
 from xenlab.nt.paging import Pager
+from xenlab.nt.pcr import ProcessorBlock
 from xenlab.nt.pool import Pool
-from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Call, Steps, Wait
+from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Call, CdeclCall, LockCall, Steps, Wait
 from xenlab.nt.scheduler import Scheduler
 from xenlab.nt.spinlocks import SpinLocks
 from xenlab.nt.thread import Frame, GuestCall, Mode, State, Thread
@@ -41,10 +42,6 @@ _LONGEST_SLICE = 600
 _ROUTINE_NS = 100
 _WORKERS = 4
 _IMAGES = {"x64": 0xFFFFF880_01000000, "x32": 0xF0000000}
-_PROCESSOR_BLOCK = {"x64": 0xFFFFF800_00E00000, "x32": 0xFFDFF000}
-_CURRENT_THREAD = {"x64": 0x188, "x32": 0x124}
-_IRQL = {"x64": 0x50, "x32": 0x24}
-_SELF = {"x64": 0x18, "x32": 0x1C}
 _NULL_END = 0x10000
 _WORDS = {memory.READ: "read", memory.WRITE: "written", memory.EXECUTE: "executed"}
 
@@ -107,11 +104,7 @@ class Kernel(GuestMemory):
         self._set_up_processor()
 
     def _set_up_processor(self) -> None:
-        block = _PROCESSOR_BLOCK[self.arch]
-        self.memory.map_new(block, PAGE_SIZE, memory.READ | memory.WRITE)
-        self.zero(block, PAGE_SIZE)
-        self.put_ptr(block + _SELF[self.arch], block)
-        self.machine.set_processor_block(block)
+        self.processor = ProcessorBlock(self)
         self.memory.fault = self._fault
         self.machine.on_trap = self._on_trap
         self.machine.cr8 = lambda: self.irql
@@ -208,7 +201,7 @@ class Kernel(GuestMemory):
         if irql < self.irql:
             self.attention = True
         self.irql = irql
-        self.put_u8(_PROCESSOR_BLOCK[self.arch] + _IRQL[self.arch], irql)
+        self.processor.tell_irql(irql)
 
     def raise_irql(self, irql: int) -> int:
         """Raise the IRQL; returns the one before."""
@@ -354,10 +347,11 @@ class Kernel(GuestMemory):
             since = found.export.since(self.arch) if found and found.export else None
             if not found or not since or since > self.nt:
                 return 0
-            self._exported[key] = found.function(self) if found.data else self._bind(found)
+            self._exported[key] = found.function(self) if found.data else self.bind(found)
         return self._exported[key]
 
-    def _bind(self, found: routine.Routine) -> int:
+    def bind(self, found: routine.Routine) -> int:
+        """Put a routine behind an address of its own that guest code can call; returns the address."""
         address = self.machine.trap(binding.stack_bytes(found, self.arch))
         self._bound[self.machine.trap_number(address)] = Bound(found, address)
         for offset in (0, 2):
@@ -376,10 +370,6 @@ class Kernel(GuestMemory):
         thread.frames.append(Frame(steps, name))
         self.scheduler.make_ready(thread, None)
         return thread
-
-    def tell_current_thread(self, thread: Thread) -> None:
-        """Let the processor control region name the thread."""
-        self.put_ptr(_PROCESSOR_BLOCK[self.arch] + _CURRENT_THREAD[self.arch], thread.object)
 
     def call(self, address: int, *args: int) -> Steps:
         """Call a guest function, from a generator: ``result = yield from kernel.call(...)``."""
@@ -419,6 +409,10 @@ class Kernel(GuestMemory):
         self.world.at(ns, lambda: None, "a pause ends")
         end = self.world.now + ns
         self.run(lambda: self.world.now >= end, 2 * ns + 10**9)
+
+    def preempt(self, steps: Steps, name: str) -> None:
+        """Have something run on top of what the processor does now, whatever the IRQL: a non-maskable interrupt."""
+        self._push_interrupt(steps, name)
 
     def make_ready(self, thread: Thread, status: int) -> None:
         """A wait of `thread` is over with `status`."""
@@ -500,6 +494,9 @@ class Kernel(GuestMemory):
                 f"{made.irql_max} is the highest" if self.irql > made.irql_max else f"{made.irql_min} is the lowest"
             )
             self.violation(f"{made.name} is called at IRQL {self.irql}; {allowed} allowed.")
+        if made.pops is not None:
+            made.function(self)
+            return False
         self._trap_sp, arguments = bound.arguments(self)
         try:
             if made.generator:
@@ -512,6 +509,9 @@ class Kernel(GuestMemory):
         except ThreadExit as leaving:
             self._event = (bound, _leave_with(leaving.status))
             return True
+        except seh.Raised as raised:
+            self._event = (bound, seh.dispatch(self, raised))
+            return True
         finally:
             self._trap_sp = 0
 
@@ -521,6 +521,13 @@ class Kernel(GuestMemory):
             item = frame.steps.send(thread.mode.value)  # type: ignore[arg-type]
         except StopIteration as stop:
             self._finish(thread, frame, stop.value)
+            return
+        except seh.Raised as raised:
+            frame.steps = seh.dispatch(self, raised)
+            thread.mode = Mode(False)
+            return
+        except seh.Resume as resumed:
+            self._resume(thread, resumed)
             return
         except ThreadExit as leaving:
             for each in reversed(thread.frames):
@@ -536,13 +543,22 @@ class Kernel(GuestMemory):
         else:
             thread.mode = Mode(False, status)
 
+    def _resume(self, thread: Thread, resumed: seh.Resume) -> None:
+        """Go on in the guest where it handles an exception."""
+        for each in reversed(thread.frames[resumed.depth :]):
+            each.steps.close()
+        del thread.frames[resumed.depth :]
+        self.machine.restore(resumed.registers)
+        thread.mode = Mode(True)
+
     def _enter(self, thread: Thread, frame: Frame, call: Call) -> None:
         if call.address < _NULL_END:
             self.violation(f"{frame.name} is to call a function at {call.address:#x}: a null pointer.")
         before = self.machine.sp
         preserved = self.machine.get(*binding.PRESERVED[self.arch])
-        after = binding.enter(self, call.address, call.args, self._return_trap)
-        frame.call = GuestCall(call.address, before, after, preserved, self.irql, tuple(self.locks.held))
+        after = binding.enter(self, call.address, call.args, self._return_trap, isinstance(call, CdeclCall))
+        locks = None if isinstance(call, LockCall) else tuple(self.locks.held)
+        frame.call = GuestCall(call.address, before, after, preserved, self.irql, locks)
         thread.mode = Mode(True)
 
     def _returned(self, thread: Thread) -> None:
@@ -561,9 +577,9 @@ class Kernel(GuestMemory):
         for register, was, is_now in zip(binding.PRESERVED[self.arch], call.preserved, now, strict=True):
             if was != is_now:
                 self.violation(f"{name(call.address)} returns with {register} changed, which it must preserve.")
-        if tuple(self.locks.held) != call.locks:
+        if call.locks is not None and tuple(self.locks.held) != call.locks:
             self.violation(f"{name(call.address)} returns with spin locks held or released that were not so before.")
-        if self.irql != call.irql:
+        if call.locks is not None and self.irql != call.irql:
             self.violation(f"{name(call.address)} is called at IRQL {call.irql} and returns at {self.irql}.")
         self.machine.sp = call.sp
         frame.call = None

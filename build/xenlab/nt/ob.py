@@ -33,6 +33,9 @@ KERNEL_MODE, USER_MODE = 0, 1
 OBJ_CASE_INSENSITIVE, OBJ_KERNEL_HANDLE = 0x40, 0x200
 _CURRENT_PROCESS, _CURRENT_THREAD = -1, -2
 _FIRST_HANDLE, _HANDLE_STEP = 0x4C, 4
+_GLOBAL_DIRECTORY = "\\??\\"
+_ITS_OTHER_NAMES = ("\\dosdevices\\", "\\global??\\")
+_MOST_LINKS = 32
 
 
 @dataclass(eq=False)
@@ -86,14 +89,18 @@ class ObjectManager:
         if made.address:
             self._by_address[made.address] = made
         if made.name:
-            self.names[made.name.lower()] = made
+            self.names[name_key(made.name)] = made
         return made
 
     def forget(self, gone: Object) -> None:
         """Take an object's name and address away without asking for its references."""
         self._by_address.pop(gone.address, None)
-        if self.names.get(gone.name.lower()) is gone:
-            del self.names[gone.name.lower()]
+        self.make_temporary(gone)
+
+    def make_temporary(self, gone: Object) -> None:
+        """Take an object's name away: nobody can open it any more, who has it keeps it."""
+        if self.names.get(name_key(gone.name)) is gone:
+            del self.names[name_key(gone.name)]
 
     def at(self, address: int) -> Object:
         """Return the object at an address; where there is none, the driver's pointer is wrong."""
@@ -142,16 +149,13 @@ class ObjectManager:
         self.dereference(closed.object)
         return Status.SUCCESS
 
-    def resolve(self, path: str) -> Object | None:
-        """Return the object at a path, links followed; what lies behind a device's name is the device's business."""
-        for _ in range(32):
-            found = self.names.get(path.lower())
-            if found and found.kind != "SymbolicLink":
+    def resolve(self, path: str) -> tuple[Object, str] | None:
+        """Return the object that a path leads to, links followed, and what is left of the path behind its name."""
+        for _ in range(_MOST_LINKS):
+            found = self._nearest(path)
+            if not found or found[0].kind != "SymbolicLink":
                 return found
-            link = found or self._link_in(path)
-            if not link:
-                return None
-            rest = path[len(link.name) :]
+            link, rest = found
             path = f"{link.payload}{rest}"
         return None
 
@@ -172,14 +176,26 @@ class ObjectManager:
             for handle, each in self._handles.items()
         ]
 
-    def _link_in(self, path: str) -> Object | None:
-        """Return the symbolic link that a path begins with."""
-        parts = path.split("\\")
-        for count in range(len(parts) - 1, 1, -1):
-            link = self.names.get("\\".join(parts[:count]).lower())
-            if link and link.kind == "SymbolicLink":
-                return link
+    def _nearest(self, path: str) -> tuple[Object, str] | None:
+        """Return the named object that a path names or goes through, and what of the path is behind it."""
+        parts = _canonical(path).split("\\")
+        for count in range(len(parts), 1, -1):
+            if found := self.names.get("\\".join(parts[:count]).lower()):
+                return found, "".join(f"\\{part}" for part in parts[count:])
         return None
+
+
+def name_key(path: str) -> str:
+    """Return what :attr:`ObjectManager.names` has an object of this path under."""
+    return _canonical(path).lower()
+
+
+def _canonical(path: str) -> str:
+    """The directory of the names that programs use has several itself."""
+    for other in _ITS_OTHER_NAMES:
+        if path.lower().startswith(other):
+            return _GLOBAL_DIRECTORY + path[len(other) :]
+    return path
 
 
 def object_name(kernel: Kernel, attributes: int) -> tuple[str, int, int]:
@@ -254,7 +270,7 @@ def ZwMakeTemporaryObject(kernel: Kernel, handle: HANDLE) -> NTSTATUS:
     opened = objects.lookup(handle)
     if not opened:
         return Status.INVALID_HANDLE
-    objects.names.pop(opened.object.name.lower(), None)
+    objects.make_temporary(opened.object)
     return Status.SUCCESS
 
 
@@ -264,7 +280,7 @@ def IoCreateSymbolicLink(kernel: Kernel, link: PVOID, target: PVOID) -> NTSTATUS
     name = kernel.unicode_string(link)
     if not name.startswith("\\"):
         return Status.OBJECT_PATH_SYNTAX_BAD
-    if name.lower() in objects.names:
+    if name_key(name) in objects.names:
         return Status.OBJECT_NAME_COLLISION
     objects.add(Object("SymbolicLink", payload=kernel.unicode_string(target), name=name))
     return Status.SUCCESS
@@ -278,7 +294,7 @@ def IoCreateUnprotectedSymbolicLink(kernel: Kernel, link: PVOID, target: PVOID) 
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
 def IoDeleteSymbolicLink(kernel: Kernel, link: PVOID) -> NTSTATUS:
     objects = kernel.part(ObjectManager)
-    found = objects.names.get(kernel.unicode_string(link).lower())
+    found = objects.names.get(name_key(kernel.unicode_string(link)))
     if not found:
         return Status.OBJECT_NAME_NOT_FOUND
     if found.kind != "SymbolicLink":

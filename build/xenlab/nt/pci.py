@@ -251,6 +251,7 @@ class Pci(LowestDriver, UpperDriver, Bus):
 
     Attributes:
         functions: what is on the bus, by PDO; a function that is taken out vanishes for drivers at the next query.
+        is_reversed: they are reported from the last to the first.
     """
 
     def __init__(self, kernel: Kernel, functions: Sequence[PciFunction]) -> None:
@@ -258,6 +259,7 @@ class Pci(LowestDriver, UpperDriver, Bus):
         self.fdo: Device | None = None
         self.functions = {self.make_pdo(): function for function in functions}
         self.present = set(self.functions)
+        self.is_reversed = False
         self._references = 0
         self._interface = [
             guest_function(kernel, "pci!InterfaceReference", self._reference, (0,)),
@@ -277,8 +279,18 @@ class Pci(LowestDriver, UpperDriver, Bus):
 
     def pdo_of(self, vendor: int, device: int) -> Device | None:
         """Return the PDO of a function by its IDs."""
-        found = ((pdo, each) for pdo, each in self.functions.items() if (each.vendor, each.device) == (vendor, device))
-        return next((pdo for pdo, _ in found), None)
+        return next(iter(self.pdos_of(vendor, device)), None)
+
+    def pdos_of(self, vendor: int, device: int) -> list[Device]:
+        """Return the PDOs of all functions with these IDs, those that are gone and not yet removed included."""
+        return [pdo for pdo, each in self.functions.items() if (each.vendor, each.device) == (vendor, device)]
+
+    def plug_in(self, function: PciFunction) -> Device:
+        """Add a function, which drivers see when relations are queried next."""
+        pdo = self.make_pdo()
+        self.functions[pdo] = function
+        self.present.add(pdo)
+        return pdo
 
     def take_out(self, pdo: Device) -> None:
         """Unplug a function: gone from the bus, and from the drivers' sight when relations are queried next."""
@@ -309,7 +321,8 @@ class Pci(LowestDriver, UpperDriver, Bus):
             minor == Pnp.QUERY_DEVICE_RELATIONS
             and stack["Parameters.QueryDeviceRelations.Type"] == Relations.BusRelations
         ):
-            self.relations(request, [pdo for pdo in self.functions if pdo in self.present])
+            found = [pdo for pdo in self.functions if pdo in self.present]
+            self.relations(request, found[::-1] if self.is_reversed else found)
         elif minor in _SUCCEEDED:
             irp["IoStatus.Status"] = Status.SUCCESS
         lower = self.lower(fdo.address)
@@ -421,7 +434,14 @@ class Pci(LowestDriver, UpperDriver, Bus):
         return length
 
     def outstanding(self) -> list[str]:
-        return ["An interface of the PCI bus driver is still referenced."] * self._references
+        """Return what drivers hold of the bus driver's, a line each: its interface, and references on devices."""
+        held = [
+            f"The device object of PCI device {each.vendor:04x}:{each.device:04x} has {pdo.object.references - 1} "
+            "references that nobody gives back."
+            for pdo, each in self.functions.items()
+            if pdo.object.references != 1
+        ]
+        return ["An interface of the PCI bus driver is still referenced."] * self._references + held
 
 
 def _translate(kernel: Kernel, _context: int, address: int, _size: int, _space: int, translated: int) -> int:

@@ -2,7 +2,7 @@
 """The PnP manager: the device tree, its drivers, and every device's way from arrival to removal.
 
 Source: Windows Driver Kit, "Plug and Play" (adding, stopping, removing and surprise-removing a device), "Device Node
-State", "Installing a Filter Driver" (the order of AddDevice), "How Setup Selects Drivers".
+State", "Installing a Filter Driver" (the order of AddDevice).
 Every operation here is a generator, for a thread at PASSIVE_LEVEL; one is under way at a time.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gplpv.errors import GplpvError
@@ -18,14 +17,14 @@ from xenlab.nt import devnode
 from xenlab.nt.arbiter import Arbiter
 from xenlab.nt.codes import DeviceFlags, Do, Pnp, Relations, Status, Usage, describe, nt_success
 from xenlab.nt.devnode import Node, State
-from xenlab.nt.inf import Inf
 from xenlab.nt.io import Device, Devices, Driver
 from xenlab.nt.ob import ObjectManager
 from xenlab.nt.objects import Struct, layout, view
 from xenlab.nt.pci import Inbox, Pci, PciFunction, RootBus, qemu_functions, resource_lists
-from xenlab.nt.registry import CLASSES, SERVICES
+from xenlab.nt.registry import SERVICES
+from xenlab.nt.reinit import Reinitializations
 from xenlab.nt.routine import Call, Steps, Wait
-from xenlab.nt.zwkey import KernelRegistry
+from xenlab.nt.setup import INBOX, Setup
 
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
@@ -33,40 +32,29 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 Work = Generator[Call | Wait, int, _T]
 
-_BOOT_START = 0
-_SYSTEM_CLASS = "{4D36E97D-E325-11CE-BFC1-08002BE10318}"
-_GROUPS = (
-    "Boot Bus Extender",
-    "System Bus Extender",
-    "SCSI miniport",
-    "Port",
-    "Primary disk",
-    "SCSI class",
-    "Base",
-    "NDIS",
-)
-# What Windows itself brings for the emulated devices: service and setup class by compatible ID.
-_INBOX = {
-    r"PCI\CC_0101": ("pciide", "{4D36E96A-E325-11CE-BFC1-08002BE10318}"),
-    r"PCI\CC_0200": ("rtl8139", "{4D36E972-E325-11CE-BFC1-08002BE10318}"),
-}
 _UNDEFINED_MINOR = 0x2A
+_START_DISABLED = 4
+_DISK_SEARCH_NS = 100_000_000
 
 
-class PnpManager:
+class PnpManager(Setup):
     """Device tree and drivers of one kernel.
 
     Attributes:
         root: the root of the tree; its child is the PCI root bus.
-        packages: the INFs that devices are matched with; drivers lie beside them.
+        tree_first: the tree is walked as soon as it can be, and boot drivers are loaded as devices want them; otherwise
+            the boot drivers come first.
+        bus_reversed: the PCI bus driver reports its functions from the last to the first.
+        when_disk_is_needed: called when Windows has started what it can without its disk, and goes on from that.
     """
 
     def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel)
         self.kernel = kernel
         self.devices = kernel.part(Devices)
-        self.registry = kernel.part(KernelRegistry).tree
-        self.packages: list[Inf] = []
-        self._images: dict[str, Path] = {}
+        self.tree_first = self.bus_reversed = False
+        self.when_disk_is_needed: Callable[[], None] = lambda: None
+        self._without_disk = False
         self._adders: dict[str, Callable[[Device], None]] = {}
         self._by_pdo: dict[Device, Node] = {}
         self._later: deque[Callable[[], Work[None]]] = deque()
@@ -88,59 +76,47 @@ class PnpManager:
             raise GplpvError("The machine is not booted.", "Run PnpManager.boot first.")
         return self._pci
 
-    # Installing
-
-    def install(self, inf: Inf) -> None:
-        """Do what Setup does with a driver package: services into the registry, the package kept for devices."""
-        self.packages.append(inf)
-        sections = [inf.install_section(model.install) for model in inf.models()] or [
-            inf.install_section("DefaultInstall")
-        ]
-        for section in dict.fromkeys(each for each in sections if each):
-            for service in inf.add_services(section, self.registry):
-                self._images[service.name.lower()] = inf.path.parent / self._image_name(service.name)
-
-    def _image_name(self, service: str) -> str:
-        path = self.registry.get(rf"{SERVICES}\{service}", "ImagePath")
-        return path.text().rpartition("\\")[2] if path else f"{service}.sys"
-
-    def add_class_filter(self, service: str, class_guid: str = _SYSTEM_CLASS) -> None:
-        """Enter a service as the last upper filter of a setup class."""
-        key = self.registry.create(rf"{CLASSES}\{class_guid}")
-        old = key.get("UpperFilters")
-        key.set("UpperFilters", [*(old.texts() if old else []), service])
-
     # Starting up
 
+    def provide(self, service: str, add_device: Callable[[Device], None]) -> None:
+        """Have a driver of the lab's own stand in for a service's."""
+        self._adders[service] = add_device
+
     def boot(self, functions: Sequence[PciFunction] | None = None) -> Work[None]:
-        """Start the boot drivers, then the device tree with QEMU's PCI functions or others."""
+        """Start the boot drivers and the device tree with QEMU's PCI functions or others.
+
+        What is not started at boot has to wait for the disk that its driver is loaded from.
+        """
         self._bus = RootBus(self.kernel)
         self._pci = Pci(self.kernel, qemu_functions() if functions is None else functions)
-        self._adders = {"pci": self._pci.add_device}
-        for service, _ in _INBOX.values():
+        self._pci.is_reversed = self.bus_reversed
+        self._adders["pci"] = self._pci.add_device
+        for service, _ in INBOX.values():
             self._adders[service] = Inbox(self.kernel, service).add_device
         self._root = self._node(self._bus.root, None)
         self._root.state = State.STARTED
         self._root.instance_path = r"HTREE\ROOT\0"
-        for service in self._boot_services():
+        self._without_disk = True
+        if self.tree_first:
+            yield from self.locked(self.enumerate(self._root))
+        for service in self.boot_services():
             yield from self.load(service)
-        yield from self.locked(self.enumerate(self._root))
-
-    def _boot_services(self) -> list[str]:
-        found = []
-        for name in self._images:
-            start, group = (self.registry.get(rf"{SERVICES}\{name}", each) for each in ("Start", "Group"))
-            if start and start.number() == _BOOT_START:
-                text = group.text() if group else ""
-                found.append((_GROUPS.index(text) if text in _GROUPS else len(_GROUPS), name))
-        return [name for _, name in sorted(found)]
+        if not self.tree_first:
+            yield from self.locked(self.enumerate(self._root))
+        yield from self.kernel.part(Reinitializations).run(boot=True)
+        yield from self.kernel.sleep(_DISK_SEARCH_NS)
+        self.when_disk_is_needed()
+        self._without_disk = False
+        for node in [each for each in self._root.walk() if each.state == State.WAITING]:
+            yield from self.locked(self._start_up(node))
 
     def load(self, service: str) -> Work[Driver | None]:
         """Return a service's driver, loaded and initialised; None if its DriverEntry refuses."""
         known = self.devices.drivers.get(service.lower())
-        if known:
+        start = self.registry.get(rf"{SERVICES}\{service}", "Start")
+        if known or (start and start.number() == _START_DISABLED):
             return known
-        path = self._images.get(service.lower())
+        path = self.images.get(service.lower())
         if not path:
             raise GplpvError(f"The service {service} has no driver file.", "Install the package that brings it.")
         kernel = self.kernel
@@ -180,6 +156,8 @@ class PnpManager:
     def enumerate(self, node: Node) -> Work[None]:
         """Ask a device for its children: new ones are brought up, missing ones removed."""
         found = yield from self.query_relations(node)
+        if found is None:
+            return
         for child in list(node.children):
             if child.pdo not in found:
                 child.missing = True
@@ -206,13 +184,16 @@ class PnpManager:
         if (yield from self.query_remove(node)):
             yield from self.remove(node)
 
-    def query_relations(self, node: Node) -> Work[list[Device]]:
-        """Return the children that a device reports, each with the reference that the report holds."""
+    def query_relations(self, node: Node) -> Work[list[Device] | None]:
+        """Return the children that a device reports, each with the reference that the report holds; None: it fails to
+        tell, and nothing is known to have changed."""
 
         def fill(_irp: Struct, stack: Struct) -> None:
             stack["Parameters.QueryDeviceRelations.Type"] = Relations.BusRelations
 
         status, address = yield from devnode.send(self.kernel, node, Pnp.QUERY_DEVICE_RELATIONS, fill)
+        if not nt_success(status) and status != Status.NOT_SUPPORTED:
+            return None
         if not nt_success(status) or not address:
             return []
         relations = view(self.kernel, "DEVICE_RELATIONS", address)
@@ -247,46 +228,21 @@ class PnpManager:
     def _bring_up(self, node: Node) -> Work[None]:
         if not (yield from devnode.identify(self.kernel, node)):
             return
-        self._configure(node)
+        self.configure(node)
+        if self.is_disabled(node):
+            node.problem = "it is disabled"
+        elif self._without_disk and not self._can_load(node.service):
+            node.state = State.WAITING
+        else:
+            yield from self._start_up(node)
+
+    def _start_up(self, node: Node) -> Work[None]:
         if (yield from self.add_drivers(node)):
             yield from self.start(node)
 
-    def _configure(self, node: Node) -> None:
-        """Find the best package for a device, as Setup does, and write what it says to the registry."""
-        ids = [each.lower() for each in (*node.hardware_ids, *node.compatible_ids)]
-        if "*pnp0a03" in ids:
-            self._assign(node, "pci", _SYSTEM_CLASS)
-            return
-        best: tuple[int, Inf, str] | None = None
-        for inf in self.packages:
-            for model in inf.models():
-                wanted = [each.lower() for each in (model.hardware_id, *model.compatible_ids)]
-                rank = min((ids.index(each) for each in wanted if each in ids), default=None)
-                section = inf.install_section(model.install)
-                if rank is not None and section and (best is None or rank < best[0]):
-                    best = (rank, inf, section)
-        if best:
-            _, inf, section = best
-            service = next((each.name for each in inf.services(section) if each.associated), "")
-            self._assign(node, service, inf.class_guid)
-            inf.add_reg(section, self.registry, self.registry.create(rf"{CLASSES}\{node.driver_key}"))
-            inf.add_reg(f"{section}.HW", self.registry, self.registry.create(node.enum_path))
-            return
-        for compatible in ids:
-            if compatible.upper() in _INBOX:
-                self._assign(node, *_INBOX[compatible.upper()])
-                return
-        node.problem = "no driver is installed for it"
-
-    def _assign(self, node: Node, service: str, class_guid: str) -> None:
-        node.service, node.class_guid = service, class_guid
-        classes = self.registry.create(rf"{CLASSES}\{class_guid}")
-        key = self.registry.create(node.enum_path)
-        old = key.get("Driver")
-        node.driver_key = old.text() if old else rf"{class_guid}\{len(classes.keys):04d}"
-        self.registry.create(rf"{CLASSES}\{node.driver_key}")
-        for name, text in (("Service", service), ("ClassGUID", class_guid), ("Driver", node.driver_key)):
-            key.set(name, text)
+    def _can_load(self, service: str) -> bool:
+        """Whether a driver is in memory, or Windows has it from the boot loader."""
+        return not service or service.lower() in self.devices.drivers or self.is_boot(service)
 
     def add_drivers(self, node: Node) -> Work[bool]:
         """Call AddDevice of every driver of a device, from the lowest: its service between the filters."""
@@ -316,6 +272,8 @@ class PnpManager:
         if service in self._adders:
             self._adders[service](node.pdo)
             return True
+        if self._without_disk and not self._can_load(service):
+            return False
         driver = yield from self.load(service)
         if not driver:
             return False
@@ -466,6 +424,12 @@ class PnpManager:
         for each in reversed(below):
             self._forget(each)
 
+    def start_again(self, node: Node) -> Work[None]:
+        """Bring up a device that was removed and is still there."""
+        if node.state == State.REMOVED:
+            node.state, node.problem = State.IDENTIFIED, ""
+            yield from self._start_up(node)
+
     def remove_missing(self, node: Node) -> Work[None]:
         """Take away a device that is gone: all on it are told first, then all are removed."""
         for each in reversed(node.walk()):
@@ -488,13 +452,8 @@ class PnpManager:
                 self.kernel.violation(f"{device.driver.service} keeps its device after IRP_MN_REMOVE_DEVICE.")
         node.state = State.REMOVED
         for driver in dict.fromkeys(device.driver for device in reversed(before)):
-            if not driver.devices and not self._is_boot(driver.service):
+            if not driver.devices and not self.is_boot(driver.service):
                 yield from self.unload(driver)
-
-    def _is_boot(self, service: str) -> bool:
-        """Boot drivers stay loaded while the machine runs; scenarios unload them when they want to see it."""
-        start = self.registry.get(rf"{SERVICES}\{service}", "Start")
-        return bool(start and start.number() == _BOOT_START)
 
     def _forget(self, node: Node) -> None:
         if node.parent:
@@ -525,6 +484,10 @@ class PnpManager:
         return nt_success(status)
 
     # Asking
+
+    def outstanding(self) -> list[str]:
+        """Return what drivers still hold of the bus driver's, a line each, when no device is in the tree."""
+        return self._pci.outstanding() if self._pci else []
 
     def node_of(self, pdo: int, what: str) -> Node:
         """Return the device whose PDO a driver names; another device object is an error that stops Windows."""

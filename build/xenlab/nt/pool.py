@@ -89,6 +89,10 @@ class Pool:
         """Whether there is a paged block at `va`."""
         return va in self._blocks and self._blocks[va].paged
 
+    def is_driver_block(self, va: int) -> bool:
+        """Whether a driver has allocated the block at `va`."""
+        return va in self._blocks and self._blocks[va].number > 0
+
     def allocate_own(self, size: int, tag: str, paged: bool = False) -> int:
         """Allocate for the kernel itself, zeroed."""
         va = self._make(size, tag, paged, 0)

@@ -9,6 +9,7 @@ drivers must cope. Function addresses that a guest may call are traps.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from xenlab.nt.irp import Irps, Request
 from xenlab.nt.irpcalls import forward_and_wait
 from xenlab.nt.objects import Struct
 from xenlab.nt.power import PowerManager
-from xenlab.nt.routine import DISPATCH_LEVEL, Call, Routine, Steps, Wait, Width
+from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Call, Routine, Steps, Wait, Width
 
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
@@ -135,19 +136,28 @@ class UpperDriver(KernelDriver):
 
 
 def guest_function(
-    kernel: Kernel, name: str, function: Callable[..., Any], widths: tuple[int, ...], irql_max: int = DISPATCH_LEVEL
+    kernel: Kernel,
+    name: str,
+    function: Callable[..., Any],
+    widths: tuple[int, ...],
+    irql_max: int = DISPATCH_LEVEL,
+    irql_min: int = PASSIVE_LEVEL,
+    wide_result: bool = False,
 ) -> int:
     """Return an address at which a guest calls ``function(kernel, *arguments)``; `widths` are the arguments' bytes.
 
-    0 stands for the width of a pointer. On x86 it is called as stdcall.
+    0 stands for the width of a pointer. On x86 it is called as stdcall; `wide_result`: EDX:EAX hold what it returns.
     """
-    parameters = tuple(Width(width) for width in widths)
+    stack_bytes = sum(8 if width == 8 else 4 for width in widths)
     made = Routine(
         "lab",
         name,
         function,
         irql_max,
-        parameters=parameters,
-        export=Export(name, str(sum(8 if width == 8 else 4 for width in widths)), (5, 0), (5, 2)),
+        irql_min,
+        tuple(Width(width) for width in widths),
+        wide_result=wide_result,
+        generator=inspect.isgeneratorfunction(function),
+        export=Export(name, str(stack_bytes), (5, 0), (5, 2)),
     )
-    return kernel._bind(made)
+    return kernel.bind(made)

@@ -78,6 +78,18 @@ class Call:
         self.args = args
 
 
+class LockCall(Call):
+    """A call of a function that is there to take or to release a lock: IRQL and held locks may differ afterwards."""
+
+    __slots__ = ()
+
+
+class CdeclCall(Call):
+    """A call of a function that leaves its arguments on the stack (x86: __cdecl), such as qsort's comparison."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Wait:
     """Yielded by a generator: block the thread on dispatcher objects; the NTSTATUS of the wait is sent back.
@@ -122,7 +134,12 @@ class VarArgs:
 
 @dataclass(frozen=True)
 class Routine:
-    """A registered kernel routine, or (`data`) the maker of an exported variable's address."""
+    """A registered kernel routine, or (`data`) the maker of an exported variable's address.
+
+    Attributes:
+        pops: None: called by a convention. Else it takes and returns what it wants in registers, and its RET takes so
+            many bytes off the stack: what compilers call by themselves.
+    """
 
     module: str
     name: str
@@ -135,6 +152,7 @@ class Routine:
     generator: bool = False
     data: bool = False
     export: exports.Export | None = field(default=None, compare=False)
+    pops: int | None = None
 
     @property
     def convention(self) -> str:
@@ -147,10 +165,11 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def routine(
-    *modules: str, irql_max: int, irql_min: int = PASSIVE_LEVEL, name: str | None = None
+    *modules: str, irql_max: int, irql_min: int = PASSIVE_LEVEL, name: str | None = None, pops: int | None = None
 ) -> Callable[[_Function], _Function]:
     """Register a function as an export of each of `modules` (where x86 and x64 differ, name both, such as
     ``"ntoskrnl.exe", "hal.dll"``), under `name` or its own. Stack decorators to give one function two names.
+    `pops` is for those that work on registers: :attr:`Routine.pops`.
 
     Raises:
         GplpvError: no such module has such an export, it is registered already, or the stack bytes differ.
@@ -167,7 +186,7 @@ def routine(
             export = _export(module, export_name)
             made = Routine(
                 module, export_name, function, irql_max, irql_min, widths, varargs, wide,
-                inspect.isgeneratorfunction(function), False, export,
+                inspect.isgeneratorfunction(function), False, export, pops,
             )  # fmt: skip
             _check_stack_bytes(made)
             _add(made)
@@ -191,6 +210,11 @@ def data_export(*modules: str, name: str | None = None) -> Callable[[_Function],
 def find(module: str, name: str) -> Routine | None:
     """Return what is registered as `name` of `module` (any case), or None."""
     return _registered.get((module.lower(), name))
+
+
+def has_any(module: str) -> bool:
+    """Whether the lab has any export of `module` (any case)."""
+    return any(known == module.lower() for known, _ in _registered)
 
 
 def load_package(package: str = "xenlab.nt") -> None:

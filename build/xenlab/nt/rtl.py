@@ -46,7 +46,7 @@ def wide(kernel: Kernel, address: int) -> Struct:
     return view(kernel, "UNICODE_STRING", address)
 
 
-def _ansi(kernel: Kernel, address: int) -> str:
+def ansi(kernel: Kernel, address: int) -> str:
     given = wide(kernel, address)
     return kernel.read(given["Buffer"], given["Length"]).decode("latin-1") if given["Length"] else ""
 
@@ -78,7 +78,7 @@ def RtlCopyUnicodeString(kernel: Kernel, to: PVOID, source: PVOID) -> None:
     """Copies what fits, and a terminator where there is still room for one."""
     made = wide(kernel, to)
     data = b"" if not source else _data(kernel, source)[: made["MaximumLength"]]
-    _store(kernel, made, data)
+    store_text(kernel, made, data)
 
 
 def _data(kernel: Kernel, address: int) -> bytes:
@@ -86,7 +86,7 @@ def _data(kernel: Kernel, address: int) -> bytes:
     return kernel.read(given["Buffer"], given["Length"]) if given["Length"] else b""
 
 
-def _store(kernel: Kernel, made: Struct, data: bytes) -> None:
+def store_text(kernel: Kernel, made: Struct, data: bytes) -> None:
     terminator = b"\0\0" if len(data) + 2 <= made["MaximumLength"] else b""
     if data or terminator:
         kernel.write(made["Buffer"], data + terminator)
@@ -108,7 +108,7 @@ def _append(kernel: Kernel, to: int, data: bytes) -> int:
     if made["Length"] + len(data) > made["MaximumLength"]:
         return Status.BUFFER_TOO_SMALL
     if data:
-        _store(kernel, made, _data(kernel, to) + data)
+        store_text(kernel, made, _data(kernel, to) + data)
     return Status.SUCCESS
 
 
@@ -132,7 +132,7 @@ def RtlPrefixUnicodeString(kernel: Kernel, prefix: PVOID, text: PVOID, ignore_ca
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def RtlCompareString(kernel: Kernel, one: PVOID, other: PVOID, ignore_case: BOOLEAN) -> LONG:
-    first, second = [_ansi(kernel, each).upper() if ignore_case else _ansi(kernel, each) for each in (one, other)]
+    first, second = [ansi(kernel, each).upper() if ignore_case else ansi(kernel, each) for each in (one, other)]
     return (first > second) - (first < second)
 
 
@@ -148,26 +148,26 @@ def RtlUpcaseUnicodeChar(kernel: Kernel, character: USHORT) -> USHORT:
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def RtlUpcaseUnicodeString(kernel: Kernel, to: PVOID, source: PVOID, allocate: BOOLEAN) -> NTSTATUS:
-    return _give(kernel, to, fold(kernel.unicode_string(source)).encode("utf-16-le", "surrogatepass"), allocate, 0)
+    return give_text(kernel, to, fold(kernel.unicode_string(source)).encode("utf-16-le", "surrogatepass"), allocate, 0)
 
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def RtlDowncaseUnicodeString(kernel: Kernel, to: PVOID, source: PVOID, allocate: BOOLEAN) -> NTSTATUS:
     lower = "".join(low if len(low := each.lower()) == 1 else each for each in kernel.unicode_string(source))
-    return _give(kernel, to, lower.encode("utf-16-le", "surrogatepass"), allocate, 0)
+    return give_text(kernel, to, lower.encode("utf-16-le", "surrogatepass"), allocate, 0)
 
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def RtlAnsiStringToUnicodeString(kernel: Kernel, to: PVOID, source: PVOID, allocate: BOOLEAN) -> NTSTATUS:
-    return _give(kernel, to, _ansi(kernel, source).encode("utf-16-le"), allocate, 2)
+    return give_text(kernel, to, ansi(kernel, source).encode("utf-16-le"), allocate, 2)
 
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def RtlUnicodeStringToAnsiString(kernel: Kernel, to: PVOID, source: PVOID, allocate: BOOLEAN) -> NTSTATUS:
-    return _give(kernel, to, kernel.unicode_string(source).encode("latin-1", errors="replace"), allocate, 1)
+    return give_text(kernel, to, kernel.unicode_string(source).encode("latin-1", errors="replace"), allocate, 1)
 
 
-def _give(kernel: Kernel, to: int, data: bytes, allocate: int, terminator: int) -> int:
+def give_text(kernel: Kernel, to: int, data: bytes, allocate: int, terminator: int) -> int:
     """Store a converted string, in memory of its own if asked; with `terminator` zero bytes behind it."""
     made = wide(kernel, to)
     whole = data + bytes(terminator)
@@ -197,7 +197,7 @@ def RtlFreeUnicodeString(kernel: Kernel, text: PVOID) -> None:
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def RtlCreateUnicodeString(kernel: Kernel, to: PVOID, source: PVOID) -> BOOLEAN:
     data = kernel.wide_string(source).encode("utf-16-le", "surrogatepass")
-    return int(_give(kernel, to, data, 1, 2) == Status.SUCCESS)
+    return int(give_text(kernel, to, data, 1, 2) == Status.SUCCESS)
 
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
@@ -221,7 +221,7 @@ def RtlIntegerToUnicodeString(kernel: Kernel, value: ULONG, base: ULONG, to: PVO
     made = wide(kernel, to)
     if 2 * len(digits) > made["MaximumLength"]:
         return Status.BUFFER_OVERFLOW
-    _store(kernel, made, digits.encode("utf-16-le"))
+    store_text(kernel, made, digits.encode("utf-16-le"))
     return Status.SUCCESS
 
 
@@ -253,7 +253,7 @@ def _parse_integer(kernel: Kernel, text: str, base: int, result: int) -> int:
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def RtlStringFromGUID(kernel: Kernel, guid: PVOID, to: PVOID) -> NTSTATUS:
     text = f"{{{uuid.UUID(bytes_le=kernel.read(guid, 16))}}}".upper()
-    return _give(kernel, to, text.encode("utf-16-le"), 1, 2)
+    return give_text(kernel, to, text.encode("utf-16-le"), 1, 2)
 
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)

@@ -101,13 +101,17 @@ class Scheduler:
         self.current = thread
         self._kernel.machine.restore(thread.registers)
         self._kernel.set_irql(thread.irql)
-        self._kernel.tell_current_thread(thread)
+        self._kernel.processor.tell_thread(thread.object)
+        if self._kernel.arch == "x32":
+            self._kernel.processor.exception_list = thread.exception_list
 
     def leave(self, state: State) -> Thread:
         """Take the processor away from the current thread."""
         kernel = self._kernel
         thread = self.current or self.idle
         thread.registers, thread.irql, thread.state = kernel.machine.save(vectors=True), kernel.irql, state
+        if kernel.arch == "x32":
+            thread.exception_list = kernel.processor.exception_list
         self.current = None
         kernel.set_irql(PASSIVE_LEVEL)
         return thread

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Protocol
 
+from xenlab.nt.dma import Adapters
+from xenlab.nt.errorlog import ErrorLog
 from xenlab.nt.ex import BugCheckCallbacks, Callbacks, Lookasides, WorkItems
 from xenlab.nt.exlock import Resources
 from xenlab.nt.io import Devices
@@ -19,6 +21,7 @@ from xenlab.nt.power import PowerManager
 from xenlab.nt.removelock import RemoveLocks
 from xenlab.nt.routine import Call, Wait
 from xenlab.nt.thread import Thread
+from xenlab.nt.wmi import Wmi
 
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
@@ -32,7 +35,7 @@ class Area(Protocol):
 
 _AREAS: tuple[Callable[[Kernel], Area], ...] = (
     Irps, RemoveLocks, Resources, PowerManager, Interfaces, WorkItems, Callbacks, Lookasides, BugCheckCallbacks,
-    Mdls, Mappings, ObjectManager,
+    Mdls, Adapters, Mappings, Wmi, ErrorLog, PnpManager, ObjectManager,
 )  # fmt: skip
 
 

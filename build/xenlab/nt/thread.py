@@ -28,14 +28,15 @@ class Mode:
 
 @dataclass
 class GuestCall:
-    """A guest function that a frame has called: what must be as it was when it returns."""
+    """A guest function that a frame has called: what must be as it was when it returns; IRQL and locks not if `locks`
+    is None."""
 
     address: int
     sp: int
     sp_after: int
     preserved: Saved
     irql: int
-    locks: tuple[int, ...]
+    locks: tuple[int, ...] | None
 
 
 @dataclass
@@ -66,6 +67,7 @@ class Thread:
         object: guest address of its ETHREAD: an opaque dispatcher object.
         stack, stack_top: the guest addresses between which its stack lies; it grows down from `stack_top`.
         result: what its generator returned, once `finished`.
+        exception_list: x86: its exception registration records, while it does not run.
         at_end: called when it has ended; its ETHREAD is then the callee's to free. Without, it goes with the thread.
     """
 
@@ -82,6 +84,7 @@ class Thread:
     result: int | None = None
     waits_for: str = ""
     at_end: Callable[[], int | None] | None = None
+    exception_list: int = 0xFFFFFFFF
 
     @property
     def finished(self) -> bool:

@@ -34,6 +34,7 @@ from xenlab.nt.registry import Key
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
     from xenlab.ports.adapter import Adapter, PortDriver
+    from xenlab.ports.miniport import Initialization
 
 _PORT, _INTERRUPT, _MEMORY = 1, 2, 3
 _LATCHED = 1
@@ -94,12 +95,14 @@ class Ports:
     Attributes:
         drivers: by guest address of the driver object.
         adapters: by guest address of the miniport's device extension, the handle in every call of a miniport.
+        dumping: set when Windows has bugchecked: told of what a miniport registers then.
     """
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.drivers: dict[int, PortDriver] = {}
         self.adapters: dict[int, Adapter] = {}
+        self.dumping: Callable[[Initialization], None] | None = None
 
     def adapter(self, extension: int, what: str) -> Adapter:
         """Return the adapter whose miniport makes a call; a handle that is none ends the run."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from xenlab.cpu.memory import PAGE_SIZE
+from xenlab.cpu.memory import PAGE_SIZE, READ, WRITE, pages
 from xenlab.ports.adapter import Adapter
 from xenlab.ports.queues import SECOND, LogicalUnit
 from xenlab.ports.srb import Flag, Function, Op, Request, ScsiStatus, Srb, status_name
@@ -28,19 +28,25 @@ _READ = {6: Op.READ6, 10: Op.READ10, 12: Op.READ12, 16: Op.READ16}
 _WRITE = {6: Op.WRITE6, 10: Op.WRITE10, 12: Op.WRITE12, 16: Op.WRITE16}
 _FORCE_UNIT_ACCESS = 0x08
 _PATIENCE_NS = 600 * SECOND
+_RUNS = (*[1] * 12, 2, 5, 300)  # How many pages of a buffer the device sees as one piece.
 COMMON_MIX = {
     "read": 45, "write": 40, "write through": 4, "flush": 4, "inquiry": 2, "capacity": 2, "ready": 2, "mode": 1,
 }  # fmt: skip
 
 
 class Buffer:
-    """Nonpaged memory of `length` bytes at a page offset of the caller's choice, with margins that must stay whole."""
+    """Nonpaged memory of `length` bytes at a page offset of the caller's choice, with margins that must stay whole.
 
-    def __init__(self, kernel: Kernel, length: int, offset: int = 0) -> None:
+    Its pages lie wherever there are some, or in runs of `run` that the device sees as one piece each.
+    """
+
+    def __init__(self, kernel: Kernel, length: int, offset: int = 0, run: int = 1) -> None:
         self.kernel = kernel
         self.length = length
         self._size = -(-(offset + length) // PAGE_SIZE) * PAGE_SIZE
         self._base = kernel.alloc(self._size, "Disk")
+        if run > 1:
+            self._join(run)
         kernel.write(self._base, bytes([_MARGIN]) * self._size)
         self.va = self._base + offset
 
@@ -49,6 +55,17 @@ class Buffer:
 
     def write(self, data: bytes) -> None:
         self.kernel.write(self.va, data)
+
+    def _join(self, run: int) -> None:
+        """Put every `run` pages into frames that follow one another, and the runs anywhere among them."""
+        memory, physical = self.kernel.memory, self.kernel.physical
+        every = list(pages(self._base, self._size))
+        runs = [every[at : at + run] for at in range(0, len(every), run)]
+        self.kernel.world.random.shuffle(runs)
+        frames = physical.allocate_contiguous(len(every))
+        for frame, page in zip(frames, (page for run in runs for page in run), strict=False):
+            physical.free_frames([memory.unmap(page) // PAGE_SIZE])
+            memory.map(page, frame * PAGE_SIZE, READ | WRITE)
 
     def free(self) -> None:
         """Raises:
@@ -88,6 +105,20 @@ class Disk:
         if self.blocks * self.block_size != len(self.model):
             size = self.blocks * self.block_size
             self.kernel.world.violation(f"The disk at {self.unit} says it has {size} bytes, it has {len(self.model)}.")
+
+    def compare_with(self, medium: bytes) -> None:
+        """Hold the whole medium against the model.
+
+        Raises:
+            Violation: a block differs that nothing makes undefined.
+        """
+        if medium == self.model:
+            return
+        size = self.block_size
+        for block in range(len(self.model) // size):
+            here = slice(block * size, (block + 1) * size)
+            if medium[here] != self.model[here] and block not in self.undefined:
+                self.kernel.world.violation(f"Block {block} of the disk at {self.unit} is not what was written last.")
 
     def read_capacity(self) -> tuple[int, int]:
         """Return number and size of blocks, by READ CAPACITY(10), or (16) if that is not enough."""
@@ -170,6 +201,11 @@ class Disk:
         return parts
 
 
+def _misalign(offset: int, chance: float) -> int:
+    """Buffers begin anywhere, where a sector would, or where a page does: Windows has all three, the first least."""
+    return offset if chance < 0.4 else offset // 512 * 512 if chance < 0.7 else 0
+
+
 def worth_retrying(request: Request) -> bool:
     if request.status in _RETRIED:
         return True
@@ -209,6 +245,7 @@ class Workload:
         operations: how many are still to begin.
         mix: kinds of operations with their weights; ``unmap`` is one more.
         maximum_bytes: the longest transfer.
+        skew: 1 makes all orders of magnitude as likely as each other, more makes short transfers likelier.
         completed: how many have ended.
         bytes_moved: by reads and writes that have ended.
     """
@@ -217,6 +254,7 @@ class Workload:
     operations: int
     depth: int = 8
     maximum_bytes: int = 64 * 1024
+    skew: float = 1.0
     mix: Mapping[str, int] = field(default_factory=lambda: COMMON_MIX)
     completed: int = 0
     bytes_moved: int = 0
@@ -254,7 +292,7 @@ class Workload:
         if kind not in ("read", "write", "write through", "unmap"):
             return Operation(disk, kind)
         most = min(max(1, self.maximum_bytes // disk.block_size), disk.blocks)
-        count = min(most, max(1, int(most ** random.random() + random.randrange(2))))
+        count = min(most, max(1, int(most ** (random.random() ** self.skew) + random.randrange(2))))
         return Operation(disk, kind, random.randrange(disk.blocks - count + 1), count)
 
     def _submit(self, operation: Operation) -> None:
@@ -267,9 +305,9 @@ class Workload:
         disk = operation.disk
         random = disk.kernel.world.random
         step = disk.adapter.config["AlignmentMask"] + 1
-        offset = random.randrange(0, PAGE_SIZE, step) if random.random() < 0.7 else 0
+        offset = _misalign(random.randrange(0, PAGE_SIZE, step), random.random())
         length = operation.count * disk.block_size
-        buffer = operation.buffer = Buffer(disk.kernel, length, offset)
+        buffer = operation.buffer = Buffer(disk.kernel, length, offset, random.choice(_RUNS))
         write = operation.kind != "read"
         if write:
             operation.data = random.randbytes(length)

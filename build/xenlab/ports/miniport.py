@@ -429,7 +429,7 @@ def guest_routine(kernel: Kernel, name: str, function: Callable[..., Steps], slo
     wide as pointers (NTAPI)."""
     export = Export(name, str(4 * slots), kernel.nt, kernel.nt)
     parameters = (Width(0),) * slots
-    return kernel._bind(Routine("port", name, function, parameters=parameters, generator=True, export=export))
+    return kernel.bind(Routine("port", name, function, parameters=parameters, generator=True, export=export))
 
 
 def _inside(part: Range, whole: Range) -> bool:

@@ -114,6 +114,7 @@ class Queues(Miniport):
     def reset_queues(self) -> None:
         self.units: dict[Address, LogicalUnit] = {}
         self.active: dict[int, Active] = {}
+        self.timed_out: list[Request] = []
         self.sending = False
         self.gone = False
         self._finished: deque[Request] = deque()
@@ -133,6 +134,10 @@ class Queues(Miniport):
 
     def recover(self, active: Active) -> Running[None]:
         """Do something about a request that has timed out."""
+        raise NotImplementedError
+
+    def reset_bus(self, path: int) -> Steps:
+        """Call HwResetBus; for class drivers that ask for it, at DISPATCH_LEVEL."""
         raise NotImplementedError
 
     def completed(self, unit: LogicalUnit) -> None:
@@ -240,6 +245,8 @@ class Queues(Miniport):
         }  # fmt: skip
         for name, value in values.items():
             srb[name] = value
+        if request.victim:
+            srb["NextSrb"] = next((each.srb for each in self.active.values() if each.request is request.victim), 0)
         kernel.write(srb.at("Cdb"), request.cdb.ljust(16, b"\0"))
         kept = {name: srb[name] for name in _KEPT}
         return Active(request, unit, srb.address, extension, sense, srb["DataBuffer"], tag, kept)
@@ -397,6 +404,7 @@ class Queues(Miniport):
         if active.expired > 2:
             self.violation(f"{active.request} is never completed, not even after two resets")
         self.kernel.world.trace("srb", f"{active.request} has timed out", srb=active.srb)
+        self.timed_out.append(active.request)
         yield from self.recover(active)
         if self.active.get(active.srb) is active:
             self._arm(active)

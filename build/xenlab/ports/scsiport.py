@@ -123,10 +123,13 @@ class ScsiAdapter(Adapter):
             unit.ready = True
 
     def recover(self, active: Active) -> Running[None]:
-        path = active.unit.address.path
+        yield from self.reset_bus(active.unit.address.path)
+
+    def reset_bus(self, path: int) -> Steps:
         self.delay_after_reset()
         routine = self.initialization["HwResetBus"]
         yield from self.call("HwResetBus", routine, path, locks=(ADAPTER_LOCK,))
+        return None
 
     def delay_after_reset(self) -> None:
         self._reset_until = self.kernel.world.now + _RESET_DELAY_NS
@@ -183,7 +186,12 @@ def register_miniport(kernel: Kernel, driver: int, made: Initialization | None, 
     if made is None or any(not made[name] for name in REQUIRED):
         kernel.world.trace("port", "the miniport's HW_INITIALIZATION_DATA is refused")
         return Status.INVALID_PARAMETER
-    drivers = kernel.part(Ports).drivers
+    ports = kernel.part(Ports)
+    if ports.dumping:
+        ports.dumping(made)
+        return Status.SUCCESS
+    kernel.require_irql(PASSIVE_LEVEL, "A miniport registers")
+    drivers = ports.drivers
     if driver not in drivers:
         drivers[driver] = PortDriver(kernel, driver, kind, kind.port == "scsiport")
         PortFunction(kernel, drivers[driver]).install()
@@ -191,7 +199,7 @@ def register_miniport(kernel: Kernel, driver: int, made: Initialization | None, 
     return Status.SUCCESS
 
 
-@routine("scsiport.sys", irql_max=PASSIVE_LEVEL)
+@routine("scsiport.sys", irql_max=HIGH_LEVEL)
 def ScsiPortInitialize(kernel: Kernel, driver: PVOID, registry_path: PVOID, data: PVOID, context: PVOID) -> ULONG:
     made = read_initialization(kernel, data, ("HW_INITIALIZATION_DATA",), context)
     return register_miniport(kernel, driver, made, ScsiAdapter)

@@ -149,6 +149,7 @@ class Request:
         data: kernel virtual address of the caller's buffer, of `length` bytes; 0 without one.
         flags: the direction and what else the caller sets in SrbFlags.
         timeout_s: TimeOutValue; 0 for one that never times out.
+        victim: the request that ABORT_COMMAND is about; it must be with the miniport.
         status: SrbStatus of the result without its two flags.
         transferred: DataTransferLength of the result.
         frozen: the queue of the logical unit is frozen by this result.
@@ -163,6 +164,7 @@ class Request:
     timeout_s: int = 10
     sense_length: int = 18
     done: Callable[[Request], None] = field(default=lambda _: None)
+    victim: Request | None = None
 
     status: int = Srb.PENDING
     scsi_status: int = 0

@@ -20,7 +20,6 @@ from xenlab.nt.routine import (
     BOOLEAN,
     DISPATCH_LEVEL,
     HIGH_LEVEL,
-    PASSIVE_LEVEL,
     PVOID,
     UCHAR,
     ULONG,
@@ -43,6 +42,7 @@ BUGCODE_STORPORT = 0x000000F0
 _VISTA = (6, 0)
 _DEFAULT_DEPTH, _MAXIMUM_DEPTH = 20, 254
 _LINK_DOWN_NS = 30 * SECOND
+_RESET_HOLD_NS = SECOND
 _PASSIVE_ROUTINE = "HwPassiveInitializeRoutine"
 # Every lock but the interrupt's may be taken before it, never after.
 _MAY_LOCK = {
@@ -182,22 +182,28 @@ class StorAdapter(Adapter):
             self.violation(f"HwStartIo returns FALSE for {active.request} without completing it")
 
     def recover(self, active: Active) -> Running[None]:
-        """Reset the logical unit; if that fails or leaves the request where it is, the bus."""
+        """Reset the logical unit, once for all that time out together; if that fails or leaves the request where it
+        is, the bus. The unit is left in peace for a while."""
         unit = active.unit
+        if unit.hold_until > self.kernel.world.now:
+            return
+        self.hold(unit, _RESET_HOLD_NS)
 
         def done(reset: Request) -> None:
             if reset.status != Srb.SUCCESS or self.active.get(active.srb) is active:
-                self.kernel.queue_call(lambda: self._reset_bus(unit.address.path), "HwResetBus")
+                self.kernel.queue_call(lambda: self.reset_bus(unit.address.path), "HwResetBus")
 
         flags = Flag.BYPASS_FROZEN_QUEUE | Flag.BYPASS_LOCKED_QUEUE | Flag.NO_QUEUE_FREEZE
         reset = Request(unit.address, flags=flags, function=Function.RESET_LOGICAL_UNIT, timeout_s=0, done=done)
         if active.expired > 1:
-            yield from self._reset_bus(unit.address.path)
+            yield from self.reset_bus(unit.address.path)
         else:
             yield from self._begin(unit, reset)
 
-    def _reset_bus(self, path: int) -> Steps:
-        yield from self.call("HwResetBus", self.initialization["HwResetBus"], path, locks=self.timer_locks)
+    def reset_bus(self, path: int) -> Steps:
+        """Whether a half-duplex miniport has the interrupt lock then is not documented: it has, or has not."""
+        locks = self.timer_locks if self.kernel.world.random.random() < 0.5 else (STARTIO_LOCK,)
+        yield from self.call("HwResetBus", self.initialization["HwResetBus"], path, locks=locks)
         self.kick()
         return None
 
@@ -310,7 +316,7 @@ def stor_adapter(kernel: Kernel, extension: int, what: str) -> StorAdapter:
     return adapter
 
 
-@routine("storport.sys", irql_max=PASSIVE_LEVEL)
+@routine("storport.sys", irql_max=HIGH_LEVEL)
 def StorPortInitialize(kernel: Kernel, driver: PVOID, registry_path: PVOID, data: PVOID, context: PVOID) -> ULONG:
     names = ["STORPORT_HW_INITIALIZATION_DATA"]
     if kernel.nt >= _VISTA:

@@ -6,13 +6,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from xenlab.lab import Lab
-from xenlab.ports.disk import COMMON_MIX, Disk, Workload
+from xenlab.ports.disk import COMMON_MIX, Disk, Workload, describe
+from xenlab.ports.srb import Flag, Op, Request
 from xenlab.scenario import NewLab, scenario
 from xenlab.xen.abi import BLKIF_OP
 from xenlab.xen.blkback import ORDINARY, Features
+from xenlab.xen.disk import SECTOR
 from xenlab.xen.disk import Disk as Medium
 
 _MEGABYTE_SECTORS = 2048
+_MEDIUM_ERROR, _UNIT_ATTENTION = 0x03, 0x06
+_CAPACITY_CHANGED = b"\x2a\x09"
 _READ_ONLY_MIX = {kind: weight for kind, weight in COMMON_MIX.items() if not kind.startswith("write")}
 
 # What back ends of the field offer, from the barest on.
@@ -61,15 +65,64 @@ def _run_many(lab: Lab, operations: int) -> None:
     lab.shut_down()
 
 
-@scenario("back-ends", "every kind of back end in turn")
-def back_ends(new: NewLab) -> None:
-    for features in KINDS.values():
+def _add_kind(name: str, features: Features) -> None:
+    @scenario(f"back-end-{name.replace(' ', '-').lower()}", f"a kind of back end: {name}")
+    def run(new: NewLab) -> None:
         lab = new()
         lab.attach("hda", lab.boot_disk, features if features.knows_protocol else replace(features, native=lab.arch))
         lab.boot()
         Workload([lab.pv_disk("hda")], 60, maximum_bytes=256 * 1024).run()
         lab.settle()
         lab.shut_down()
+
+
+for _name, _features in KINDS.items():
+    _add_kind(_name, _features)
+
+
+@scenario("durable", "what was flushed or written through is on the medium when its command ends, by flush or barrier")
+def durable(new: NewLab) -> None:
+    for kind in ("flush", "barrier"):
+        lab = new()
+        medium = Medium(_MEGABYTE_SECTORS, cached=True)
+        lab.attach("hda", lab.boot_disk)
+        lab.attach("xvdb", medium, KINDS[kind])
+        lab.boot()
+        seen = lab.pv_disk("xvdb")
+        for through in (False, True):
+            data = lab.world.random.randbytes(8 * SECTOR)
+            seen.command(seen.transfer_cdb(True, 8, 8, through), data=data)
+            if not through:
+                seen.command(bytes((Op.SYNCHRONIZE_CACHE10,)) + bytes(9))
+            how = "was written through" if through else "was flushed"
+            on_medium = medium.read(8 * SECTOR, len(data)) == data and not medium.log
+            lab.expect(on_medium, f"what {how} is on the medium, no cache ({kind})")
+        lab.shut_down()
+
+
+@scenario("bad-sectors", "a medium with sectors that cannot be read: what touches them fails as that, the rest works")
+def bad_sectors(new: NewLab) -> None:
+    lab = new()
+    lab.attach("hda", lab.boot_disk)
+    vbd = lab.attach("xvdb", Medium(_MEGABYTE_SECTORS))
+    vbd.backend.bad_sectors = range(800, 804)
+    lab.boot()
+    seen = lab.pv_disk("xvdb")
+    for write in (False, True):
+        for first, count in ((803, 1), (792, 16), (200, 1000)):
+            request = _transfer(lab, seen, write, first, count)
+            medium_error = not request.ok and request.sense_key == _MEDIUM_ERROR
+            lab.expect(medium_error, f"{request} fails with a medium error ({describe(request)})")
+        lab.expect(_transfer(lab, seen, write, 804, 1000).ok, "sectors beside bad ones are in order")
+    lab.settle()
+    lab.shut_down()
+
+
+def _transfer(lab: Lab, seen: Disk, write: bool, first: int, count: int) -> Request:
+    cdb, size = seen.transfer_cdb(write, first, count), count * seen.block_size
+    request, _ = seen.attempt(cdb, size, lab.world.random.randbytes(size) if write else b"")
+    seen.undefined.update(range(first, first + count))
+    return request
 
 
 @scenario("read-only", "a disk that may not be written: what it holds is read, writes fail cleanly")
@@ -85,6 +138,17 @@ def read_only(new: NewLab) -> None:
     _require_write_refused(lab, seen)
     lab.expect(not vbd.backend.statistics.requests["WRITE"], "no write reaches a back end that takes none")
     lab.shut_down()
+
+
+def _require_told_of_size(lab: Lab, seen: Disk) -> None:
+    """SBC-2, 4.7: the next command ends with UNIT ATTENTION, CAPACITY DATA HAS CHANGED, which Windows acts on."""
+    ended: list[Request] = []
+    flags = Flag.NO_QUEUE_FREEZE
+    request = Request(seen.unit.address, bytes((Op.TEST_UNIT_READY,)) + bytes(5), 0, 0, flags, done=ended.append)
+    seen.adapter.submit(request)
+    lab.wait(lambda: bool(ended), "a command to a disk that has grown")
+    told = ended[0].sense_key == _UNIT_ATTENTION and ended[0].sense[12:14] == _CAPACITY_CHANGED
+    lab.expect(told, f"a disk that has grown says so ({describe(ended[0])})")
 
 
 def _require_write_refused(lab: Lab, seen: Disk) -> None:
@@ -103,6 +167,7 @@ def resize(new: NewLab) -> None:
     Workload([before], 40).run()
     vbd.backend.resize(2 * _MEGABYTE_SECTORS)
     lab.run(2)
+    _require_told_of_size(lab, before)
     after = lab.pv_disk("xvdb")
     lab.expect(after.blocks == 2 * before.blocks, "Windows is told of the new size")
     Workload([after], 40).run()

@@ -6,6 +6,15 @@ from __future__ import annotations
 from xenlab.scenario import NewLab, scenario
 
 
+@scenario("viridian", "Xen shows Hyper-V's leaves before its own, as it does for Windows: it is found all the same")
+def viridian(new: NewLab) -> None:
+    lab = new(viridian=True)
+    lab.attach("hda", lab.boot_disk)
+    lab.boot()
+    lab.expect(bool(lab.pv_disk("hda").blocks), "the PV disk is found")
+    lab.shut_down()
+
+
 @scenario("boot", "the machine starts on Xen, its device is started, and everything goes again without a trace")
 def boot(new: NewLab) -> None:
     lab = new()

@@ -32,14 +32,12 @@ _SUSPENSIONS: tuple[Callable[[Toolstack], object], ...] = (
 )
 
 
-@scenario("endurance", "four disks, 1,500 random operations of 512 bytes to 1 MiB, 3 suspensions, a hot-plug: byte-exact")
+@scenario("endurance", "four disks, 1,500 operations of 512 bytes to 1 MiB, 3 suspensions, a hot-plug: byte-exact")
 def endurance(new: NewLab) -> None:
     _endure(new, operations=1_500, suspensions=3, hot_plugs=1)
 
 
-@scenario(
-    "endurance-long", "four disks, 100,000 random operations, 20 suspensions, 5 hot-plugs: byte-exact", long=True
-)
+@scenario("endurance-long", "four disks, 100,000 random operations, 20 suspensions, 5 hot-plugs: byte-exact", long=True)
 def endurance_long(new: NewLab) -> None:
     _endure(new, operations=100_000, suspensions=20, hot_plugs=5)
 
@@ -67,9 +65,9 @@ def _endure(new: NewLab, operations: int, suspensions: int, hot_plugs: int) -> N
     lab.expect(work.completed == operations, f"{operations} operations end, not {work.completed}")
     lab.settle()
     lab.shut_down()
-    new.figures.update(
-        operations=work.completed, MiB=work.bytes_moved >> 20, suspensions=lab.xen.toolstack.resumes, hot_plugs=hot_plugs
-    )
+    suspended = lab.xen.toolstack.resumes
+    megabytes = work.bytes_moved >> 20
+    new.figures.update({"operations": operations, "MiB": megabytes, "suspensions": suspended, "hot-plugs": hot_plugs})
 
 
 def _suspend(lab: Lab, how: Callable[[Toolstack], object]) -> None:

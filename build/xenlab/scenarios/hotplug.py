@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from xenlab.lab import Lab
+from dataclasses import replace
+
+from xenlab.lab import SECOND, Lab
 from xenlab.ports.disk import Workload
 from xenlab.scenario import NewLab, scenario
+from xenlab.xen.blkback import ORDINARY, Hostility
 from xenlab.xen.disk import Disk as Medium
 
 _SECTORS = 2 * 2048
@@ -16,7 +19,7 @@ def hotplug(new: NewLab) -> None:
     lab = new()
     lab.attach("hda", lab.boot_disk)
     lab.boot()
-    busy = Workload([lab.pv_disk("hda")], 400, depth=2)
+    busy = Workload([lab.pv_disk("hda")], 400, depth=1)
     busy.begin()
     for _ in range(5):
         lab.attach("xvdb", Medium(_SECTORS))
@@ -24,6 +27,22 @@ def hotplug(new: NewLab) -> None:
         _detach(lab, "xvdb")
     lab.wait(lambda: busy.finished, "the work on the disk that stays")
     lab.settle()
+    lab.shut_down()
+
+
+@scenario("clinging", "a back end that has closed keeps its mappings for a while: nobody gets that memory before")
+def clinging(new: NewLab) -> None:
+    lab = new()
+    lab.attach("hda", lab.boot_disk)
+    lab.boot()
+    for _ in range(2):
+        vbd = lab.attach("xvdb", Medium(_SECTORS), replace(ORDINARY, persistent=True))
+        vbd.backend.hostility = Hostility(clings_ns=2 * SECOND)
+        Workload([lab.pv_disk("xvdb")], 10).run()
+        _detach(lab, "xvdb")
+    lab.run(1)
+    lab.xen.hypervisor.grants.audit()
+    lab.run(2)
     lab.shut_down()
 
 

@@ -42,6 +42,13 @@ def save_restore_long(new: NewLab) -> None:
     _cycles(new(), [lambda lab: lab.xen.toolstack.save_and_restore()] * 20)
 
 
+def _require_ready_again(lab: Lab) -> None:
+    """The device model after a restore is a new process, and the store's directory a new one."""
+    offer = f"{lab.xen.toolstack.home}/control/feature-suspend"
+    lab.wait(lambda: lab.xen.store.dom0.read(offer) == b"1", "the domain's offer to be suspended again", 5)
+    lab.expect(not lab.xen.model.disk(0).attached, "the emulated disk is unplugged again")
+
+
 def _migration(release: str, amd: bool) -> Callable[[Lab], None]:
     return lambda lab: lab.xen.toolstack.migrate(RELEASES[release], amd=amd)
 
@@ -60,6 +67,7 @@ def _cycles(lab: Lab, steps: list[Callable[[Lab], None]]) -> None:
         step(lab)
         lab.wait(lambda count=count: toolstack.resumes == count, "a suspension")  # type: ignore[misc]
         lab.wait(lambda work=work: work.finished, "the work through a suspension", 300)  # type: ignore[misc]
+        _require_ready_again(lab)
     Workload(disks, 40).run()
     lab.settle()
     lab.shut_down()

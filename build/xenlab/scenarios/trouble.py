@@ -17,6 +17,7 @@ _LIES = {
     "wrong-operation": (Hostility(wrong_operation=0.3), "responses to another operation than the request's"),
     "duplicates": (Hostility(duplicate=0.3), "responses twice"),
     "producer": (Hostility(producer=0.2), "a producer index that runs off"),
+    "keeps": (Hostility(keeps=0.3), "responses while it still has the pages mapped"),
 }
 
 

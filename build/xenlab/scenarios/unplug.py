@@ -7,6 +7,7 @@ from xenlab.lab import DEVICE_MODELS, Lab
 from xenlab.ports.disk import Workload
 from xenlab.scenario import NewLab, scenario
 from xenlab.xen.abi import XenbusState
+from xenlab.xen.qemu import Model
 
 
 @scenario("unplug", "with a PV boot disk, on both device models: the emulated disk is out of reach, the PV disk works")
@@ -19,6 +20,8 @@ def unplug(new: NewLab) -> None:
         lab.expect(_is_connected(lab), f"the PV disk is connected with the {model} device model")
         emulated = lab.xen.model.disk(0).attached and lab.has_emulated("ide")
         lab.expect(not emulated, f"the emulated disk is gone with the {model} device model")
+        told = lab.xen.model.product is not None and lab.xen.model.build is not None
+        lab.expect(told, f"the {model} device model is told who unplugs its devices, for its blacklist")
         Workload([lab.pv_disk("hda")], 40).run()
         lab.shut_down()
 
@@ -34,6 +37,19 @@ def no_pv_disk(new: NewLab) -> None:
         lab.shut_down()
 
 
+@scenario("blacklisted", "the device model refuses this driver: the emulated disk stays, and no PV disk beside it")
+def blacklisted(new: NewLab) -> None:
+    model: Model = "traditional"
+    lab = new(device_model=model)
+    lab.attach("hda", lab.boot_disk)
+    lab.xen.model.blacklists_all = True
+    lab.boot()
+    lab.run(1)
+    lab.expect(lab.xen.model.disk(0).attached and lab.has_emulated("ide"), "Windows has the emulated disk")
+    lab.expect(not any("VBD" in node.instance_path.upper() for node in lab.nodes("XEN")), "there is no PV disk")
+    lab.shut_down()
+
+
 @scenario(
     "silent-back-end", "the back end offers a PV disk and never answers: whatever the drivers decide, they do not hang"
 )
@@ -44,6 +60,8 @@ def silent_back_end(new: NewLab) -> None:
     vbd.backend.vanish()
     lab.boot(seconds=300)
     lab.run(1)
+    lab.xen.model.check_boot(0, pv_connected=False)
+    lab.expect(lab.has_emulated("ide"), "Windows sees the emulated disk")
     lab.shut_down()
 
 

@@ -39,7 +39,11 @@ _WRITES = {BLKIF_OP.WRITE, BLKIF_OP.WRITE_BARRIER}
 
 @dataclass(frozen=True)
 class Hostility:
-    """How often (0 to 1) a response is spoilt, and by what; `producer` is the chance that rsp_prod runs off instead."""
+    """How often (0 to 1) a response is spoilt, and by what; `producer` is the chance that rsp_prod runs off instead.
+
+    A bad id is no one's, or that of a request which is answered already. `keeps` is the chance that the pages of an
+    answered request stay mapped, `clings_ns` how long after it has closed the back end still has everything mapped.
+    """
 
     bad_id: float = 0.0
     garbage_status: float = 0.0
@@ -47,6 +51,8 @@ class Hostility:
     duplicate: float = 0.0
     silence: float = 0.0
     producer: float = 0.0
+    keeps: float = 0.0
+    clings_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,7 @@ class BlockBackend:
         state: its own XenbusState.
         statistics: counters since creation.
         hostility: may be changed at any time.
+        bad_sectors: of 512 bytes, which can be neither read nor written.
     """
 
     def __init__(
@@ -135,6 +142,7 @@ class BlockBackend:
         self.disk = disk
         self.features = features
         self.hostility = hostility
+        self.bad_sectors = range(0)
         self.statistics = Statistics()
         self.state = XenbusState.Initialising
         self._ring: BlockRing | None = None
@@ -142,6 +150,8 @@ class BlockBackend:
         self._persistent: dict[int, Mapping] | None = None
         self._queue: deque[Request] = deque()
         self._active: list[_Job] = []
+        self._answered: deque[int] = deque(maxlen=3)
+        self._kept: list[Mapping] = []
         self._awake = False
         self._tokens: list[str] = []
 
@@ -168,6 +178,12 @@ class BlockBackend:
         self._put("sectors", sectors)
         self._switch(self.state)
 
+    def change_medium(self, disk: Disk) -> None:
+        """Put another disc, or with one of no sectors none, into a drive: its size, and the state written again."""
+        self.disk = disk
+        self._put("sectors", disk.sectors)
+        self._switch(self.state)
+
     def close_early(self) -> None:
         """Close without being asked to."""
         self._switch(XenbusState.Closing)
@@ -190,6 +206,7 @@ class BlockBackend:
         self._active.clear()
         self._stop_watching()
         self._ring = self._port = self._persistent = None
+        self._kept.clear()
 
     def audit(self) -> None:
         """To be called when the guest idles: requests that it pushed without the notification that was asked for."""
@@ -204,6 +221,16 @@ class BlockBackend:
     def busy(self) -> int:
         """Requests taken and not answered."""
         return len(self._queue) + len(self._active)
+
+    @property
+    def slots(self) -> int:
+        """How many requests the ring holds; 0 while there is none."""
+        return self._ring.slots if self._ring else 0
+
+    @property
+    def on_ring(self) -> int:
+        """Requests that the front end has shown and that are not answered."""
+        return self._ring.unconsumed() + self._ring.outstanding if self._ring else 0
 
     def _front_state(self) -> XenbusState:
         try:
@@ -311,10 +338,20 @@ class BlockBackend:
         self._queue.clear()
         mapped = [mapping for job in self._active for _, mapping in job.pieces]
         self._active.clear()
-        kept = list((self._persistent or {}).values())
+        kept = [*(self._persistent or {}).values(), *self._kept]
+        self._kept.clear()
         ring_pages = self._ring.pages if self._ring else []
-        for mapping in dict.fromkeys([*mapped, *kept, *ring_pages]):
-            grants.unmap(mapping)
+        held = list(dict.fromkeys([*mapped, *kept, *ring_pages]))
+
+        def let_go() -> None:
+            for mapping in held:
+                if mapping.table is self._hypervisor.grants:
+                    grants.unmap(mapping)
+
+        if self.hostility.clings_ns:
+            self._world.at(self.hostility.clings_ns, let_go, "blkback unmaps at last")
+        else:
+            let_go()
         if self._port is not None:
             self._port.close()
         self._ring = self._port = self._persistent = None
@@ -454,7 +491,9 @@ class BlockBackend:
         for gref, mapping in {segment.gref: mapping for segment, mapping in job.pieces}.items():
             if self._persistent is not None:
                 self._release(gref, mapping)
-        if self._persistent is None:
+        if self._persistent is None and self._world.random.random() < self.hostility.keeps:
+            self._kept += [mapping for _, mapping in job.pieces]
+        elif self._persistent is None:
             for segment, mapping in job.pieces:
                 self._release(segment.gref, mapping)
         self._answer(job.request, status)
@@ -468,6 +507,9 @@ class BlockBackend:
         writing = request.operation in {*_WRITES, BLKIF_OP.DISCARD}
         too_far = (request.sector + length) * self._unit > self.disk.sectors * SECTOR
         if (too_far and length) or (writing and length and (self.features.read_only or self.features.cdrom)):
+            self.statistics.failed += 1
+            return BLKIF_RSP.ERROR
+        if range(max(request.sector, self.bad_sectors.start), min(request.sector + length, self.bad_sectors.stop)):
             self.statistics.failed += 1
             return BLKIF_RSP.ERROR
         if request.operation == BLKIF_OP.DISCARD:
@@ -507,7 +549,8 @@ class BlockBackend:
             self._notify()
             return
         if random.random() < hostility.bad_id:
-            ident = random.getrandbits(64)
+            ident = random.choice([random.getrandbits(64), random.getrandbits(16), *self._answered])
+        self._answered.append(request.id)
         if random.random() < hostility.garbage_status:
             status = random.randint(-(1 << 15), (1 << 15) - 1)
         if random.random() < hostility.wrong_operation:

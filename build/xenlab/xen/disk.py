@@ -67,6 +67,13 @@ class Disk:
         self.flushes += 1
         self.log.clear()
 
+    def without_cache(self) -> bytes:
+        """What would be there if power were lost now and with it every write that no flush has covered."""
+        image = bytearray(self._data)
+        for offset, old in reversed(self.log):
+            image[offset : offset + len(old)] = old
+        return bytes(image)
+
     def lose_power(self, world: World) -> int:
         """Undo a chance number of the last writes that no flush has covered; returns how many."""
         lost = world.random.randint(0, len(self.log))

@@ -70,6 +70,7 @@ class EventChannels:
     """The event channels of one domain.
 
     Attributes:
+        limit: how many ports the guest may have, 0 included; `first_port`: the lowest that it gets.
         sent: how many times the guest has notified the other side.
         upcalls: how many times an upcall was made pending.
         on_upcall: called then, with the virtual processor.
@@ -88,7 +89,7 @@ class EventChannels:
         self._pending_at, self._mask_at = fields["evtchn_pending"], fields["evtchn_mask"]
         self._selector_at = vcpu_fields["evtchn_pending_sel"]
         self._vcpu_size = VCPU_INFO.size(arch)
-        self._first = initial_port
+        self.first_port = initial_port
         self.ports: dict[int, Channel] = {}
 
     def alloc_unbound(self, remote_dom: int) -> int:
@@ -187,7 +188,7 @@ class EventChannels:
         return [port for port in self.ports if self._bit(self._pending_at, port)]
 
     def _new(self, channel: Channel) -> int:
-        port = next((port for port in range(self._first, self.limit) if port not in self.ports), 0)
+        port = next((port for port in range(self.first_port, self.limit) if port not in self.ports), 0)
         if not port:
             raise XenError(XEN.ENOSPC)
         self.ports[port] = channel

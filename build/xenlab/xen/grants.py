@@ -60,6 +60,7 @@ class GrantTable:
 
     Attributes:
         frame_uses: how many mappings pin each guest frame. A frame in use must not be freed or reused.
+        last_ref: the reference by which each guest frame was mapped last.
     """
 
     def __init__(self, world: World, frames: Frames, is_ram: Callable[[int], bool], initial: int, maximum: int) -> None:
@@ -71,6 +72,7 @@ class GrantTable:
         self.grow(initial)
         self._active: dict[int, list[Mapping]] = {}
         self.frame_uses: Counter[int] = Counter()
+        self.last_ref: dict[int, int] = {}
         self.statistics = Statistics()
 
     def grow(self, count: int) -> bool:
@@ -106,6 +108,7 @@ class GrantTable:
         mapping = Mapping(self, ref, domid, gfn, readonly)
         self._active.setdefault(ref, []).append(mapping)
         self.frame_uses[gfn] += 1
+        self.last_ref[gfn] = ref
         self._write_flags(ref, flags | GTF.reading | (0 if readonly else GTF.writing))
         self.statistics.maps += 1
         return mapping
@@ -168,6 +171,14 @@ class GrantTable:
     def in_use(self, ref: int) -> bool:
         """Whether another domain has the page mapped at this moment."""
         return ref in self._active
+
+    def permits(self, gfn: int) -> int | None:
+        """Return the reference by which a frame that was mapped can be mapped once more, if there still is one."""
+        ref = self.last_ref.get(gfn)
+        if ref is None:
+            return None
+        flags, _, frame = self.entry(ref)
+        return ref if flags & GTF.type_mask and frame == gfn else None
 
     def audit(self) -> None:
         """Check that the guest has left alone every entry that is in use."""

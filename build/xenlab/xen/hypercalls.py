@@ -57,6 +57,9 @@ class Callback:
     kind: HVM_PARAM_CALLBACK_TYPE
     value: int
 
+    def __str__(self) -> str:
+        return f"{self.kind.name} {self.value:#x}"
+
     @property
     def pci_pin(self) -> tuple[int, int, int]:
         """(bus, device * 8 + function, pin from 0) of a PCI_INTX callback."""
@@ -192,7 +195,7 @@ def _set_callback(domain: Hypervisor, value: int) -> None:
         raise XenError(XEN.EINVAL)
     domain.params[HVM_PARAM.CALLBACK_IRQ] = value
     domain.callback = Callback(HVM_PARAM_CALLBACK_TYPE(kind), value & (1 << 56) - 1) if value else None
-    domain.world.trace("hypervisor", f"events by {domain.callback}")
+    domain.world.trace("hypervisor", f"events by {domain.callback or 'nothing'}")
 
 
 def event_channel_op(domain: Hypervisor, arguments: Sequence[int], vcpu: int) -> int:
@@ -283,7 +286,8 @@ def sched_op(domain: Hypervisor, arguments: Sequence[int], vcpu: int) -> int | B
         return Blocked(lambda: 0 if domain.evtchn.upcall_pending(vcpu) else None)
     if command == SCHEDOP.poll:
         return _poll(domain, _read(domain, abi.SCHED_POLL, argument))
-    if command not in {SCHEDOP.shutdown, SCHEDOP.shutdown_code}:
+    known = {SCHEDOP.shutdown, SCHEDOP.shutdown_code} if domain.release.shutdown_code else {SCHEDOP.shutdown}
+    if command not in known:
         raise XenError(XEN.ENOSYS)
     reason = _read(domain, abi.SCHED_SHUTDOWN, argument)["reason"]
     if reason not in set(SHUTDOWN):
@@ -291,11 +295,7 @@ def sched_op(domain: Hypervisor, arguments: Sequence[int], vcpu: int) -> int | B
     if command == SCHEDOP.shutdown_code:
         domain.latched = SHUTDOWN(reason)
         return 0
-    domain.shutdown = SHUTDOWN(reason) if domain.latched is None else domain.latched
-    domain.resumed = None
-    domain.grants.audit()
-    domain.world.trace("hypervisor", f"domain {domain.domid} shuts down: {domain.shutdown.name}")
-    domain.on_shutdown(domain.shutdown)
+    domain.shut_down(SHUTDOWN(reason))
     return Blocked(lambda: domain.resumed)
 
 

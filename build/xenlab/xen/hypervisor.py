@@ -12,19 +12,26 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
 
 from xenlab.xen import hypercalls
 from xenlab.xen.abi import (
+    EVTCHNOP,
     GNTTAB_RESERVED_CONSOLE,
     GNTTAB_RESERVED_XENSTORE,
+    GNTTABOP,
     GTF,
     HVM_PARAM,
     HVM_PARAM_CALLBACK_TYPE,
+    HVMOP,
     HYPERVISOR,
+    SCHEDOP,
     SHUTDOWN,
     XEN,
     XEN_CPUID_FIRST_LEAF,
     XEN_CPUID_SIGNATURE,
+    XENMEM,
+    XENVER,
     Arch,
 )
 from xenlab.xen.evtchn import EventChannels
@@ -48,11 +55,25 @@ _VIRIDIAN_LAST = 6
 _HYPERCALL_MSR = 0x40000000
 _HYPERCALL_MSR_BEHIND_VIRIDIAN = 0x40000200
 _ENTRY_SIZE = 32
+_OPERATIONS: Mapping[str, type[IntEnum]] = {
+    "memory_op": XENMEM, "hvm_op": HVMOP, "event_channel_op": EVTCHNOP, "grant_table_op": GNTTABOP, "sched_op": SCHEDOP,
+    "xen_version": XENVER,
+}  # fmt: skip
 _TSC_KHZ = 2_400_000
+
+# The lowest ports are the device model's, one for each virtual processor (xen/arch/x86/hvm/ioreq.c): here as many as it
+# takes for the guest's own to lie in more than one word.
+_BELOW_NEXT_WORD = (3, 5)
 
 
 class GeneralProtection(Exception):
     """The MSR access raises #GP in the guest."""
+
+
+def _operation(call: str, number: int) -> str:
+    """The name of what a hypercall is asked to do, where it is one of several things."""
+    kinds = _OPERATIONS.get(call)
+    return kinds(number).name if kinds and number in set(kinds) else str(number)
 
 
 class Hypervisor:
@@ -107,7 +128,7 @@ class Hypervisor:
         self.params: dict[int, int] = {}
         self.callback: Callback | None = None
         self.shared = XenPage(self.frames, "shared info")
-        first_port = self.world.random.randint(1, 6)
+        first_port = (64 if self.arch == "x64" else 32) - self.world.random.randint(*_BELOW_NEXT_WORD)
         self.evtchn = EventChannels(self.world, self.shared, self.arch, self.vcpus, first_port)
         self.evtchn.on_upcall = self._raise_line
         self._line = False
@@ -223,7 +244,7 @@ class Hypervisor:
             result = -error.error
         except GuestFault:
             result = -XEN.EFAULT
-        self.world.trace("hypercall", f"{call.name} {arguments[0]}", result=result)
+        self.world.trace("hypercall", f"{call.name} {_operation(call.name, arguments[0])}", result=result)
         if self.release.crashes_dom0 and call is not HYPERVISOR.xen_version and not isinstance(result, Blocked):
             self.dom0_crashes.append(f"{call.name} {arguments[0]}")
         return result

@@ -134,6 +134,10 @@ class Physmap:
         """Whether the guest's own RAM is there, so that it can be granted."""
         return gfn not in self._placed and self.present(gfn)
 
+    def placed(self) -> list[str]:
+        """Xen's pages that the guest sees."""
+        return [page.what for page in self._placed.values()]
+
     def forget_pages(self) -> None:
         """Take every page of Xen's out of the map: a new domain starts without them."""
         for gfn in list(self._placed):

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from xenlab.xen.abi import XEN_HVM_DEBUGCONS_IOPORT
+from xenlab.xen.abi import SHUTDOWN, XEN_HVM_DEBUGCONS_IOPORT
 from xenlab.xen.disk import Disk
 from xenlab.xen.hypervisor import Hypervisor
 
@@ -73,6 +73,9 @@ class DeviceModel:
         log: the lines that the guest has sent through port 0x12.
         product, build: what the driver said it is, or None.
         nics: how many emulated network cards are attached.
+        blacklist: (product, build) that the traditional model lets unplug nothing; `blacklists_all` is for every one.
+        unplugs: it has the unplug protocol at all, which the first models with a platform device had not.
+        protocol: the version of that; 0 knows no product, and so no blacklist.
     """
 
     def __init__(
@@ -85,11 +88,16 @@ class DeviceModel:
         blacklist: frozenset[tuple[int, int]] = frozenset(),
         knows_aux: bool = True,
         platform_device: bool = True,
+        unplugs: bool = True,
+        protocol: int = 1,
     ) -> None:
         self._hypervisor = hypervisor
-        self.model = model
+        self.model: Model = model
         self.disks = list(disks)
-        self._blacklist = blacklist
+        self.blacklist = blacklist
+        self.blacklists_all = False
+        self.unplugs = unplugs
+        self.protocol = protocol
         self._knows_aux = knows_aux
         self._platform_device = platform_device
         self._all_nics = nics
@@ -113,6 +121,10 @@ class DeviceModel:
         for disk in self.disks:
             disk.disk.writer = None
 
+    def reset_machine(self) -> None:
+        """The guest resets the machine, as Windows does at a restart: the toolstack will begin a new domain."""
+        self._hypervisor.shut_down(SHUTDOWN.reboot)
+
     def pci_devices(self) -> list[PciDevice]:
         """What the guest finds on bus 0 now."""
         platform = [PLATFORM] if self._platform_device else []
@@ -124,12 +136,12 @@ class DeviceModel:
             return XEN_HVM_DEBUGCONS_IOPORT
         if not (self._platform_device and _BASE <= port <= _LAST):
             return None
-        if (port, size) == (_BASE, 2):
-            return _BLACKLISTED if self._refused else _MAGIC
         if (port, size) == (_BASE, 1):
             return 0
-        if (port, size) == (_SECOND, 1):
-            self._version = 1
+        if self.unplugs and (port, size) == (_BASE, 2):
+            return _BLACKLISTED if self._refused else _MAGIC
+        if self.unplugs and (port, size) == (_SECOND, 1):
+            self._version = self.protocol
             return self._version
         return (1 << 8 * size) - 1
 
@@ -140,7 +152,9 @@ class DeviceModel:
             return True
         if not (self._platform_device and _BASE <= port <= _LAST):
             return False
-        if (port, size) == (_BASE, 2):
+        if not self.unplugs:
+            self._trace(f"nothing happens on a write of {value:#x} to port {port:#x}")
+        elif (port, size) == (_BASE, 2):
             self._unplug(value)
         elif (port, size) == (_BASE, 4):
             self._set_build(value)
@@ -176,7 +190,7 @@ class DeviceModel:
             return
         if self._version and self.product:
             self.build = build
-            self._refused = (self.product, build) in self._blacklist
+            self._refused = self.blacklists_all or (self.product, build) in self.blacklist
             self._trace(f"product {self.product} build {build}{' is blacklisted' if self._refused else ''}")
 
     def _unplug(self, mask: int) -> None:

@@ -34,6 +34,7 @@ class Release:
         store_ignores_unknown: xenstored leaves a request of unknown type unanswered.
         reserved_grants: the toolstack fills in the reserved grant entries and xenstored maps its page through them.
         xend: the toolstack is xend (xm), which gives the guest its whole home; otherwise xl.
+        shutdown_code: SCHEDOP_shutdown_code is there.
         crashes_dom0: this release's Dom0 does not survive PV drivers in an HVM guest.
     """
 
@@ -54,6 +55,7 @@ class Release:
     store_ignores_unknown: bool = False
     reserved_grants: bool = True
     xend: bool = False
+    shutdown_code: bool = True
     crashes_dom0: bool = False
 
 
@@ -61,17 +63,18 @@ _ALL = (
     Release(
         "3.0", 3, 0, ".3", 2, _OLDEST, _PARAMS, frozenset(), _BASIC_FEATURES,
         max_grant_frames=4, memory_op_x32=frozenset({XENMEM.add_to_physmap}),
-        store_resets_watches=False, store_ignores_unknown=True, reserved_grants=False, xend=True, crashes_dom0=True,
+        store_resets_watches=False, store_ignores_unknown=True, reserved_grants=False, xend=True, shutdown_code=False,
+        crashes_dom0=True,
     ),
     Release(
         "3.1", 3, 1, ".4", 2, _OLDEST, _PARAMS, frozenset(), _BASIC_FEATURES,
         max_grant_frames=4, memory_op_x32=frozenset({XENMEM.add_to_physmap}),
-        store_resets_watches=False, store_ignores_unknown=True, reserved_grants=False, xend=True,
+        store_resets_watches=False, store_ignores_unknown=True, reserved_grants=False, xend=True, shutdown_code=False,
     ),
     Release(
         "3.2", 3, 2, "-1", 2, _GRANT_QUERY, _PARAMS, frozenset({GNTTABOP.query_size}), _BASIC_FEATURES,
         memory_op_x32=frozenset({XENMEM.add_to_physmap}),
-        store_resets_watches=False, store_ignores_unknown=True, reserved_grants=False, xend=True,
+        store_resets_watches=False, store_ignores_unknown=True, reserved_grants=False, xend=True, shutdown_code=False,
     ),
     Release(
         "4.0", 4, 0, ".1", 3, _VCPU, _PARAMS, frozenset({GNTTABOP.query_size, GNTTABOP.set_version}), _BASIC_FEATURES,

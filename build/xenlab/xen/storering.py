@@ -40,7 +40,7 @@ class Manner:
     Attributes:
         service_ns: least and most time a request takes.
         reorder: replies and watch events may overtake each other, as the protocol allows.
-        pieces: bytes move in pieces of chance length.
+        pieces: bytes move in pieces of chance length; otherwise the ring is filled as far as it goes.
     """
 
     service_ns: tuple[int, int] = (20_000, 400_000)
@@ -177,7 +177,7 @@ class StoreRing:
         self._notify()
         if self._partial or self._outgoing:
             self._pumping = True
-            self._later(_SOON_NS, self._pump, "xenstored writes on")
+            self._later(_SOON_NS if self.manner.pieces else (0, 0), self._pump, "xenstored writes on")
 
     def _check_indices(self) -> None:
         for name, mine in (("req_cons", self._req_cons), ("rsp_prod", self._rsp_prod)):

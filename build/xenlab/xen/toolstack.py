@@ -7,8 +7,9 @@ The nodes are those that xl and xm write (xen/docs/misc/xenstore-paths); a devic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from xenlab.xen.abi import SHUTDOWN, XenbusState
 from xenlab.xen.blkback import ORDINARY, BlockBackend, Features
@@ -106,8 +107,8 @@ class Toolstack:
 
     def attach(self, name: str, disk: Disk, features: Features = ORDINARY) -> Vbd:
         """Attach a disk, to a domain that runs or is about to; its back end starts a little later."""
-        domid, number = self.hypervisor.domid, device_number(name)
-        front, back = f"{self.home}/device/vbd/{number}", f"/local/domain/0/backend/vbd/{domid}/{number}"
+        number = device_number(name)
+        front, back = self._places("vbd", number)
         kind = "cdrom" if features.cdrom else "disk"
         by_release = {"domain": "guest"} if self.hypervisor.release.xend else {"physical-device": "fd:0"}
         self._write_pair(
@@ -147,6 +148,19 @@ class Toolstack:
         vbd = self.vbds[name]
         vbd.backend.vanish()
         self._remove(vbd)
+
+    def add_device(self, kind: str, number: int, nodes: Mapping[str, object] = MappingProxyType({})) -> None:
+        """Write both directories of a device that is no disk; its back end waits, and does nothing."""
+        front, back = self._places(kind, number)
+        self._write_pair(front, back, dict(nodes), {})
+
+    def remove_device(self, kind: str, number: int) -> None:
+        """Take both directories of such a device away."""
+        for place in self._places(kind, number):
+            self.store.dom0.remove(place)
+
+    def _places(self, kind: str, number: int) -> tuple[str, str]:
+        return f"{self.home}/device/{kind}/{number}", f"/local/domain/0/backend/{kind}/{self.hypervisor.domid}/{number}"
 
     def request(self, what: str) -> None:
         """Ask the guest through control/shutdown: poweroff, reboot, halt, suspend or crash."""
@@ -205,6 +219,10 @@ class Toolstack:
         if reason is not SHUTDOWN.suspend:
             self.ended = reason
             return
+        if request := self.store.dom0.read(f"{self.home}/control/shutdown"):
+            self.world.violation(
+                f"the guest suspends and has not acknowledged the request: control/shutdown holds {request.decode()!r}"
+            )
         after, self._after_suspend = self._after_suspend, self.resume_cancelled
         self._later(_RESTORE_NS, after, "the toolstack resumes the domain")
 

@@ -14,6 +14,7 @@ typedef USHORT domid_t;
 typedef ULONG evtchn_port_t;
 typedef ULONG grant_ref_t;
 
+#define DOMID_FIRST_RESERVED 0x7ff0
 #define DOMID_SELF 0x7ff0
 
 #define XEN_PAGE_SHIFT 12

@@ -79,7 +79,7 @@ def test_indirect_segments_save_ring_entries(core: Core) -> None:
 
 
 def test_persistent_grants_are_never_ended_and_never_more_than_the_frames(core: Core) -> None:
-    assert core.run(seed=2, persistent=1, indirect=64)["grants"] == 256 + 32 + 4
+    assert core.run(seed=2, persistent=1, indirect=64)["grants"] == 352 + 32 + 4
 
 
 @pytest.mark.parametrize("offer", [{"flush": 1}, {"flush": 0, "barrier": 1}, {"flush": 0}], ids=str)

@@ -108,7 +108,8 @@ def live(folder: Path, arch: matrix.ArchName, mistake: str, seed: int) -> None:
     kernel = Kernel(Machine(arch, World(seed), BarePlatform()), NT[arch])
     pnp, power = kernel.part(PnpManager), kernel.part(SystemPower)
     pnp.install(Inf(folder / "mistakes.inf", arch, kernel.nt))
-    kernel.part(KernelRegistry).tree.set(rf"{SERVICES}\mistakes", "Mistake", NUMBERS[mistake])
+    for name, value in (("Start", 0), ("Mistake", NUMBERS[mistake])):
+        kernel.part(KernelRegistry).tree.set(rf"{SERVICES}\mistakes", name, value)
     for _ in ("lower", "upper"):
         pnp.add_class_filter("mistakes", "{4D36E96A-E325-11CE-BFC1-08002BE10318}")
 

@@ -12,6 +12,8 @@ from gplpv import ddk, exports, images, matrix
 from gplpv.ddk import ImageOptions
 from xenlab.cpu.machine import BarePlatform, Machine
 from xenlab.nt import objects
+from xenlab.nt.codes import Do
+from xenlab.nt.io import Devices
 from xenlab.nt.kernel import Driver, Kernel
 from xenlab.nt.routine import Call, Steps
 from xenlab.world import World
@@ -22,29 +24,30 @@ KIT = ddk.get(matrix.load(ROOT / "platforms.yaml").ddks["mingw"])
 NT: dict[matrix.ArchName, matrix.Nt] = {"x32": (5, 1), "x64": (5, 2)}
 
 
-def build(folder: Path, arch: matrix.ArchName) -> Path:
-    """Build the driver with symbols and return its image."""
+def build(folder: Path, arch: matrix.ArchName, name: str = "cases") -> Path:
+    """Build the driver of one C file with symbols and return its image."""
     options = ImageOptions(arch, NT[arch], True, "kernel", folder)
-    shutil.copy(SOURCE, folder / "cases.c")
-    (folder / "cases.rc").write_text("1 VERSIONINFO\nFILEVERSION 1,2,3,4\nBEGIN\nEND\n")
-    KIT.compile(folder / "cases.c", folder / "cases.obj", options, [ROOT / "drivers_src/include/ddk-compat"], [])
-    KIT.resource(folder / "cases.rc", folder / "cases.res", options, [])
+    shutil.copy(SOURCE.with_stem(name), folder)
+    (folder / f"{name}.rc").write_text("1 VERSIONINFO\nFILEVERSION 1,2,3,4\nBEGIN\nEND\n")
+    source, target = folder / f"{name}.c", folder / f"{name}.obj"
+    KIT.compile(source, target, options, [ROOT / "drivers_src/include/ddk-compat"], [])
+    KIT.resource(folder / f"{name}.rc", folder / f"{name}.res", options, [])
     libraries = []
     for module in ("ntoskrnl.exe", "hal.dll"):
         definition, library = folder / f"{module}.def", folder / f"{module}.lib"
         definition.write_text(exports.definition(module, arch, options.nt))
         KIT.import_library(definition, library, options)
         libraries.append(library)
-    image = folder / "cases.sys"
-    images.link(KIT, [folder / "cases.obj", folder / "cases.res"], libraries, image, folder / "cases.pdb", options)
+    image = folder / f"{name}.sys"
+    images.link(KIT, [target, folder / f"{name}.res"], libraries, image, folder / f"{name}.pdb", options)
     return image
 
 
-def line(marker: str) -> str:
+def line(marker: str, name: str = "cases") -> str:
     """Return ``cases.c:N`` for the line marked with a comment."""
-    for number, text in enumerate(SOURCE.read_text().splitlines(), 1):
+    for number, text in enumerate(SOURCE.with_stem(name).read_text().splitlines(), 1):
         if f"/* {marker} */" in text:
-            return f"cases.c:{number})"
+            return f"{name}.c:{number})"
     raise LookupError(marker)
 
 
@@ -114,5 +117,28 @@ def load(image: Path, arch: matrix.ArchName, seed: int = 1, sink: Callable[..., 
     platform = DeviceWithLine()
     kernel = Kernel(Machine(arch, World(seed, sink), platform), NT[arch])
     lab = Lab(kernel, kernel.load_driver(image, "cases"), platform)
+    assert lab.start() == 0
+    return lab
+
+
+class WholeLab(Lab):
+    """A driver that is one to the I/O manager too: it has a device."""
+
+    def start(self) -> int | None:
+        kernel = self.kernel
+        made = kernel.part(Devices).add_driver(self.driver.name, self.driver)
+        self.object = made.address
+        path = kernel.alloc(16)
+        status = kernel.run_to_end(kernel.call(self.driver.entry, self.object, path), "DriverEntry")
+        for device in made.devices:
+            device.view["Flags"] &= ~Do.DEVICE_INITIALIZING
+        self.table = made.view["FastIoDispatch"]
+        return status
+
+
+def load_whole(image: Path, arch: matrix.ArchName, seed: int = 1) -> WholeLab:
+    platform = DeviceWithLine()
+    kernel = Kernel(Machine(arch, World(seed), platform), NT[arch])
+    lab = WholeLab(kernel, kernel.load_driver(image, image.stem), platform)
     assert lab.start() == 0
     return lab

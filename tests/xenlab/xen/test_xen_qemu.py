@@ -137,3 +137,30 @@ def test_a_machine_with_neither_disk_does_not_boot():
     device.check_boot(0, pv_connected=True)
     with pytest.raises(Violation, match="does not boot"):
         device.check_boot(0, pv_connected=False)
+
+
+def test_a_model_without_the_protocol_has_nothing_at_its_ports():
+    device = device_model("traditional", unplugs=False)
+    assert device.read_port(0x10, 2) == 0xFFFF
+    assert device.read_port(0x12, 1) == 0xFF
+    device.write_port(0x10, 2, 7)
+    assert attached(device) == [0, 1, 2]
+    assert device.nics == 1
+
+
+def test_protocol_0_unplugs_for_everybody_and_knows_no_product():
+    device = device_model("traditional", protocol=0)
+    assert device.read_port(0x10, 2) == 0x49D2
+    assert device.read_port(0x12, 1) == 0
+    device.write_port(0x12, 2, GPLPV)
+    assert device.product is None
+    device.write_port(0x10, 2, 1)
+    assert attached(device) == [2]
+
+
+def test_a_model_that_blacklists_all_lets_no_build_unplug():
+    device = device_model("traditional")
+    device.blacklists_all = True
+    assert announce(device, GPLPV, 8) == 0xD249
+    device.write_port(0x10, 2, 3)
+    assert attached(device) == [0, 1, 2]

@@ -8,6 +8,7 @@ import struct
 
 import pytest
 
+from xenlab.errors import Violation
 from xenlab.xen import abi, toolstack
 from xenlab.xen.abi import BLKIF_OP, HVM_PARAM, HYPERVISOR, SCHEDOP, SHUTDOWN
 from xenlab.xen.blkback import Features
@@ -50,8 +51,9 @@ def shut_down(guest: Guest, reason: SHUTDOWN) -> Blocked:
     return blocked
 
 
-def suspend(guest: Guest) -> int:
-    """The guest's side of a suspension; returns what the hypercall returned."""
+def suspend(guest: Guest, client: StoreClient) -> int:
+    """The guest's side of a suspension, which it acknowledges; returns what the hypercall returned."""
+    client.write("control/shutdown", "")
     result, _ = guest.operate(HYPERVISOR.sched_op, SCHEDOP.shutdown, abi.SCHED_SHUTDOWN, reason=SHUTDOWN.suspend)
     return result
 
@@ -129,10 +131,40 @@ def test_a_request_to_shut_down_is_a_node_that_the_guest_answers():
     assert guest.tools.ended is SHUTDOWN.poweroff
 
 
+def test_a_suspension_that_was_not_acknowledged_is_the_guests_mistake():
+    guest, client, _ = disk_in_use()
+    guest.tools.checkpoint()
+    assert client.read("control/shutdown") == "suspend"
+    with pytest.raises(Violation, match="has not acknowledged the request"):
+        guest.operate(HYPERVISOR.sched_op, SCHEDOP.shutdown, abi.SCHED_SHUTDOWN, reason=SHUTDOWN.suspend)
+
+
+@pytest.mark.parametrize(("release", "ended"), [("3.2", SHUTDOWN.reboot), ("4.19", SHUTDOWN.crash)])
+def test_a_crash_that_is_named_before_the_reset_is_a_crash(release: str, ended: SHUTDOWN):
+    guest = Guest(release=RELEASES[release])
+    model = DeviceModel(guest.xen, "upstream")
+    guest.operate(HYPERVISOR.sched_op, SCHEDOP.shutdown_code, abi.SCHED_SHUTDOWN, reason=SHUTDOWN.crash)
+    assert guest.tools.ended is None
+    model.reset_machine()
+    assert guest.tools.ended is ended
+
+
+@SEEDS
+def test_devices_of_other_kinds_come_and_go(seed: int):
+    guest = Guest(seed=seed)
+    client = guest.start()
+    guest.tools.add_device("vkbd", 3, {"page-ref": 9})
+    assert client.read("device/vkbd/3/page-ref") == "9"
+    assert client.read("device/vkbd/3/backend") == "/local/domain/0/backend/vkbd/1/3"
+    guest.tools.remove_device("vkbd", 3)
+    with pytest.raises(StoreError):
+        client.read("device/vkbd/3/backend")
+
+
 def test_a_cancelled_suspension_leaves_everything_in_place():
     guest, client, front = disk_in_use()
     guest.tools.checkpoint()
-    assert suspend(guest) == 1
+    assert suspend(guest, client) == 1
     assert client.read("domid") == "1"
     assert front.do(BLKIF_OP.WRITE, 0, b"x" * 512).status == 0
     assert guest.tools.resumes == 1
@@ -149,7 +181,7 @@ def test_a_restored_guest_starts_over(seed: int, name: str):
     front.do(BLKIF_OP.WRITE, 0, b"kept" * 128)
     old_shared = guest.shared
     guest.tools.save_and_restore()
-    assert suspend(guest) == 0
+    assert suspend(guest, client) == 0
     assert guest.xen.domid == 2
     assert guest.memory.read(old_shared * PAGE, 4) == b"\xff" * 4
     assert not guest.xen.interrupt_asserted and guest.xen.callback is None
@@ -166,9 +198,9 @@ def test_a_restored_guest_starts_over(seed: int, name: str):
 
 def test_a_migration_changes_release_and_processor():
     guest = Guest(release=RELEASES["4.1"])
-    guest.start()
+    client = guest.start()
     guest.tools.migrate(RELEASES["4.19"], amd=True)
-    assert suspend(guest) == 0
+    assert suspend(guest, client) == 0
     assert guest.hypercall(HYPERVISOR.xen_version, 0) == 4 << 16 | 19
     assert guest.xen.instruction == VMMCALL
     assert guest.xen.grants.maximum == 64
@@ -178,7 +210,7 @@ def test_the_store_page_may_stay_where_it_was():
     guest = Guest()
     client = guest.start()
     guest.tools.save_and_restore(move_store=False)
-    assert suspend(guest) == 0
+    assert suspend(guest, client) == 0
     guest.handlers.clear()
     again = guest.start()
     assert again.base == client.base
@@ -189,10 +221,10 @@ def test_after_a_restore_the_emulated_devices_are_back():
     guest = Guest()
     model = DeviceModel(guest.xen, "upstream", [EmulatedDisk(0, Disk(8))])
     guest.tools.model = model
-    guest.start()
+    client = guest.start()
     model.write_port(0x10, 2, 3)
     guest.tools.save_and_restore()
-    assert suspend(guest) == 0
+    assert suspend(guest, client) == 0
     assert model.disks[0].attached and model.nics == 1
 
 
@@ -207,7 +239,7 @@ def test_requests_in_flight_at_a_suspension_are_done_or_not_and_never_answered(s
     ios = [front.submit(BLKIF_OP.WRITE, 8 * number, b"w" * 4096) for number in range(20)]
     guest.run_until(lambda: guest.tools.vbds["xvda"].backend.busy == 20)
     guest.tools.save_and_restore()
-    assert suspend(guest) == 0
+    assert suspend(guest, client) == 0
     assert all(io.status is None for io in ios)
     written = [disk.read(number * 4096, 1) == b"w" for number in range(20)]
     assert True in written and False in written

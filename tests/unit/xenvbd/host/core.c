@@ -401,7 +401,7 @@ static void start(void)
     BOOLEAN again;
 
     memset(&config, 0xFF, sizeof(config));
-    xenvbd_describe(&hardware);
+    xenvbd_describe(&hardware, FALSE);
     if (hardware.HwFindAdapter(&extension, NULL, NULL, NULL, &config, &again) != SP_RETURN_FOUND) {
         tear_down();
         printf("refused\n");

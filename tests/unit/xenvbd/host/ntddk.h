@@ -143,6 +143,7 @@ static inline PLIST_ENTRY RemoveTailList(PLIST_ENTRY head)
 }
 
 VOID DbgPrint(PCSTR format, ...);
+VOID xen_log(PCSTR text);
 #define _vsnprintf vsnprintf
 #define _snprintf snprintf
 

@@ -66,3 +66,9 @@ VOID DbgPrint(PCSTR format, ...)
 {
     (void)format;
 }
+
+/* Here is no Xen that would keep a log. */
+VOID xen_log(PCSTR text)
+{
+    UNREFERENCED_PARAMETER(text);
+}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What Xen has only so much of: grant table frames, event channel ports, and a store that others change as well."""
+
+from __future__ import annotations
+
+from xenlab.lab import Lab
+from xenlab.ports.disk import Workload
+from xenlab.scenario import NewLab, scenario
+from xenlab.xen.abi import XenbusState
+from xenlab.xen.disk import Disk as Medium
+
+_SECTORS = 2048
+_NAMES = ("hda", *(f"xvd{letter}" for letter in "bcdefghijklmnop"))
+
+
+def _with_disks(lab: Lab, count: int) -> list[str]:
+    names = list(_NAMES[:count])
+    lab.attach("hda", lab.boot_disk)
+    for name in names[1:]:
+        lab.attach(name, Medium(_SECTORS))
+    return names
+
+
+def _connected(lab: Lab) -> list[str]:
+    vbds = lab.xen.toolstack.vbds
+    return [name for name, vbd in vbds.items() if vbd.backend.state is XenbusState.Connected]
+
+
+@scenario(
+    "grant-table-full", "a grant table of few frames, as Xen 3.1 has: what fits works, what does not fails in order"
+)
+def few_grants(new: NewLab) -> None:
+    for release, frames in (("3.1", 4), ("4.19", 1)):
+        lab = new(xen=release)
+        lab.xen.hypervisor.grants.maximum = frames
+        _with_disks(lab, 8)
+        lab.boot(300)
+        lab.run(2)
+        connected = _connected(lab)
+        lab.xen.model.check_boot(0, "hda" in connected)
+        if connected:
+            Workload([lab.pv_disk(name) for name in connected], 30, depth=8).run()
+        lab.settle()
+        lab.shut_down()
+
+
+@scenario(
+    "ports-run-out", "event channels run out at one disk after the other, or their numbers are beyond what can be used"
+)
+def few_ports(new: NewLab) -> None:
+    for spare in range(0, 6, 2):
+        lab = new()
+        channels = lab.xen.hypervisor.evtchn
+        channels.limit = max(channels.ports) + 1 + spare
+        _require_order(lab)
+    lab = new()
+    lab.xen.hypervisor.evtchn.first_port = 1024
+    lab.xen.hypervisor.evtchn.limit = 4096
+    _require_order(lab)
+
+
+def _require_order(lab: Lab) -> None:
+    """Three disks, of which some cannot be connected: those that are work, nothing is left, the machine boots."""
+    _with_disks(lab, 3)
+    lab.boot(300)
+    lab.run(2)
+    connected = _connected(lab)
+    lab.xen.model.check_boot(0, "hda" in connected)
+    if connected:
+        Workload([lab.pv_disk(name) for name in connected], 30).run()
+    lab.shut_down()
+
+
+@scenario("store-contention", "transactions that fail again and again because others write: repeated, and not for ever")
+def store_contention(new: NewLab) -> None:
+    for share in (0.8, 1.0):
+        lab = new()
+        names = _with_disks(lab, 2)
+        lab.xen.store.spurious_conflicts = share
+        lab.xen.store.any_write_conflicts = True
+        lab.boot(600)
+        lab.run(5)
+        if share < 1:
+            lab.expect(_connected(lab) == names, f"the disks are connected, though {share:.0%} of commits fail")
+        lab.xen.store.spurious_conflicts = 0.0
+        lab.xen.model.check_boot(0, "hda" in _connected(lab))
+        lab.shut_down()
