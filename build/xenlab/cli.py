@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
 
     task = tasks.add_parser("mutants", help="build each mutant of the drivers and see that a scenario catches it")
     task.add_argument("id", nargs="*", help="only these")
-    task.add_argument("--list", type=Path, metavar="FILE", help="the mutants (default: tests/xenlab/mutants.yaml)")
+    task.add_argument(
+        "--list", type=Path, metavar="FILE", help="a list, or a folder of them (default: tests/xenlab/mutants)"
+    )
     task.add_argument("--jobs", type=int, help="how many at once (default: one a core)")
     task.add_argument("--json", action="store_true", help="print the results as JSON")
     task.set_defaults(task=_mutants)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Mutants: drivers with one deliberate fault each, built and run to see that the lab notices.
 
-A list of mutants is YAML; its entries are :class:`Mutant`. Each is applied to a copy of the sources, its driver alone
+Lists of mutants are YAML; their entries are :class:`Mutant`. Each is applied to a copy of the sources, its driver alone
 is built there, from kept objects but for what the fault touches, and the scenario that must notice it runs in a process
 of its own. One that does not end is not caught: the lab must find by itself that nothing comes to an end.
 """
@@ -30,7 +30,7 @@ from xenlab.lab import Options
 from xenlab.trace import Trace
 from xenlab.workshop import Workshop
 
-LIST = Path("tests/xenlab/mutants.yaml")
+LIST = Path("tests/xenlab/mutants")
 _KEPT = Path("target/xenlab/kept")
 _SECONDS = 120.0
 
@@ -94,24 +94,29 @@ class Result:
 
 
 def load(path: Path) -> list[Mutant]:
-    """Read a list of mutants.
+    """Read a list of mutants, or all lists in a folder.
 
     Raises:
-        GplpvError: it cannot be read, an entry is wrong, or two share an id.
+        GplpvError: one cannot be read, an entry is wrong, or two share an id.
     """
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    mutants = [mutant for file in files for mutant in _read(file)]
+    names = [mutant.id for mutant in mutants]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise GplpvError(f"{path}: more than one mutant is called {', '.join(twice)}.", "An id is unique.")
+    return mutants
+
+
+def _read(path: Path) -> list[Mutant]:
     try:
-        mutants = TypeAdapter(list[Mutant]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return TypeAdapter(list[Mutant]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise GplpvError(f"{path} cannot be read: {error}.", "It is a YAML list of mutants.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise GplpvError(f"{path}: {where}: {first['msg']}.", f"Keys: {', '.join(Mutant.model_fields)}.") from error
-    names = [mutant.id for mutant in mutants]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise GplpvError(f"{path}: more than one mutant is called {', '.join(twice)}.", "An id is unique.")
-    return mutants
 
 
 def run_all(project: Path, mutants: Sequence[Mutant], jobs: int | None = None) -> list[Result]:
