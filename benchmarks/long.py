@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run the long scenarios on every target and print a row for each; `./runtests long` calls this.
+"""Run the long scenarios on every target; `./runtests long` calls this.
 
-Without arguments the table goes to benchmarks/long.txt as well. Exit codes: 0 all passed, 1 one failed, 2 wrong words,
+A row for each is printed and kept in benchmarks/long.txt, in place of the last one there. Exit codes: 0 all passed, 1 one failed, 2 wrong words,
 3 one could not be run, 130 interrupted.
 """
 
@@ -13,10 +13,9 @@ import sys
 from pathlib import Path
 
 from gplpv.errors import EXIT_FAILURE, EXIT_INTERRUPTED, GplpvError
-from gplpv.files import write_bytes
 from xenlab import proof
 from xenlab.cli import EXIT_CANNOT_RUN
-from xenlab.proof import Row
+from xenlab.proof import Row, Table
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -28,20 +27,20 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, help="how many at once (default: one a processor)")
     options = parser.parse_args()
     try:
-        rows = proof.run_all(PROJECT, options.scenario, options.target, tell, options.jobs)
+        table = Table(PROJECT / proof.TABLE)
+        rows = proof.run_all(PROJECT, options.scenario, options.target, lambda row: tell(row, table), options.jobs)
     except GplpvError as error:
         print(f"runtests: {error}", file=sys.stderr)
         return EXIT_CANNOT_RUN
     except KeyboardInterrupt:
         print("runtests: interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    if not options.scenario and not options.target:
-        write_bytes(PROJECT / proof.TABLE, "".join(f"{row.line()}\n" for row in rows).encode())
     return EXIT_FAILURE if any(row.failure for row in rows) else 0
 
 
-def tell(row: Row) -> None:
+def tell(row: Row, table: Table) -> None:
     print(row.line(), flush=True)
+    table.put(row)
     if row.failure:
         print(row.failure, flush=True)
 

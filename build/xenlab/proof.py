@@ -6,6 +6,7 @@ The seed and the drivers decide all that a run does, so that the table of it can
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from gplpv.files import write_bytes
 from xenlab import folder, report, scenario
 from xenlab.lab import Options
 from xenlab.trace import Trace
@@ -28,17 +30,39 @@ class Row:
     """How one scenario went on one target.
 
     Attributes:
+        drivers: a digest of the images that ran; the same sources build the same images everywhere.
         figures: what the run did, in words.
         failure: the report of a run that failed, or empty.
     """
 
     scenario: str
     target: str
+    drivers: str
     figures: str
     failure: str = ""
 
     def line(self) -> str:
-        return f"{self.scenario:<16}  {self.target:<12}  {'FAILED' if self.failure else 'passed'}  {self.figures}"
+        result = "FAILED" if self.failure else "passed"
+        return f"{self.scenario:<24}  {self.target:<12}  {self.drivers}  {result}  {self.figures}"
+
+
+class Table:
+    """The committed table: of every scenario and target the row of its last run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        self._lines = {self._key(line): line for line in lines}
+
+    def put(self, row: Row) -> None:
+        """Take in a row, and keep it at once: a run that is stopped loses nothing."""
+        line = row.line()
+        self._lines[self._key(line)] = line
+        write_bytes(self._path, "".join(f"{self._lines[key]}\n" for key in sorted(self._lines)).encode())
+
+    @staticmethod
+    def _key(line: str) -> tuple[str, ...]:
+        return tuple(line.split()[:2])
 
 
 def run_all(
@@ -70,8 +94,17 @@ def run_all(
 
 def _run(name: str, target: str, drivers: Path) -> Row:
     """Run one scenario in a process of its own."""
-    outcome = scenario.run(scenario.find(name), folder.read(drivers), Options(), Trace(_KEPT_EVENTS))
+    found = folder.read(drivers)
+    outcome = scenario.run(scenario.find(name), found, Options(), Trace(_KEPT_EVENTS))
     seconds = sum(lab.world.now for lab in outcome.labs) / 1e9
     figures = [f"{value:,} {what}" for what, value in outcome.figures.items()]
     figures.append(f"{seconds:,.1f} s of virtual time")
-    return Row(name, target, ", ".join(figures), report.text(outcome) if outcome.violation else "")
+    failure = report.text(outcome) if outcome.violation else ""
+    return Row(name, target, _digest(found), ", ".join(figures), failure)
+
+
+def _digest(found: folder.DriverFolder) -> str:
+    images = hashlib.sha256()
+    for image in found.images:
+        images.update(hashlib.sha256(image.read_bytes()).digest())
+    return images.hexdigest()[:12]

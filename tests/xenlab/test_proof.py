@@ -10,11 +10,11 @@ import pytest
 from gplpv import matrix
 from gplpv.errors import GplpvError
 from xenlab import proof, scenario
-from xenlab.proof import Row
+from xenlab.proof import Row, Table
 
 PROJECT = Path(__file__).parents[2]
-LONG = [each.name for each in scenario.scenarios() if each.long]
-TARGETS = [each.name for each in matrix.load(PROJECT / "platforms.yaml").variants() if not each.debug]
+LONG = {each.name for each in scenario.scenarios() if each.long}
+TARGETS = {each.name for each in matrix.load(PROJECT / "platforms.yaml").variants() if not each.debug}
 
 
 def test_a_row_tells_what_was_done() -> None:
@@ -23,12 +23,21 @@ def test_a_row_tells_what_was_done() -> None:
     assert rows == told
     [row] = rows
     assert (row.scenario, row.target, row.failure) == ("boot", "XPx64", "")
-    assert row.line().split()[:3] == ["boot", "XPx64", "passed"]
+    assert row.line().split()[:4] == ["boot", "XPx64", row.drivers, "passed"]
     assert row.figures.endswith("s of virtual time")
 
 
 def test_a_failure_is_in_its_row() -> None:
-    assert Row("boot", "XPx64", "", "boot: FAILED").line().split() == ["boot", "XPx64", "FAILED"]
+    assert Row("boot", "XPx64", "1a2b", "", "boot: FAILED").line().split() == ["boot", "XPx64", "1a2b", "FAILED"]
+
+
+def test_the_table_keeps_the_last_row_of_each(tmp_path: Path) -> None:
+    path = tmp_path / "table.txt"
+    Table(path).put(Row("boot", "XPx64", "1a2b", "1 s"))
+    Table(path).put(Row("boot", "2000x32", "1a2b", "2 s"))
+    Table(path).put(Row("boot", "XPx64", "3c4d", "3 s"))
+    lines = [line.split() for line in path.read_text().splitlines()]
+    assert lines == [["boot", "2000x32", "1a2b", "passed", "2", "s"], ["boot", "XPx64", "3c4d", "passed", "3", "s"]]
 
 
 def test_an_unknown_scenario_is_refused() -> None:
@@ -36,6 +45,8 @@ def test_an_unknown_scenario_is_refused() -> None:
         proof.run_all(PROJECT, ["endurence-long"], [], lambda _: None)
 
 
-def test_the_committed_table_is_whole_and_without_a_failure() -> None:
-    rows = [line.split()[:3] for line in (PROJECT / proof.TABLE).read_text(encoding="utf-8").splitlines()]
-    assert rows == [[name, target, "passed"] for name in LONG for target in TARGETS]
+def test_the_committed_table_has_endurance_on_every_target_and_no_failure() -> None:
+    rows = [line.split()[:4] for line in (PROJECT / proof.TABLE).read_text(encoding="utf-8").splitlines()]
+    assert {result for *_, result in rows} == {"passed"}
+    assert {target for name, target, *_ in rows if name == "endurance-long"} == TARGETS
+    assert {name for name, *_ in rows} <= LONG

@@ -49,11 +49,6 @@ def disks(new: NewLab) -> None:
     _run_many(new(), 300)
 
 
-@scenario("disks-long", "four disks at once: 100,000 random operations", long=True)
-def disks_long(new: NewLab) -> None:
-    _run_many(new(), 100_000)
-
-
 def _run_many(lab: Lab, operations: int) -> None:
     names = ("hda", "hdb", "xvdc", "xvdd")
     features = (ORDINARY, KINDS["persistent"], KINDS["indirect"], KINDS["wide ring"])

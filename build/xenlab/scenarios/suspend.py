@@ -37,11 +37,6 @@ def migrate(new: NewLab) -> None:
     _cycles(new(xen="4.3"), [_migration(release, amd) for release, amd in targets])
 
 
-@scenario("save-restore-long", "20 cycles of save and restore under load", long=True)
-def save_restore_long(new: NewLab) -> None:
-    _cycles(new(), [lambda lab: lab.xen.toolstack.save_and_restore()] * 20)
-
-
 def _require_ready_again(lab: Lab) -> None:
     """The device model after a restore is a new process, and the store's directory a new one."""
     offer = f"{lab.xen.toolstack.home}/control/feature-suspend"
