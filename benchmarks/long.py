@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run the long scenarios on every target; `./runtests long` calls this.
 
-A row for each is printed and kept in benchmarks/long.txt, in place of the last one there. Exit codes: 0 all passed, 1 one failed, 2 wrong words,
-3 one could not be run, 130 interrupted.
+A row for each is printed and kept in benchmarks/long.txt, in place of the last one there. Exit codes: 0 all passed,
+1 one failed, 2 wrong words, 3 one could not be run, 130 interrupted.
 """
 
 from __future__ import annotations

@@ -29,15 +29,15 @@ def text(outcome: Outcome) -> str:
 def command(outcome: Outcome) -> str:
     """Return the command line that repeats a run."""
     words = ["xenlab", "run", outcome.scenario.name]
-    if outcome.labs:
-        lab = outcome.labs[-1]
+    lab = outcome.lab
+    if lab:
         words += ["--drivers", str(lab.folder.path), "--seed", str(lab.options.seed), "--xen", lab.options.xen]
     return shlex.join(words)
 
 
 def facts(outcome: Outcome) -> dict[str, object]:
     """Return a run as data for ``--json``."""
-    lab = outcome.labs[-1] if outcome.labs else None
+    lab = outcome.lab
     return {
         "scenario": outcome.scenario.name,
         "passed": outcome.violation is None,
@@ -46,18 +46,18 @@ def facts(outcome: Outcome) -> dict[str, object]:
         "arch": lab.folder.arch if lab else None,
         "xen": lab.options.xen if lab else None,
         "seed": lab.options.seed if lab else None,
-        "virtual_ns": lab.world.now if lab else 0,
+        "virtual_ns": outcome.virtual_ns,
         "figures": outcome.figures,
     }
 
 
 def _facts(outcome: Outcome) -> str:
-    if not outcome.labs:
+    lab = outcome.lab
+    if not lab:
         return ""
-    lab = outcome.labs[-1]
     nt = ".".join(map(str, lab.nt))
     options = lab.options
     return (
         f" ({lab.folder.arch}, Windows {nt}, Xen {options.xen or 'absent'}, {options.device_model} device model,"
-        f" seed {options.seed}, {lab.world.now / 1e6:.3f} ms of virtual time)"
+        f" seed {options.seed}, {outcome.virtual_ns / 1e6:.3f} ms of virtual time)"
     )

@@ -20,6 +20,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import TYPE_CHECKING
 
 from gplpv.errors import UsageError, nearest
@@ -38,7 +39,9 @@ class NewLab:
     """Makes the labs of one run.
 
     Attributes:
-        labs: those made so far.
+        random: what a scenario itself leaves to chance.
+        lab: the one made last, or None.
+        virtual_ns: how long those before it have run.
         figures: what the scenario did, for those who want to know: a number by what it counts.
     """
 
@@ -46,12 +49,19 @@ class NewLab:
         self.folder = folder
         self.options = options
         self.trace = trace
-        self.labs: list[Lab] = []
+        self.random = Random(options.seed)
+        self.lab: Lab | None = None
+        self.virtual_ns = 0
         self.figures: dict[str, int] = {}
 
     def __call__(self, **choices: Unpack[Choices]) -> Lab:
-        lab = Lab(self.folder, replace(self.options, **choices), self.trace)
-        self.labs.append(lab)
+        return self.take(Lab(self.folder, replace(self.options, **choices), self.trace))
+
+    def take(self, lab: Lab) -> Lab:
+        """Take over a lab that was made otherwise, as the one made last."""
+        if self.lab:
+            self.virtual_ns += self.lab.world.now
+        self.lab = lab
         return lab
 
 
@@ -74,13 +84,19 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a scenario ended: without a violation it passed."""
+    """How a scenario ended: without a violation it passed.
+
+    Attributes:
+        lab: the one made last, or None.
+        virtual_ns: how long all of them have run.
+    """
 
     scenario: Scenario
     violation: Violation | None
-    labs: list[Lab] = field(repr=False)
-    trace: Trace = field(repr=False)
+    lab: Lab | None = field(repr=False)
+    virtual_ns: int
     figures: dict[str, int]
+    trace: Trace = field(repr=False)
 
 
 _registered: dict[str, Scenario] = {}
@@ -121,8 +137,10 @@ def run(which: Scenario, folder: DriverFolder, options: Options, trace: Trace) -
         GplpvError: it cannot be run: an export that the lab lacks, an INF that does not parse.
     """
     new = NewLab(folder, options, trace)
+    violation = None
     try:
         which.function(new)
-    except Violation as violation:
-        return Outcome(which, violation, new.labs, trace, new.figures)
-    return Outcome(which, None, new.labs, trace, new.figures)
+    except Violation as broken:
+        violation = broken
+    virtual_ns = new.virtual_ns + (new.lab.world.now if new.lab else 0)
+    return Outcome(which, violation, new.lab, virtual_ns, new.figures, trace)

@@ -22,6 +22,7 @@
 #include "xen/memory.h"
 #include "xen/shared_info.h"
 #include "xen/hvm/params.h"
+#include <intrin.h>
 
 #define PORTS 1024 /* what a 32-bit guest can have; ports are given lowest first */
 #define SHARED_PAGE 0
@@ -58,12 +59,16 @@ static VOID clear_bit(volatile xen_ulong_t *words, evtchn_port_t port)
     InterlockedAnd((volatile LONG *)words + port / 32, ~((LONG)1 << port % 32));
 }
 
+/* Of bits that are not all 0. */
 static ULONG lowest_bit(xen_ulong_t bits)
 {
-    ULONG bit = 0;
+    ULONG bit;
 
-    while ((bits >> bit & 1) == 0)
-        bit++;
+#ifdef _WIN64
+    _BitScanForward64(&bit, bits);
+#else
+    _BitScanForward(&bit, bits);
+#endif
     return bit;
 }
 

@@ -19,7 +19,7 @@ BOOL package_path(const struct session *session, const struct driver *driver, co
     return text_format(path, MAX_PATH, L"%s\\%s\\%s%s", session->folder, driver->name, driver->name, extension);
 }
 
-static BOOL installed_path(const struct driver *driver, WCHAR *path)
+BOOL installed_path(const struct driver *driver, WCHAR *path)
 {
     WCHAR system[MAX_PATH];
     DWORD length = GetSystemDirectoryW(system, MAX_PATH);
@@ -192,8 +192,8 @@ DWORD file_remove(struct session *session, const struct driver *driver)
         step_detail(session, L"%s is another product's and stays", path);
         return ERROR_SUCCESS;
     }
-    if (filter_names(driver)) {
-        step_detail(session, L"a class filter entry still names it");
+    if (filter_names(driver) || boot_names(driver) || service_starts(driver)) {
+        step_detail(session, L"a class filter, a boot device or a service still names it");
         return ERROR_BUSY;
     }
     SetFileAttributesW(path, FILE_ATTRIBUTE_NORMAL);

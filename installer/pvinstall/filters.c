@@ -8,8 +8,7 @@
  */
 #include "pvinstall.h"
 
-#define SYSTEM_KEY L"SYSTEM"
-#define CURRENT_SET L"CurrentControlSet"
+#define CLASSES L"Control\\Class"
 #define SYSTEM_CLASS L"SYSTEM\\CurrentControlSet\\Control\\Class\\{4D36E97D-E325-11CE-BFC1-08002BE10318}"
 #define UPPER_FILTERS L"UpperFilters"
 
@@ -100,14 +99,15 @@ static DWORD scan_value(struct scan *scan, HKEY class_root, const WCHAR *class_n
     return error;
 }
 
-static DWORD scan_set(struct scan *scan, const WCHAR *set_name)
+static DWORD scan_set(void *context, HKEY set, const WCHAR *set_name)
 {
-    WCHAR path[MAX_PATH], name[64];
+    struct scan *scan = (struct scan *)context;
+    WCHAR name[64];
     HKEY root;
     DWORD i, v, length, error = ERROR_SUCCESS, first_error = ERROR_SUCCESS;
 
-    text_format(path, COUNT_OF(path), L"%s\\%s\\Control\\Class", SYSTEM_KEY, set_name);
-    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, path, 0, KEY_READ, &root))
+    scan->control_set = set;
+    if (RegOpenKeyExW(set, CLASSES, 0, KEY_READ, &root))
         return ERROR_SUCCESS;
     for (i = 0;; i++) {
         length = COUNT_OF(name);
@@ -116,7 +116,7 @@ static DWORD scan_set(struct scan *scan, const WCHAR *set_name)
             continue;
         if (error)
             break;
-        text_format(scan->where, COUNT_OF(scan->where), L"%s\\%s", path, name);
+        text_format(scan->where, COUNT_OF(scan->where), L"%s\\%s\\%s", set_name, CLASSES, name);
         for (v = 0; v < COUNT_OF(filter_values); v++) {
             error = scan_value(scan, root, name, filter_values[v]);
             if (error && !first_error)
@@ -124,45 +124,6 @@ static DWORD scan_set(struct scan *scan, const WCHAR *set_name)
         }
     }
     RegCloseKey(root);
-    return first_error || error == ERROR_NO_MORE_ITEMS ? first_error : error;
-}
-
-static DWORD scan_named_set(struct scan *scan, HKEY system, const WCHAR *name)
-{
-    DWORD error = RegOpenKeyExW(system, name, 0, KEY_READ, &scan->control_set);
-
-    if (error)
-        return error;
-    error = scan_set(scan, name);
-    RegCloseKey(scan->control_set);
-    return error;
-}
-
-/* CurrentControlSet is a link to one of the numbered ones; seeing it twice does no harm. */
-static DWORD scan_all_sets(struct scan *scan)
-{
-    WCHAR name[64];
-    HKEY system;
-    DWORD i, length, error, first_error = ERROR_SUCCESS;
-
-    error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, SYSTEM_KEY, 0, KEY_READ, &system);
-    if (error)
-        return error;
-    first_error = scan_named_set(scan, system, CURRENT_SET);
-    for (i = 0;; i++) {
-        length = COUNT_OF(name);
-        error = RegEnumKeyExW(system, i, name, &length, NULL, NULL, NULL, NULL);
-        if (error == ERROR_MORE_DATA)
-            continue;
-        if (error)
-            break;
-        if (!text_starts(name, L"ControlSet"))
-            continue;
-        error = scan_named_set(scan, system, name);
-        if (error && !first_error)
-            first_error = error;
-    }
-    RegCloseKey(system);
     return first_error || error == ERROR_NO_MORE_ITEMS ? first_error : error;
 }
 
@@ -179,7 +140,7 @@ BOOL filter_names(const struct driver *driver)
     struct scan scan;
 
     scan_init(&scan, is_driver, driver);
-    return scan_all_sets(&scan) || scan.found;
+    return sets_each(scan_set, &scan) || scan.found;
 }
 
 DWORD filter_remove(struct session *session, const struct driver *driver)
@@ -189,7 +150,7 @@ DWORD filter_remove(struct session *session, const struct driver *driver)
 
     scan_init(&scan, is_driver, driver);
     scan.remove = TRUE;
-    error = scan_all_sets(&scan);
+    error = sets_each(scan_set, &scan);
     step_detail(session, L"%u removed", scan.found);
     return error;
 }
@@ -202,7 +163,7 @@ DWORD filters_sweep(DWORD *removed)
 
     scan_init(&scan, is_dangling, NULL);
     scan.remove = TRUE;
-    error = scan_all_sets(&scan);
+    error = sets_each(scan_set, &scan);
     *removed = scan.found;
     return error;
 }
@@ -268,13 +229,12 @@ static DWORD add_entry(struct session *session, HKEY key, const WCHAR *entry)
 DWORD filter_add(struct session *session, const struct driver *driver)
 {
     WCHAR path[MAX_PATH];
-    HKEY key, set;
+    HKEY key, set = set_open_current();
     DWORD error;
     BOOL known;
 
-    error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, SYSTEM_KEY L"\\" CURRENT_SET, 0, KEY_READ, &set);
-    if (error)
-        return error;
+    if (set == NULL)
+        return ERROR_REGISTRY_IO_FAILED;
     known = service_usable(set, driver->name) && service_image(set, driver->name, path, COUNT_OF(path));
     RegCloseKey(set);
     if (!known) {

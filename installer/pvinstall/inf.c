@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * INFs: xenhide's is carried out here and now; the others are handed to Windows, which keeps them as oemN.inf and
- * carries them out when a device wants one.
+ * INFs: what the next boot takes is carried out here and now; those with devices are handed to Windows, which keeps
+ * them as oemN.inf and carries them out when a device wants one.
  */
 #include "pvinstall.h"
 
@@ -48,23 +48,43 @@ static UINT CALLBACK queue_callback(void *context, UINT code, UINT_PTR param1, U
     }
 }
 
-static DWORD run_section(struct session *session, HINF inf, const WCHAR *folder)
+static DWORD run_section(struct session *session, HINF inf, const WCHAR *section, const WCHAR *folder, UINT what)
 {
-    WCHAR section[LINE_LEN], services[LINE_LEN];
+    if (SetupInstallFromInfSectionW(NULL, inf, section, what, NULL, folder, 0, queue_callback, session, NULL, NULL))
+        return ERROR_SUCCESS;
+    return GetLastError();
+}
 
-    if (!SetupDiGetActualSectionToInstallW(inf, L"DefaultInstall", section, COUNT_OF(section), NULL, NULL))
-        return GetLastError();
+static DWORD run_services(struct session *session, HINF inf, const WCHAR *section)
+{
+    WCHAR services[LINE_LEN];
+
     if (!text_format(services, COUNT_OF(services), L"%s.Services", section))
         return ERROR_FILENAME_EXCED_RANGE;
-    if (!SetupInstallFromInfSectionW(NULL, inf, section, SPINST_FILES | SPINST_REGISTRY, NULL, folder, 0,
-                                     queue_callback, session, NULL, NULL))
-        return GetLastError();
     SetLastError(ERROR_SUCCESS);
     if (!SetupInstallServicesFromInfSectionW(inf, services, 0))
         return GetLastError();
     if (GetLastError() == ERROR_SUCCESS_REBOOT_REQUIRED)
         session->restart = TRUE;
     return ERROR_SUCCESS;
+}
+
+/* The file first, on the disk before a service names it, and the service before a boot device's entry does. */
+static DWORD carry_out(struct session *session, HINF inf, const struct driver *driver, const WCHAR *folder)
+{
+    WCHAR section[LINE_LEN], path[MAX_PATH];
+    DWORD error;
+
+    if (!SetupDiGetActualSectionToInstallW(inf, driver->boot_section, section, COUNT_OF(section), NULL, NULL))
+        return GetLastError();
+    error = run_section(session, inf, section, folder, SPINST_FILES);
+    if (error)
+        return error;
+    if (!installed_path(driver, path))
+        return ERROR_FILENAME_EXCED_RANGE;
+    file_flush(path);
+    error = run_services(session, inf, section);
+    return error ? error : run_section(session, inf, section, folder, SPINST_REGISTRY);
 }
 
 DWORD inf_setup(struct session *session, const struct driver *driver)
@@ -79,10 +99,10 @@ DWORD inf_setup(struct session *session, const struct driver *driver)
     inf = SetupOpenInfFileW(path, NULL, INF_STYLE_WIN4, NULL);
     if (inf == INVALID_HANDLE_VALUE)
         return GetLastError();
-    error = run_section(session, inf, folder);
+    error = carry_out(session, inf, driver, folder);
     SetupCloseInfFile(inf);
-    if (!error && !service_usable_now(driver)) {
-        step_detail(session, L"the INF left no service with a file");
+    if (!error && (!service_usable_now(driver) || !boot_ready(driver))) {
+        step_detail(session, L"the INF left no service with a file, or no entry for its boot device");
         error = ERROR_SERVICE_NOT_FOUND;
     }
     return error;

@@ -25,14 +25,19 @@
 #define EXIT_DEVICE 9
 #define EXIT_FILTER 10
 #define EXIT_DANGLING 11
+#define EXIT_BOOT 12
 #define EXIT_RESTART ERROR_SUCCESS_REBOOT_REQUIRED
 
 /* Whose files these are: CompanyName in a driver's version resource, Provider in its INF. */
 #define OWNER L"GPLPV project"
 
-/* A driver's name is that of its folder, its INF, its service and its .sys file. */
+/*
+ * A driver's name is that of its folder, its INF, its service and its .sys file. Those that a boot takes have a section
+ * in their INF to be carried out at once; the devices of these are boot devices.
+ */
 struct driver {
     const WCHAR *name;
+    const WCHAR *boot_section;
     const WCHAR *hardware_ids[4];
 };
 
@@ -88,10 +93,16 @@ void journal_complete(void);
 WCHAR *registry_read(HKEY key, const WCHAR *name, DWORD *type, DWORD *length);
 void registry_free(WCHAR *data);
 
+/* sets.c: calls visit for every control set; it gets the set opened for reading. */
+typedef DWORD set_fn(void *context, HKEY set, const WCHAR *set_name);
+HKEY set_open_current(void);
+DWORD sets_each(set_fn *visit, void *context);
+
 /* files.c */
 BOOL file_exists(const WCHAR *path);
 BOOL file_is_ours(const WCHAR *path);
 BOOL file_flush(const WCHAR *path);
+BOOL installed_path(const struct driver *driver, WCHAR *path);
 BOOL package_path(const struct session *session, const struct driver *driver, const WCHAR *extension, WCHAR *path);
 DWORD package_check(struct session *session, const struct driver *driver);
 DWORD file_check(struct session *session, const struct driver *driver);
@@ -101,8 +112,17 @@ DWORD file_remove(struct session *session, const struct driver *driver);
 BOOL service_image(HKEY control_set, const WCHAR *name, WCHAR *path, DWORD room);
 BOOL service_usable(HKEY control_set, const WCHAR *name);
 BOOL service_usable_now(const struct driver *driver);
+BOOL service_foreign(HKEY control_set, const WCHAR *name);
+BOOL service_starts(const struct driver *driver);
 DWORD service_check(struct session *session, const struct driver *driver);
 DWORD service_remove(struct session *session, const struct driver *driver);
+
+/* boot.c */
+DWORD boot_check(struct session *session, const struct driver *driver);
+DWORD boot_remove(struct session *session, const struct driver *driver);
+BOOL boot_ready(const struct driver *driver);
+BOOL boot_names(const struct driver *driver);
+DWORD boot_sweep(DWORD *removed);
 
 /* inf.c */
 DWORD inf_setup(struct session *session, const struct driver *driver);

@@ -9,7 +9,6 @@
 #define STOP_WAIT_MS 5000
 #define GONE_WAIT_MS 1000
 #define WAIT_STEP_MS 100
-#define CONTROL_SET L"SYSTEM\\CurrentControlSet"
 
 /* The file an ImagePath means (Windows Driver Kit, "INF AddService Directive": four spellings in use). */
 static BOOL resolve(const WCHAR *image, const WCHAR *name, WCHAR *path, DWORD room)
@@ -46,13 +45,6 @@ static HKEY open_service_key(HKEY control_set, const WCHAR *name)
     return key;
 }
 
-static HKEY open_current_set(void)
-{
-    HKEY set;
-
-    return RegOpenKeyExW(HKEY_LOCAL_MACHINE, CONTROL_SET, 0, KEY_READ, &set) ? NULL : set;
-}
-
 /* The path of the service's file, there or not. FALSE when there is no such service. */
 BOOL service_image(HKEY control_set, const WCHAR *name, WCHAR *path, DWORD room)
 {
@@ -70,16 +62,23 @@ BOOL service_image(HKEY control_set, const WCHAR *name, WCHAR *path, DWORD room)
     return found;
 }
 
-static BOOL marked_for_deletion(HKEY control_set, const WCHAR *name)
+/* A number of the service's; otherwise when there is no such number, or no such service. */
+static DWORD service_number(HKEY control_set, const WCHAR *name, const WCHAR *value, DWORD otherwise)
 {
     HKEY key = open_service_key(control_set, name);
-    DWORD flag = 0, bytes = sizeof(flag);
+    DWORD number, bytes = sizeof(number);
 
     if (key == NULL)
-        return FALSE;
-    RegQueryValueExW(key, L"DeleteFlag", NULL, NULL, (BYTE *)&flag, &bytes);
+        return otherwise;
+    if (RegQueryValueExW(key, value, NULL, NULL, (BYTE *)&number, &bytes) || bytes != sizeof(number))
+        number = otherwise;
     RegCloseKey(key);
-    return flag != 0;
+    return number;
+}
+
+static BOOL marked_for_deletion(HKEY control_set, const WCHAR *name)
+{
+    return service_number(control_set, name, L"DeleteFlag", 0) != 0;
 }
 
 /* Whether Windows, started from this control set, would find both the service and its file. */
@@ -91,9 +90,17 @@ BOOL service_usable(HKEY control_set, const WCHAR *name)
            !marked_for_deletion(control_set, name);
 }
 
+/* Whether it is another product's, and there. */
+BOOL service_foreign(HKEY control_set, const WCHAR *name)
+{
+    WCHAR path[MAX_PATH];
+
+    return service_image(control_set, name, path, COUNT_OF(path)) && file_exists(path) && !file_is_ours(path);
+}
+
 BOOL service_usable_now(const struct driver *driver)
 {
-    HKEY set = open_current_set();
+    HKEY set = set_open_current();
     BOOL usable = set && service_usable(set, driver->name);
 
     if (set)
@@ -104,7 +111,7 @@ BOOL service_usable_now(const struct driver *driver)
 DWORD service_check(struct session *session, const struct driver *driver)
 {
     WCHAR path[MAX_PATH];
-    HKEY set = open_current_set();
+    HKEY set = set_open_current();
     DWORD error = ERROR_SUCCESS;
 
     if (set == NULL)
@@ -124,7 +131,7 @@ DWORD service_check(struct session *session, const struct driver *driver)
 
 static BOOL image_now(const struct driver *driver, WCHAR *path, DWORD room)
 {
-    HKEY set = open_current_set();
+    HKEY set = set_open_current();
     BOOL found = set && service_image(set, driver->name, path, room);
 
     if (set)
@@ -136,6 +143,48 @@ static BOOL image_now(const struct driver *driver, WCHAR *path, DWORD room)
 static BOOL service_is_ours(const WCHAR *image)
 {
     return file_exists(image) ? file_is_ours(image) : record_exists();
+}
+
+static BOOL starts_in(HKEY set, const struct driver *driver)
+{
+    WCHAR path[MAX_PATH];
+
+    return service_image(set, driver->name, path, COUNT_OF(path)) && service_is_ours(path) &&
+           service_number(set, driver->name, L"Start", SERVICE_DISABLED) != SERVICE_DISABLED;
+}
+
+static DWORD refuse_start(void *context, HKEY set, const WCHAR *set_name)
+{
+    (void)set_name;
+    return starts_in(set, (const struct driver *)context) ? ERROR_BUSY : ERROR_SUCCESS;
+}
+
+/* Whether Windows would look for the driver's file, started from any control set; also when that cannot be told. */
+BOOL service_starts(const struct driver *driver)
+{
+    return sets_each(refuse_start, (void *)driver) != ERROR_SUCCESS;
+}
+
+static DWORD disable_in(void *context, HKEY set, const WCHAR *set_name)
+{
+    const struct driver *driver = (const struct driver *)context;
+    DWORD error, start = SERVICE_DISABLED;
+    WCHAR path[MAX_PATH];
+    HKEY key;
+
+    (void)set_name;
+    if (!starts_in(set, driver))
+        return ERROR_SUCCESS;
+    if (!text_format(path, COUNT_OF(path), L"Services\\%s", driver->name))
+        return ERROR_FILENAME_EXCED_RANGE;
+    error = RegOpenKeyExW(set, path, 0, KEY_SET_VALUE, &key);
+    if (error)
+        return error;
+    error = RegSetValueExW(key, L"Start", 0, REG_DWORD, (const BYTE *)&start, sizeof(start));
+    if (!error)
+        error = RegFlushKey(key);
+    RegCloseKey(key);
+    return error;
 }
 
 /* Most drivers do not stop before Windows restarts. */
@@ -188,25 +237,31 @@ static BOOL gone_soon(const struct driver *driver)
     return TRUE;
 }
 
+/*
+ * Disabled first, in all control sets: only the current one's is deleted, and that perhaps not before the next start.
+ */
 DWORD service_remove(struct session *session, const struct driver *driver)
 {
     WCHAR path[MAX_PATH];
-    DWORD error;
+    BOOL there = image_now(driver, path, COUNT_OF(path));
+    DWORD error = ERROR_SUCCESS, disable_error;
 
-    if (!image_now(driver, path, COUNT_OF(path)))
-        return ERROR_SUCCESS;
-    if (!service_is_ours(path)) {
+    if (there && !service_is_ours(path)) {
         step_detail(session, L"its file %s is another product's: it stays", path);
         return ERROR_SUCCESS;
     }
-    if (filter_names(driver)) {
-        step_detail(session, L"a class filter entry still names it");
+    if (!there && !service_starts(driver))
+        return ERROR_SUCCESS;
+    if (filter_names(driver) || boot_names(driver)) {
+        step_detail(session, L"a class filter or a boot device still names it");
         return ERROR_BUSY;
     }
-    error = stop_and_delete(driver->name);
-    if (!error && !gone_soon(driver)) {
+    disable_error = sets_each(disable_in, (void *)driver);
+    if (there)
+        error = stop_and_delete(driver->name);
+    if (there && !error && !gone_soon(driver)) {
         session->restart = TRUE;
         step_detail(session, L"in use; goes at the next start");
     }
-    return error;
+    return error ? error : disable_error;
 }

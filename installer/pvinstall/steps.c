@@ -2,18 +2,19 @@
  *
  * What installing consists of, and the engine that runs it forwards and backwards.
  *
- * The order is a matter of life and death at one point: a class filter whose driver is missing keeps Windows from
- * booting. So the filter entry is the last thing to come and the first to go, and the rows that remove its service and
- * its file refuse to while an entry still names it.
+ * The order is a matter of life and death: a class filter whose driver is missing keeps Windows from booting, and so
+ * does a boot disk that is hidden without a driver for what replaces it. So a driver's file comes before its service,
+ * that before the entries for its boot devices, and the filter entry that hides last of all; they go the other way, and
+ * the rows that remove service and file refuse to while an entry still names them.
  */
 #include "pvinstall.h"
 
 const struct driver drivers[DRIVER_COUNT] = {
-    { L"xenhide", { NULL } },
-    { L"xenvbd", { L"XEN\\vbd", NULL } },
-    { L"xennet", { L"XEN\\vif", NULL } },
-    { L"xenstub", { L"XEN\\console", L"XEN\\vfb", L"XEN\\vkbd", NULL } },
-    { L"xenpci", { L"PCI\\VEN_5853&DEV_0001", NULL } }
+    { L"xenhide", L"DefaultInstall", { NULL } },
+    { L"xenvbd", L"XenVbd_Boot", { L"XEN\\vbd", NULL } },
+    { L"xennet", NULL, { L"XEN\\vif", NULL } },
+    { L"xenstub", NULL, { L"XEN\\console", L"XEN\\vfb", L"XEN\\vkbd", NULL } },
+    { L"xenpci", L"XenPci_Boot", { L"PCI\\VEN_5853&DEV_0001", NULL } }
 };
 
 void step_detail(struct session *session, const WCHAR *format, ...)
@@ -39,9 +40,9 @@ static DWORD rescan_note(struct session *session, const struct driver *driver)
 }
 
 /*
- * A row's check, where undoing has more to do than applying did: "file" and "service" only note on the way in what was
- * not there before, because Windows itself creates both when it installs an INF. Devices are rescanned after all INFs
- * have gone, or Windows would find them again.
+ * A row's check, where undoing has more to do than applying did: "file", "service" and "boot" only note on the way in
+ * what was not there before, because it is INFs that create them, here or when Windows installs one. Devices are
+ * rescanned after all INFs have gone, or Windows would find them again.
  */
 static const struct step steps[] = {
     { EXIT_PACKAGE, L"package", package_check, nothing, NULL },
@@ -57,7 +58,11 @@ static const struct step steps[] = {
     { EXIT_SERVICE, STEP_SERVICE, service_check, service_remove, &drivers[XENNET] },
     { EXIT_SERVICE, STEP_SERVICE, service_check, service_remove, &drivers[XENSTUB] },
     { EXIT_SERVICE, STEP_SERVICE, service_check, service_remove, &drivers[XENPCI] },
+    { EXIT_BOOT, L"boot", boot_check, boot_remove, &drivers[XENVBD] },
+    { EXIT_BOOT, L"boot", boot_check, boot_remove, &drivers[XENPCI] },
     { EXIT_SETUP, L"setup", inf_setup, nothing, &drivers[XENHIDE] },
+    { EXIT_SETUP, L"setup", inf_setup, nothing, &drivers[XENVBD] },
+    { EXIT_SETUP, L"setup", inf_setup, nothing, &drivers[XENPCI] },
     { EXIT_STAGE, STEP_STAGE, inf_stage, inf_unstage, &drivers[XENVBD] },
     { EXIT_STAGE, STEP_STAGE, inf_stage, inf_unstage, &drivers[XENNET] },
     { EXIT_STAGE, STEP_STAGE, inf_stage, inf_unstage, &drivers[XENSTUB] },
@@ -124,20 +129,31 @@ static DWORD unwind(struct session *session, BOOL all)
     return code;
 }
 
-/* The end of every verb, whatever came before. */
-static DWORD finish(struct session *session, DWORD code)
+/* FALSE when entries whose driver is missing may be left. */
+static BOOL sweep(const struct session *session, const WCHAR *what, DWORD (*run_sweep)(DWORD *removed))
 {
     DWORD removed = 0;
-    DWORD error = filters_sweep(&removed);
+    DWORD error = run_sweep(&removed);
     WCHAR text[256];
 
     if (error) {
         error_text(error, text, COUNT_OF(text));
-        log_line(L"%12sa class filter entry without its driver may remain: do not restart: %x %s", session->verb, error,
+        log_line(L"%12s%s entries without their driver may remain: do not restart: %x %s", session->verb, what, error,
                  text);
-        return EXIT_DANGLING;
+        return FALSE;
     }
-    log_line(L"%12sclass filter entries without their driver: %u found, none left", session->verb, removed);
+    log_line(L"%12s%s entries without their driver: %u found, none left", session->verb, what, removed);
+    return TRUE;
+}
+
+/* The end of every verb, whatever came before. */
+static DWORD finish(struct session *session, DWORD code)
+{
+    BOOL filters_clean = sweep(session, L"class filter", filters_sweep);
+    BOOL boot_clean = sweep(session, L"boot device", boot_sweep);
+
+    if (!filters_clean || !boot_clean)
+        return EXIT_DANGLING;
     return code == EXIT_DONE && session->restart ? EXIT_RESTART : code;
 }
 

@@ -14,7 +14,11 @@ from .prefix import PROJECT, MachineError, decode, lock
 from .windows import Value, Windows, wait_until
 
 UNINSTALL_KEY = "HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
-SYSTEM_CLASS = "HKLM\\System\\CurrentControlSet\\Control\\Class\\{4D36E97D-E325-11CE-BFC1-08002BE10318}"
+SYSTEM_CLASS_GUID = "{4D36E97D-E325-11CE-BFC1-08002BE10318}"
+SCSI_CLASS_GUID = "{4D36E97B-E325-11CE-BFC1-08002BE10318}"
+CONTROL = "HKLM\\System\\CurrentControlSet\\Control"
+SYSTEM_CLASS = f"{CONTROL}\\Class\\{SYSTEM_CLASS_GUID}"
+BOOT_DEVICES = f"{CONTROL}\\CriticalDeviceDatabase"
 DONE = 0
 RESTART_NEEDED = 3010
 
@@ -83,6 +87,19 @@ def entries(machine: Windows) -> list[dict[str, Value]]:
 def upper_filters(machine: Windows) -> Value | None:
     """The filters above every device of class System; None when the registry has no such value."""
     return machine.registry(SYSTEM_CLASS).under().get("UpperFilters")
+
+
+def boot_devices(machine: Windows) -> dict[str, dict[str, Value]]:
+    """What CriticalDeviceDatabase says of the devices that a machine can boot from, by hardware identifier."""
+    return {name: values for name, values in machine.registry(BOOT_DEVICES).items() if name}
+
+
+def pvinstall(machine: Windows, package: Package, verb: str) -> Outcome:
+    """Run the installed helper by itself."""
+    log = machine.scratch("log")
+    helper, drivers = f"{package.folder}\\pvinstall.exe", f"{package.folder}\\drivers"
+    result = machine.run(helper, verb, drivers, "/log", log)
+    return Outcome(result.exit_code, decode(machine.path(log).read_bytes()))
 
 
 def build(platform: str, arch: str, *, debug: bool) -> dict[str, Package]:

@@ -8,7 +8,19 @@ from dataclasses import dataclass
 
 import pytest
 
-from .package import DONE, RESTART_NEEDED, SYSTEM_CLASS, Outcome, Package, build, entries, upper_filters
+from .package import (
+    DONE,
+    RESTART_NEEDED,
+    SCSI_CLASS_GUID,
+    SYSTEM_CLASS,
+    SYSTEM_CLASS_GUID,
+    Outcome,
+    Package,
+    boot_devices,
+    build,
+    entries,
+    upper_filters,
+)
 from .windows import SERVICES, Windows, wait_until
 
 FOREIGN = "vendorflt"
@@ -18,6 +30,12 @@ HELPER_LOG = "c:\\windows\\gplpv.log"
 NSIS_TEMPORARY = "c:\\users\\tester\\temp\\~nsu1.tmp"
 BOOT_START = 0
 AUTO_START = 2
+# What a PV boot takes (drivers_src/xenhide/policy.c): drivers that start at boot, and Windows knows for which devices.
+BOOT_DRIVERS = {"xenhide": "Boot Bus Extender", "xenpci": "System Bus Extender", "xenvbd": "SCSI Miniport"}
+BOOT_DEVICES = {
+    "PCI#VEN_5853&DEV_0001": {"Service": "xenpci", "ClassGUID": SYSTEM_CLASS_GUID},
+    "XEN#vbd": {"Service": "xenvbd", "ClassGUID": SCSI_CLASS_GUID},
+}
 
 
 @dataclass(frozen=True)
@@ -89,14 +107,25 @@ def test_each_inf_is_where_windows_looks_for_drivers(installed: Installed) -> No
         assert staged.read_bytes() == machine.path(f"{package.folder}\\drivers\\{driver}\\{driver}.inf").read_bytes()
 
 
-def test_xenhide_is_a_boot_driver(installed: Installed) -> None:
+@pytest.mark.parametrize("driver", BOOT_DRIVERS)
+def test_what_a_boot_takes_are_boot_drivers(installed: Installed, driver: str) -> None:
     machine, package = installed.machine, installed.package
-    assert machine.service("xenhide") is not None
-    values = machine.registry(f"{SERVICES}\\xenhide").under()
+    assert machine.service(driver) is not None
+    values = machine.registry(f"{SERVICES}\\{driver}").under()
     assert values["Start"] == BOOT_START
-    assert str(values["ImagePath"]).lower().endswith("system32\\drivers\\xenhide.sys")
-    shipped = machine.path(f"{package.folder}\\drivers\\xenhide\\xenhide.sys").read_bytes()
-    assert machine.path(f"{DRIVERS}\\xenhide.sys").read_bytes() == shipped
+    assert values["Group"] == BOOT_DRIVERS[driver]
+    assert str(values["ImagePath"]).lower().endswith(f"system32\\drivers\\{driver}.sys")
+    shipped = machine.path(f"{package.folder}\\drivers\\{driver}\\{driver}.sys").read_bytes()
+    assert machine.path(f"{DRIVERS}\\{driver}.sys").read_bytes() == shipped
+
+
+def test_services_have_the_parameters_of_their_infs(installed: Installed) -> None:
+    assert installed.machine.registry(f"{SERVICES}\\xenvbd").under("Parameters\\PnpInterface") == {"0": 1}
+    assert installed.machine.registry(f"{SERVICES}\\xenpci").under("Parameters") == {"OptIn": 0}
+
+
+def test_windows_knows_the_drivers_of_the_devices_it_boots_from(installed: Installed) -> None:
+    assert boot_devices(installed.machine) == BOOT_DEVICES
 
 
 def test_xenhide_is_the_last_filter_of_class_system(installed: Installed) -> None:
@@ -117,6 +146,7 @@ def test_a_second_install_over_the_first_changes_nothing(machine: Windows, packa
     assert machine.files(package.folder) == expected_files(package)
     assert wait_until(lambda: machine.service("shutdownmon") == "running"), again.log
     assert upper_filters(machine) == [FOREIGN, "xenhide"]
+    assert boot_devices(machine) == BOOT_DEVICES
     assert len(entries(machine)) == 1
 
 
@@ -130,6 +160,7 @@ def test_the_other_flavour_takes_the_place_of_the_first(machine: Windows, packag
     assert machine.files(other.folder) == expected_files(other)
     assert wait_until(lambda: machine.service("shutdownmon") == "running"), replaced.log
     assert upper_filters(machine) == [FOREIGN, "xenhide"]
+    assert boot_devices(machine) == BOOT_DEVICES
     [entry] = entries(machine)
     assert ("debug" in str(entry["DisplayName"])) == other.variant.debug
 
@@ -145,6 +176,7 @@ def test_after_a_restart_it_runs_and_can_be_removed_without_trace(machine: Windo
 
     assert removed.exit_code in (DONE, RESTART_NEEDED), removed.log
     assert upper_filters(machine) == [FOREIGN]
+    assert boot_devices(machine) == {}
     assert entries(machine) == []
     assert machine.service("shutdownmon") is None
     machine.reboot()

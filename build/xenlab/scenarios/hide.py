@@ -148,7 +148,7 @@ def _short_of_memory(new: NewLab, samples: int | None) -> None:
     """
     total = _boot_short_of_memory(new, 0)
     numbers = range(1, total + 1)
-    chosen = sorted(new.labs[0].world.random.sample(numbers, samples)) if samples else numbers
+    chosen = sorted(new.random.sample(numbers, samples)) if samples else numbers
     for number in chosen:
         with _told((*USUAL, f"allocation {number} of {total} fails")):
             _boot_short_of_memory(new, number)

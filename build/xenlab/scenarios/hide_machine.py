@@ -340,7 +340,7 @@ class Machine:
         infs = tuple(path for path in new.folder.infs if path.stem not in without)
         options = replace(new.options, **dict(pair for each in choices for pair in each.options))  # type: ignore[arg-type]
         lab = Lab(replace(new.folder, infs=infs), options, new.trace)
-        new.labs[:] = [lab]
+        new.take(lab)
         lab.pnp.provide("xennet", self._card)
         if "xennet" not in without:
             _registry(lab).set(_CARD_PARAMETERS, "ReplacesEmulated", 1)

@@ -40,7 +40,7 @@ def _sweep(new: NewLab, step: Callable[[Lab], None], samples: int | None) -> Non
     """Take the step as often as there are allocations in it to fail, or with a chance selection of them."""
     total = _try(new, step, 0)
     numbers = range(1, total + 1)
-    chosen = sorted(new.labs[0].world.random.sample(numbers, min(samples, total))) if samples else numbers
+    chosen = sorted(new.random.sample(numbers, min(samples, total))) if samples else numbers
     for number in chosen:
         try:
             _try(new, step, number)

@@ -83,7 +83,7 @@ def _sweep(new: NewLab, samples: int | None) -> None:
     """Boot as often as there are allocations to fail, or with a chance selection of them."""
     total = _boot(new, 0)
     numbers = range(1, total + 1)
-    chosen = sorted(new.labs[0].world.random.sample(numbers, samples)) if samples else numbers
+    chosen = sorted(new.random.sample(numbers, samples)) if samples else numbers
     for number in chosen:
         try:
             _boot(new, number)
