@@ -115,7 +115,7 @@ static DWORD visit_set(void *context, HKEY set, const WCHAR *set_name)
     return first_error;
 }
 
-/* Before anything is changed. What another product has there is left to it, and so is the device. */
+/* Before any driver goes in. What another product has there is left to it, and so is the device. */
 DWORD boot_check(struct session *session, const struct driver *driver)
 {
     WCHAR path[MAX_PATH];
