@@ -17,12 +17,14 @@ from typing import Any
 from SCons.Action import Action
 from SCons.Errors import BuildError
 from SCons.Scanner.C import CScanner
+from SCons.Script import Main
 from SCons.Script.Main import GetBuildFailures, OptionsParser
 from SCons.Taskmaster.Job import interrupt_msg
 
 from gplpv.errors import GplpvError, UsageError, nearest
 
 Run = Callable[[list[Path], list[Path]], None]
+_STOPPED = 2
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,10 @@ def check_words() -> None:
 
 
 def say_if_interrupted() -> None:
-    """SCons itself says nothing of it when told not to chat."""
-    if any(failure.errstr == interrupt_msg for failure in GetBuildFailures()):
+    """SCons itself says nothing of it when told not to chat; stopped between two steps, it has no failure either."""
+    failures = GetBuildFailures()
+    between_steps = Main.this_build_status == _STOPPED and not failures
+    if between_steps or any(failure.errstr == interrupt_msg for failure in failures):
         sys.stderr.write("Build interrupted. What was finished is kept: the next run goes on from there.\n")
 
 
