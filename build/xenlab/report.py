@@ -28,10 +28,9 @@ def text(outcome: Outcome) -> str:
 
 def command(outcome: Outcome) -> str:
     """Return the command line that repeats a run."""
-    words = ["xenlab", "run", outcome.scenario.name]
-    lab = outcome.lab
-    if lab:
-        words += ["--drivers", str(lab.folder.path), "--seed", str(lab.options.seed), "--xen", lab.options.xen]
+    options = outcome.options
+    words = ["xenlab", "run", outcome.scenario.name, "--drivers", str(outcome.folder.path)]
+    words += ["--seed", str(options.seed), "--xen", options.xen, "--device-model", options.device_model]
     return shlex.join(words)
 
 

@@ -87,11 +87,14 @@ class Outcome:
     """How a scenario ended: without a violation it passed.
 
     Attributes:
+        folder, options: what the person chose; a scenario's labs may have been made with other options.
         lab: the one made last, or None.
         virtual_ns: how long all of them have run.
     """
 
     scenario: Scenario
+    folder: DriverFolder
+    options: Options
     violation: Violation | None
     lab: Lab | None = field(repr=False)
     virtual_ns: int
@@ -143,4 +146,4 @@ def run(which: Scenario, folder: DriverFolder, options: Options, trace: Trace) -
     except Violation as broken:
         violation = broken
     virtual_ns = new.virtual_ns + (new.lab.world.now if new.lab else 0)
-    return Outcome(which, violation, new.lab, virtual_ns, new.figures, trace)
+    return Outcome(which, folder, options, violation, new.lab, virtual_ns, new.figures, trace)
