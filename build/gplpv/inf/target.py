@@ -11,10 +11,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gplpv.matrix import Variant
+
 ARCHES = ("x86", "amd64", "ia64", "arm", "arm64")
 WINDOWS_2000 = (5, 0)
 _UNDECORATED_ENDS = (5, 2)
-_WINDOWS_10_WITH_BUILDS = 14310
+_WINDOWS_8 = (6, 2)
+# The first Windows of each architecture that reads decorations in [Manufacturer].
+_OLDEST = {"x86": (5, 1), "amd64": (5, 2), "ia64": (5, 1)}
+_PRODUCTS = {"any": None, "workstation": 1, "server": 3}
 
 _DECORATION = re.compile(
     r"NT(?P<arch>x86|amd64|ia64|arm64|arm)?"
@@ -129,14 +134,19 @@ def split_install(name: str) -> tuple[str, str]:
     return match[1], match[2] or ""
 
 
+def targets_for(variant: Variant) -> list[Target]:
+    """Return the Windows that a package is for: the oldest and the newest."""
+    product = _PRODUCTS[variant.platform.edition]
+    return [Target(variant.arch.machine, nt, product) for nt in dict.fromkeys((variant.nt, variant.until))]
+
+
 def targets_of(decorations: Iterable[str]) -> list[Target]:
     """Return the oldest Windows that each TargetOSVersion is meant for; without any, x86 Windows 2000."""
     found: dict[Target, None] = {}
     for text in decorations:
         one = decoration(text)
         if one:
-            arches = [one.arch] if one.arch else ["x86"]
-            for arch in arches:
-                oldest = (5, 1) if arch == "x86" else (5, 2) if arch in ("amd64", "ia64") else (6, 2)
-                found[Target(arch, max(one.version, oldest), one.product, one.suite or 0, one.build or 0)] = None
+            arch = one.arch or "x86"
+            nt = max(one.version, _OLDEST.get(arch, _WINDOWS_8))
+            found[Target(arch, nt, one.product, one.suite or 0, one.build or 0)] = None
     return list(found) or [Target("x86", WINDOWS_2000)]

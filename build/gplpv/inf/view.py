@@ -16,6 +16,7 @@ CopyFiles Directive", "INF SourceDisksFiles Section", "INF SourceDisksNames Sect
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ INSTALL_ROOTS = ("DefaultInstall", "ClassInstall32")
 """Install sections that no models section has to name."""
 FUNCTION_DRIVER = 0x2
 """SPSVCINST_ASSOCSERVICE of AddService."""
+
+_NUMBER = re.compile(r"([+-]?)(?:0x([0-9a-f]+)|([0-9]+))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -320,8 +323,8 @@ class Inf:
 
 def number(text: str) -> int | None:
     """Return a number as INFs write it, decimal or with 0x, with or without a sign; None for anything else."""
-    digits = text.strip()
-    try:
-        return int(digits, 16) if digits.lower().lstrip("+-").startswith("0x") else int(digits, 10)
-    except ValueError:
+    match = _NUMBER.fullmatch(text.strip())
+    if not match:
         return None
+    size = int(match[2], 16) if match[2] else int(match[3])
+    return -size if match[1] == "-" else size
