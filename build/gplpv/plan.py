@@ -61,6 +61,11 @@ class Places:
     def unsigned(self) -> Path:
         return self.work / "unsigned"
 
+    @property
+    def stamped(self) -> Path:
+        """INFs that nobody has checked yet."""
+        return self.work / "stamped"
+
     def dist(self, extension: str) -> Path:
         return Path("dist") / self.variant.package(extension)
 

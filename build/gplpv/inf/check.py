@@ -56,6 +56,7 @@ class Subject:
     """What a rule looks at.
 
     Attributes:
+        name: the file's, without its folder.
         document, inf: the file, and what it means.
         targets: the Windows that it has to install on; what the INF itself says where nobody asked.
         is_asked: whether somebody did.
@@ -66,12 +67,14 @@ class Subject:
 
     def __init__(
         self,
+        name: str,
         document: Document,
         targets: Iterable[Target] = (),
         files: frozenset[str] | None = None,
         is_complete: bool = False,
         today: datetime.date | None = None,
     ) -> None:
+        self.name = name
         self.document = document
         self.inf = Inf(document)
         asked = tuple(targets)
@@ -167,15 +170,15 @@ def is_strings(section: str) -> bool:
     return section.lower() == "strings" or section.lower().startswith("strings.")
 
 
-def check(name: str, subject: Subject) -> list[Finding]:
-    """Return what the rules find, in the order of the text; `name` is the file's in the findings."""
+def check(shown: str, subject: Subject) -> list[Finding]:
+    """Return what the rules find, in the order of the text; the findings show the file as `shown`."""
     allowed = _allowed(subject.document)
     found: dict[Finding, int] = {}
     for one in rules():
         for offset, message in one.look(subject):
             place = subject.document.position(offset)
             if one.code not in allowed.get(place.line, ()):
-                found.setdefault(Finding(name, place.line, place.column, one.severity, one.code, message), offset)
+                found.setdefault(Finding(shown, place.line, place.column, one.severity, one.code, message), offset)
     return sorted(found, key=lambda finding: (found[finding], finding.code, finding.message))
 
 
@@ -195,7 +198,7 @@ def check_file(
         files = frozenset(_below(path.parent))
     except OSError as error:
         raise GplpvError(f"{path} cannot be read: {error.strerror}.", "Name an INF file.") from error
-    return check(str(path), Subject(parse(data), targets, files, is_complete, today))
+    return check(str(path), Subject(path.name, parse(data), targets, files, is_complete, today))
 
 
 def pass_on(
@@ -208,7 +211,8 @@ def pass_on(
     """
     data = stamped.read_bytes()
     files = frozenset(name.lower() for name in beside)
-    require(check(str(stamped), Subject(parse(data), targets, files, is_complete=True, today=today)))
+    subject = Subject(stamped.name, parse(data), targets, files, is_complete=True, today=today)
+    require(check(str(stamped), subject))
     write_bytes(target, data)
 
 

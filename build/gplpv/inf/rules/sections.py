@@ -73,6 +73,10 @@ def sections_used(subject: Subject) -> Iterator[Found]:
 
 @rule("INF123", "error", "An INF does not include itself, and no section needs itself, be it through others.")
 def no_circles(subject: Subject) -> Iterator[Found]:
+    for entry in subject.entries:
+        for index, text in enumerate(subject.inf.texts(entry) if entry.named("Include") else ()):
+            if text and text.lower() == subject.name.lower():
+                yield entry.place(index), f"{text} includes itself."
     needs: dict[str, list[tuple[str, int]]] = {}
     for name in subject.document.sections:
         listed = subject.inf.listed(name, "Needs")

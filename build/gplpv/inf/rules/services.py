@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from gplpv.inf.check import Found, Subject, rule
 from gplpv.inf.parse import Entry
-from gplpv.inf.view import FUNCTION_DRIVER, Service, number
+from gplpv.inf.view import Service, number
 
-_KNOWN_FLAGS = 0x0006FDFB | FUNCTION_DRIVER
+_KNOWN_FLAGS = 0x0006FDFB
 _START_SERVICE = 0x800
 _TYPES = {0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x50, 0x60, 0xD0, 0xE0, 0x110, 0x120}
 _KERNEL_DRIVER, _AUTO_START, _DISABLED = 0x1, 2, 4

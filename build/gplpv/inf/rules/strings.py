@@ -39,7 +39,7 @@ def strings_once(subject: Subject) -> Iterator[Found]:
         for entry in section.entries if is_strings(name) else ():
             key = entry.key.text.lower() if entry.key else ""
             if key and key in seen:
-                yield entry.start, f"The string {entry.key} is already there; Windows takes the first."
+                yield entry.start, f"The string {entry.key} is there already, perhaps with another text."
             seen.add(key)
 
 
