@@ -42,6 +42,11 @@ def load(root: Path | None = None) -> Config:
     return Config(root, loaded, _epoch(os.environ.get("SOURCE_DATE_EPOCH"), loaded.product.date))
 
 
+def environment(*names: str) -> dict[str, str]:
+    """Return those environment variables that are set to something."""
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
 def _epoch(text: str | None, default: datetime.date) -> int:
     """The moment of the build: SOURCE_DATE_EPOCH, else midnight UTC of the product's date.
 

@@ -2,22 +2,20 @@
 """Stamping an INF template (.inx) with architecture, version, date and catalog, as the WDK's stampinf does.
 
 Source: Microsoft's "Stampinf Command Options" and "Using INX Files to Create INF Files"; what these leave open follows
-INFs stamped by the vendor's tool. Works on bytes: whatever is not stamped keeps its bytes, whether the file is ANSI or
-UTF-8; a UTF-16 file is decoded and encoded again with its byte order mark.
+INFs stamped by the vendor's tool. Whatever is not stamped keeps its bytes, in ANSI of any code page, UTF-8 and UTF-16.
 """
 
 from __future__ import annotations
 
-import codecs
 import datetime
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gplpv.errors import GplpvError
 from gplpv.files import write_bytes
-
-_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+from gplpv.inf.parse import Document
+from gplpv.inf.text import Text, decode
 
 
 @dataclass(frozen=True)
@@ -46,26 +44,26 @@ def stamp(template: bytes, what: Stamp) -> bytes:
     """Return the stamped INF.
 
     Raises:
-        GplpvError: the template has no such section, or is not text.
+        GplpvError: the template has no such section, is not text in the encoding of its mark, or that encoding lacks
+            a character to be put in.
     """
-    bom = template[:2]
-    if bom in _UTF16:
-        encoding = _UTF16[bom]
-        try:
-            text = template[2:].decode(encoding)
-        except UnicodeDecodeError as error:
-            raise GplpvError(f"It is not {encoding.upper()} as it claims: {error}.", "Save it again.") from error
-        return bom + _stamp_text(text, what).encode(encoding)
-    return _stamp_text(template.decode("latin-1"), what).encode("latin-1")
-
-
-def _stamp_text(text: str, what: Stamp) -> str:
+    source = decode(template)
+    if source.misread() is not None:
+        message = (
+            f"It is not {source.encoding.upper()} as it claims: see byte {source.position(source.misread() or 0).byte}."
+        )
+        raise GplpvError(message, "Save it again.")
+    text = source.text
     for name, value in _names(what).items():
         text = text.replace(f"${name}$", value)
-    text = _set_directive(text, what.section, "DriverVer", f"{what.date:%m/%d/%Y},{what.version}")
+    text = _set_directive(source, text, what.section, "DriverVer", f"{what.date:%m/%d/%Y},{what.version}")
     if what.catalog is not None:
-        text = _set_directive(text, "Version", "CatalogFile", what.catalog)
-    return text
+        text = _set_directive(source, text, "Version", "CatalogFile", what.catalog)
+    try:
+        return source.encode(text)
+    except UnicodeEncodeError as error:
+        hint = "Save it as UTF-16 with a byte order mark."
+        raise GplpvError(f"Its {source.encoding.upper()} text has no {error.object[error.start]!r}.", hint) from error
 
 
 def _names(what: Stamp) -> dict[str, str]:
@@ -89,24 +87,50 @@ def _coinstaller_version(version: str) -> str:
     return f"{major:02d}{minor:03d}"
 
 
-def _set_directive(text: str, section: str, key: str, value: str) -> str:
-    """Replace the line of `key` in `section` where it stands, or add one as the section's last line."""
-    header = re.search(rf"(?mi)^[ \t]*\[[ \t]*{re.escape(section)}[ \t]*\][^\r\n]*", text)
-    if not header:
+def _set_directive(source: Text, text: str, section: str, key: str, value: str) -> str:
+    """Replace the lines of `key` in `section` where they stand, or add one as the last of the section's first part."""
+    document = Document(replace(source, text=text))
+    if not document.has_section(section):
         raise GplpvError(f"The template has no [{section}] section.", f"Add one, or name another for {key}.")
-    start = header.end()
-    following = re.search(r"(?m)^[ \t]*\[", text[start:])
-    end = start + following.start() if following else len(text)
-    body = text[start:end]
     line = f"{key}={value}"
-    present = re.search(rf"(?mi)^[ \t]*{re.escape(key)}[ \t]*=[^\r\n]*", body)
+    present = document.first(section, key)
     if present:
-        body = body[: present.start()] + line + body[present.end() :]
-    else:
-        newline = "\r\n" if "\r\n" in text else "\n"
-        kept = body.rstrip("\r\n \t")
-        body = kept + newline + line + (body[len(kept) :] or newline)
-    return text[:start] + body + text[end:]
+        piece = next(each for each in document.pieces if each.start <= present.start < each.end)
+        return text[: piece.start] + line + text[piece.start + len(text[piece.start : piece.end].rstrip("\r\n")) :]
+    header = document.sections[section.lower()].headers[0].start
+    ends = (each.start for each in document.pieces if each.kind in ("header", "after-end") and each.start >= header)
+    end = next(ends, sum(each.end - each.start for each in document.pieces))
+    kept = text[:end].rstrip("\r\n \t")
+    newline = "\r\n" if "\r\n" in text else "\n"
+    return kept + newline + line + (text[len(kept) : end] or newline) + text[end:]
+
+
+def product_version(ntverp: Path) -> str:
+    """Return VER_PRODUCTVERSION of an ntverp.h as w.x.y.z: a macro, of macros or numbers between commas.
+
+    Raises:
+        GplpvError: the file cannot be read, or defines no such version.
+    """
+    try:
+        text = ntverp.read_text(encoding="latin-1")
+    except OSError as error:
+        raise GplpvError(f"{ntverp} cannot be read: {error.strerror}.", "-i names the folder of ntverp.h.") from error
+    text = re.sub(r"/\*.*?\*/|//[^\r\n]*", " ", text, flags=re.DOTALL)
+    macros = dict(re.findall(r"(?m)^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+(\S[^\r\n]*)", text))
+    parts = [_macro(part, macros) for part in macros.get("VER_PRODUCTVERSION", "").split(",")]
+    if len(parts) != 4 or None in parts:
+        raise GplpvError(f"{ntverp} defines no VER_PRODUCTVERSION of four numbers.", "Give -v w.x.y.z.")
+    return ".".join(str(part) for part in parts)
+
+
+def _macro(text: str, macros: dict[str, str]) -> int | None:
+    """The number that a macro stands for, by as many steps as there are macros; None for anything else."""
+    for _ in range(len(macros) + 1):
+        text = text.strip().strip("()").strip()
+        if re.fullmatch(r"[0-9]{1,5}", text):
+            return int(text)
+        text = macros.get(text, "")
+    return None
 
 
 def stamp_file(template: Path, target: Path, what: Stamp) -> None:

@@ -305,12 +305,16 @@ class _Reader:
         stop, _ = self._line_end(start)
         close = self.text.find("]", start, stop)
         if close < 0:
-            self._fault("unterminated-header", start, f"{self.text[start:stop].rstrip()} lacks the closing bracket.")
+            self._fault(
+                "unterminated-header",
+                start,
+                f"{self.text[start:stop].rstrip()} is no section: it lacks the closing bracket.",
+            )
             close = stop
         raw = self.text[start + 1 : close]
         name = raw.strip()
         if not name:
-            self._fault("nameless-section", start, "The section has no name.")
+            self._fault("nameless-section", start, "[] is no section: it lacks a name.")
         if len(name) > LONGEST_SECTION_NAME:
             self._fault(
                 "long-section-name", start, f"The section's name has more than {LONGEST_SECTION_NAME} characters."

@@ -23,8 +23,8 @@ _PRODUCTS = {"any": None, "workstation": 1, "server": 3}
 
 _DECORATION = re.compile(
     r"NT(?P<arch>x86|amd64|ia64|arm64|arm)?"
-    r"(?:\.(?P<major>\d*)(?:\.(?P<minor>\d*)(?:\.(?P<product>0x[0-9a-f]+|\d*)"
-    r"(?:\.(?P<suite>0x[0-9a-f]+|\d*)(?:\.(?P<build>\d*))?)?)?)?)?",
+    r"(?:\.(?P<major>[0-9]{,9})(?:\.(?P<minor>[0-9]{,9})(?:\.(?P<product>0x[0-9a-f]{1,8}|[0-9]{,9})"
+    r"(?:\.(?P<suite>0x[0-9a-f]{1,8}|[0-9]{,9})(?:\.(?P<build>[0-9]{,9}))?)?)?)?)?",
     re.IGNORECASE,
 )
 
@@ -125,13 +125,6 @@ def models_section(name: str, decorations: Iterable[str], target: Target) -> str
 def install_suffixes(target: Target) -> tuple[str, ...]:
     """Return the decorations of install sections in the order in which Windows looks for them."""
     return (f".NT{target.arch}", ".NT", "")
-
-
-def split_install(name: str) -> tuple[str, str]:
-    """Split an install section's name into name and decoration: ``A.NTx86`` is ``A`` and ``.NTx86``."""
-    match = re.fullmatch(r"(.*?)(\.nt(?:x86|amd64|ia64|arm64|arm)?)?", name, re.IGNORECASE | re.DOTALL)
-    assert match  # both groups may be empty
-    return match[1], match[2] or ""
 
 
 def targets_for(variant: Variant) -> list[Target]:

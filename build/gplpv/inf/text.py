@@ -48,7 +48,7 @@ class Text:
     mark: bytes
     text: str
     tail: bytes = b""
-    _starts: list[int] = field(default_factory=list, repr=False, compare=False)
+    _starts: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def encode(self, text: str | None = None) -> bytes:
         """Return `text`, by default all of this file's, as bytes of this file: mark, characters and tail."""

@@ -21,14 +21,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gplpv.inf.parse import Document, Entry, Word
-from gplpv.inf.target import Target, install_suffixes, models_section, targets_of
+from gplpv.inf.target import Target, decoration, install_suffixes, models_section, targets_of
 
 INSTALL_ROOTS = ("DefaultInstall", "ClassInstall32")
 """Install sections that no models section has to name."""
 FUNCTION_DRIVER = 0x2
 """SPSVCINST_ASSOCSERVICE of AddService."""
 
-_NUMBER = re.compile(r"([+-]?)(?:0x([0-9a-f]+)|([0-9]+))", re.IGNORECASE)
+_NUMBER = re.compile(r"([+-]?)(?:0x([0-9a-f]{1,16})|([0-9]{1,20}))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,12 @@ class Inf:
             if self.document.has_section(name + suffix):
                 return name + suffix
         return None
+
+    def decorated(self, name: str) -> list[str]:
+        """Return the sections that are `name` with a TargetOSVersion, such as ``Install.NTx86``; no ``.Services``."""
+        stem = f"{name}.".lower()
+        sections = (one.name for key, one in self.document.sections.items() if key.startswith(stem))
+        return [each for each in sections if decoration(each[len(stem) :])]
 
     def install_sections(self, target: Target) -> list[str]:
         """Return the install sections that Windows can take, of its devices, [DefaultInstall] and [ClassInstall32]."""

@@ -7,21 +7,23 @@ Source: Windows Driver Kit, "General Guidelines for INF Files", "INF Manufacture
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gplpv.errors import GplpvError
+from gplpv.inf import view
+from gplpv.inf.parse import Document, Word, parse
+from gplpv.inf.target import Target, models_section
+from gplpv.inf.view import Model
 from gplpv.matrix import Nt
 from xenlab.nt.objects import Arch
 from xenlab.nt.registry import SERVICES, Key, Registry, RegType, Value, encode
 
 _ARCH_NAME: dict[Arch, str] = {"x32": "x86", "x64": "amd64"}
 _DIRECTORIES = {"10": r"\SystemRoot", "11": r"system32", "12": r"system32\DRIVERS"}
-_SERVICE_ASSOCIATED = 0x2
 _CORRECT = "Correct the INF."
-_WORD = re.compile(r'"(?:[^"]|"")*"|[^",]+')
+# What Setup refuses to read; the rest of what is wrong it passes over.
+_REFUSED = ("unterminated-header", "nameless-section", "text-before-section", "unterminated-string")
 
 # What the registry calls the directives of a service-install section.
 _SERVICE_NUMBERS = {"ServiceType": "Type", "StartType": "Start", "ErrorControl": "ErrorControl"}
@@ -38,16 +40,6 @@ class Line:
     def word(self, index: int) -> str:
         """Return a word, empty where the line ends before it."""
         return self.words[index] if index < len(self.words) else ""
-
-
-@dataclass(frozen=True)
-class Model:
-    """One line of a models section: a device that the INF serves."""
-
-    description: str
-    install: str
-    hardware_id: str
-    compatible_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,51 +62,41 @@ class Inf:
         self.path = path
         self.arch: Arch = arch
         self.nt = nt
-        self._sections, self._names = _parse(path)
-        self._strings = {line.key.lower(): line.word(0) for line in self._sections.get("strings", [])}
-        version = {line.key.lower(): self._expand(line.word(0)) for line in self.section("Version")}
-        if version.get("signature", "").lower() not in ("$windows nt$", "$chicago$"):
+        self._target = Target(_ARCH_NAME[arch], nt)
+        self._document = _read(path)
+        self._view = view.Inf(self._document)
+        self._view.strings |= {name: Word(folder, 0, 0) for name, folder in _DIRECTORIES.items()}
+        if self._view.version("Signature").lower() not in ("$windows nt$", "$chicago$"):
             raise GplpvError(f"{path} is not an INF for Windows.", "Its [Version] section lacks a known Signature.")
-        self.class_name = version.get("class", "")
-        self.class_guid = version.get("classguid", "").upper()
+        self.class_name = self._view.version("Class")
+        self.class_guid = self._view.version("ClassGUID").upper()
 
     def section(self, name: str) -> list[Line]:
         """Return the lines of a section with its strings put in; none if there is no such section."""
-        return [
-            Line(self._expand(line.key), tuple(self._expand(word) for word in line.words))
-            for line in self._sections.get(name.lower(), [])
-        ]
+        entries = self._document.section(name)
+        return [Line(self._view.expand(entry.key), tuple(self._view.texts(entry))) for entry in entries]
 
     def has_section(self, name: str) -> bool:
-        return name.lower() in self._sections
+        return self._document.has_section(name)
 
     def decorations(self, name: str) -> list[str]:
         """Return the sections that are `name` with a decoration, such as ``Install.NTx86``; no ``.Services``."""
-        pattern = re.compile(rf"{re.escape(name)}\.nt\w*(\.\d*)*", re.IGNORECASE)
-        return [each for each in self._names if pattern.fullmatch(each)]
+        return self._view.decorated(name)
 
     def models(self) -> list[Model]:
         """Return the devices that this INF serves on its arch and NT version."""
-        found = []
-        for line in self.section("Manufacturer"):
-            for model in self.section(self.models_section(line)):
-                install, hardware_id, *compatible = (*model.words, "")
-                found.append(Model(model.key, install, hardware_id, tuple(each for each in compatible if each)))
-        return found
+        sections = (self.models_section(line) for line in self.section("Manufacturer"))
+        return [model for section in sections for model in self._view.models_in(section)]
 
     def install_section(self, name: str) -> str | None:
         """Return the install section that Windows takes for `name`: decorated for the arch, for NT, or not at all."""
-        for suffix in (f".NT{_ARCH_NAME[self.arch]}", ".NT", ""):
-            if f"{name}{suffix}".lower() in self._sections:
-                return f"{name}{suffix}"
-        return None
+        return self._view.install_section(name, self._target)
 
     def services(self, install: str) -> list[Service]:
         """Return the services that an install section, decoration included, adds."""
         return [
-            Service(line.word(0), bool(number(line.word(1)) & _SERVICE_ASSOCIATED), line.word(2))
-            for line in self.section(f"{install}.Services")
-            if line.key.lower() == "addservice" and line.word(0)
+            Service(service.name, bool(number(service.flags) & view.FUNCTION_DRIVER), service.section)
+            for service in self._view.services(install)
         ]
 
     def add_services(self, install: str, registry: Registry) -> list[Service]:
@@ -136,21 +118,9 @@ class Inf:
                         _add_value(line, _root(line.word(0), registry, relative))
 
     def models_section(self, line: Line) -> str:
-        """The models section for this Windows: the decoration with the newest version that it satisfies, or none.
-
-        Windows 2000 reads the undecorated one alone.
-        """
+        """The models section for this Windows; the lab takes the undecorated one on every arch if none is decorated."""
         name, *decorations = line.words
-        best: tuple[tuple[int, ...], str] = ((), "")
-        for decoration in decorations if self.nt > (5, 0) else []:
-            match = re.fullmatch(r"NT(x86|amd64|ia64)?((?:\.\d*)*)", decoration, re.IGNORECASE)
-            if not match or (match[1] or _ARCH_NAME[self.arch]).lower() != _ARCH_NAME[self.arch]:
-                continue
-            wanted = tuple(int(part or 0) for part in match[2].split(".")[1:3])
-            rank = (1, *wanted, int(bool(match[1])))
-            if wanted <= self.nt and rank > best[0]:
-                best = (rank, decoration)
-        return f"{name}.{best[1]}" if best[1] else name
+        return models_section(name, decorations, self._target) or name
 
     def _service_line(self, line: Line, key: Key) -> None:
         if line.key in _SERVICE_NUMBERS:
@@ -163,17 +133,6 @@ class Inf:
         elif line.key == "Dependencies":
             key.set("DependOnService", [word for word in line.words if word])
 
-    def _expand(self, text: str) -> str:
-        """Put in strings and directories; ``%%`` is a percent sign and an unknown name stays as it is."""
-
-        def value(match: re.Match[str]) -> str:
-            name = match[1]
-            if not name:
-                return "%"
-            return _DIRECTORIES.get(name, self._strings.get(name.lower(), match[0]))
-
-        return re.sub(r"%([^%]*)%", value, text)
-
 
 def number(text: str) -> int:
     """Return a number as INFs write it, decimal or with 0x; nothing is 0.
@@ -181,77 +140,23 @@ def number(text: str) -> int:
     Raises:
         GplpvError: it is none.
     """
-    try:
-        return int(text, 0) if text else 0
-    except ValueError:
-        raise GplpvError(f"{text!r} stands in an INF where a number is due.", _CORRECT) from None
+    found = view.number(text or "0")
+    if found is None:
+        raise GplpvError(f"{text!r} stands in an INF where a number is due.", _CORRECT)
+    return found
 
 
-def _parse(path: Path) -> tuple[dict[str, list[Line]], list[str]]:
-    """Return the lines of each section by its name in lower case, and the names as they are written."""
+def _read(path: Path) -> Document:
     try:
-        data = path.read_bytes()
+        document = parse(path.read_bytes())
     except OSError as error:
         raise GplpvError(
             f"{path} cannot be read: {error.strerror}.", "Build the drivers, or name their folder."
         ) from error
-    text = data.decode("utf-16") if data[:2] in (b"\xff\xfe", b"\xfe\xff") else data.decode("latin-1")
-    sections: dict[str, list[Line]] = {}
-    names: list[str] = []
-    lines: list[Line] | None = None
-    for at, raw in _logical_lines(text):
-        header = re.fullmatch(r"\[\s*([^\]]+?)\s*\]", raw)
-        if header:
-            if header[1].lower() not in sections:
-                names.append(header[1])
-            lines = sections.setdefault(header[1].lower(), [])
-        elif raw.startswith("["):
-            raise GplpvError(f"{path}:{at}: {raw} is no section: it lacks the closing bracket or a name.", _CORRECT)
-        elif lines is None:
-            raise GplpvError(f"{path}:{at}: {raw} stands before the first section.", _CORRECT)
-        elif raw.count('"') % 2:
-            raise GplpvError(f"{path}:{at}: {raw} lacks a closing quotation mark.", _CORRECT)
-        else:
-            lines.append(_line(raw))
-    return sections, names
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield lines with the number of their first, without comments and blank ends, joined over a backslash."""
-    pending, first = "", 0
-    for at, raw in enumerate(text.splitlines(), 1):
-        bare = re.match(r'(?:[^";]|"[^"]*"?)*', raw)
-        line = pending + (bare[0] if bare else raw).strip()
-        first = first if pending else at
-        if line.endswith("\\"):
-            pending = line[:-1].rstrip()
-            continue
-        pending = ""
-        if line:
-            yield first, line
-
-
-def _line(raw: str) -> Line:
-    match = re.match(r'((?:[^"=]|"[^"]*")*)=(.*)', raw)
-    key, rest = (_unquote(match[1]), match[2]) if match else ("", raw)
-    return Line(key, tuple(_split(rest)))
-
-
-def _split(text: str) -> list[str]:
-    """Split at the commas outside quotes."""
-    words, current, end = [], "", 0
-    for match in _WORD.finditer(text):
-        words_between = text[end : match.start()].count(",")
-        if words_between:
-            words.extend([_unquote(current), *[""] * (words_between - 1)])
-            current = ""
-        current += match[0]
-        end = match.end()
-    return [*words, _unquote(current), *[""] * text[end:].count(",")]
-
-
-def _unquote(text: str) -> str:
-    return re.sub(r'"((?:[^"]|"")*)"', lambda match: match[1].replace('""', '"'), text.strip())
+    for fault in document.faults:
+        if fault.kind in _REFUSED:
+            raise GplpvError(f"{path}:{document.position(fault.start).line}: {fault.message}", _CORRECT)
+    return document
 
 
 def _root(name: str, registry: Registry, relative: Key) -> Key:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from gplpv.inf.check import Found, Subject, rule
-from gplpv.inf.target import ARCHES, decoration, split_install
+from gplpv.inf.target import ARCHES, decoration
 from gplpv.inf.view import INSTALL_ROOTS
 
 _LONGEST_ID = 199
@@ -105,8 +105,7 @@ def installs_exist(subject: Subject) -> Iterator[Found]:
         for model in subject.inf.models(target):
             if not model.install or subject.inf.install_section(model.install, target):
                 continue
-            sections = (one.name for one in subject.document.sections.values())
-            others = [name for name in sections if split_install(name)[0].lower() == model.install.lower()]
+            others = subject.inf.decorated(model.install)
             message = f"The install section [{model.install}] is not there"
             only = f": for {target} there is only {', '.join(f'[{name}]' for name in others)}" if others else ""
             yield model.entry.place(0), f"{message}{only}."

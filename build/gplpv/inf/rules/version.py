@@ -14,12 +14,14 @@ from functools import cache
 from pathlib import Path
 
 from gplpv.inf.check import Found, Subject, rule
+from gplpv.inf.view import number
 
 _CLASSES = Path(__file__).parents[2] / "data" / "inf" / "classes.tsv"
 _SIGNATURES = ("$windows nt$", "$chicago$")
 _GUID = re.compile(r"\{[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", re.IGNORECASE)
 _DATE = re.compile(r"(\d{2})[/-](\d{2})[/-](\d{4})", re.ASCII)
 _LARGEST_NUMBER = 65534
+_NUMBERS = range(_LARGEST_NUMBER + 1)
 _LONGEST_CLASS = 32
 _VISTA = (6, 0)
 
@@ -101,7 +103,7 @@ def driver_version(subject: Subject) -> Iterator[Found]:
         if _date(date) is None:
             yield entry.place(0), f"{date or 'Nothing'} is no date mm/dd/yyyy."
         parts = version.split(".")
-        numbers = all(part.isascii() and part.isdigit() and int(part) <= _LARGEST_NUMBER for part in parts)
+        numbers = all((number(part) if part.isdigit() else None) in _NUMBERS for part in parts)
         if version and (not numbers or len(parts) > 4):
             yield entry.place(1), f"{version} is no version w.x.y.z of numbers up to {_LARGEST_NUMBER}."
 
