@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -73,6 +74,15 @@ def test_an_import_that_the_windows_lacks_fails_the_build(tree: Tree) -> None:
     assert "KeFlushQueuedDpcs is exported by ntoskrnl.exe since" in outcome.output
     assert "Windows 2000 (5.0)" in outcome.output
     assert not (tree.root / "target/win2k/i386/release/xenpci.sys").exists()
+
+
+def test_an_inf_that_cannot_install_fails_the_build(tree: Tree) -> None:
+    template = tree.root / "drivers_src/xenstub/xenstub.inx"
+    template.write_bytes(template.read_bytes().replace(b"StartType=3", b"StartType=7"))
+    outcome = tree.scons("platform=XP", "arch=x64", "target/winxp/amd64/release/xenstub.inf")
+    assert outcome.exit_code == 2
+    assert re.search(r"xenstub\.inf:\d+:11: error INF505: 7 is no StartType", outcome.output)
+    assert not (tree.root / "target/winxp/amd64/release/xenstub.inf").exists()
 
 
 def test_a_missing_tool_is_named_with_the_command_that_installs_it(tree: Tree, tmp_path: Path) -> None:
