@@ -12,8 +12,8 @@ String Tokens", "Line Format, Continuation, and Comments", "INF Size Limits") an
 - An entry is ``key=word,word,...`` or ``word,word,...``: an equals sign makes a key only before the first comma.
 - Double quotes keep blanks, commas, semicolons and equals signs; two of them inside quotes are one.
 - ``;`` starts a comment except in quotes and in a ``%token%``.
-- A backslash at the end of a line, blanks and a comment behind it left aside, goes on with the next line. The quote
-  of a quoted string has to close on its own line.
+- A backslash at the end of a line, blanks and a comment behind it left aside, goes on with the next line; blanks
+  before it and at that line's start do not count. A quoted string has to close on its own line.
 - A line ends with CR LF, LF or CR. ^Z ends the file.
 """
 
@@ -417,7 +417,8 @@ class _Scan:
             self.reader.document.comments.append(Word(match[1], match.start(1), match.end(1)))
         if not match[2]:
             self.reader._fault("continued-past-the-end", match.start(), "A backslash continues the last line.")
-        self.at = match.end()
+        del self.parts[self.kept :]
+        self.at = self.reader._skip_blank(match.end())
         self.last = max(self.last, match.start() + 1)
 
     def _separate(self, keep: bool = True) -> None:

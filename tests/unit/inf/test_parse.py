@@ -100,6 +100,10 @@ def test_a_backslash_at_the_end_goes_on_in_the_next_line(end: str):
     assert words(f"a = b,{end}  c\nd=e") == [("a", ("b", "c")), ("d", ("e",))]
 
 
+def test_blanks_around_the_end_of_a_line_that_goes_on_do_not_count():
+    assert words("a = b c \t\\ \n \t d") == [("a", ("b cd",))]
+
+
 def test_a_backslash_inside_is_a_backslash():
     assert words("a=b\\c\\ d") == [("a", ("b\\c\\ d",))]
 

@@ -20,6 +20,19 @@ LONG = "x" * 4096
 FILTER = r"HKLM,SYSTEM\CurrentControlSet\Control\Class\{4d36e97d-e325-11ce-bfc1-08002be10318},UpperFilters"
 NEEDS = "[Install.NT]\nInclude=b.inf\nNeeds=One\n[One]\nNeeds=Two\n[Two]\nNeeds=One\n"
 
+HOSTED = """ServiceType=1
+StartType=3
+ErrorControl=1
+ServiceBinary=%12%\\a.sys
+[Install.NT.Services]
+AddService=host,,Host
+[Host]
+ServiceType=0x20
+StartType=2
+ErrorControl=1
+ServiceBinary="%11%\\svchost.exe -k ours"
+"""
+
 # Code, what is replaced in the good INF, by what, what the finding says, and the codes that come with it.
 FAULTS = [
     ("INF101", '"The disk"', '"The disk', "closing quotation mark", ()),
@@ -162,6 +175,8 @@ ALLOWED = [
     ("PCI\\VEN_1&DEV_2", ",PCI\\CC_0100"),
     ("[Install.NT]", "[Install]\n[Install.NT]"),
     ("%12%\\a.sys", "%10%\\System32\\drivers\\a.sys"),
+    ("%12%\\a.sys", "%12%\\WUDFRd.sys"),
+    ("ServiceType=1\nStartType=3\nErrorControl=1\nServiceBinary=%12%\\a.sys", HOSTED),
     ("DestDir=12", "DestDir=10,System32\\Drivers"),
     ("DestDir=12", "DestDir=16422\nFiles=12"),
     ("a.sys,,,2", "a.sys,,,0x00000002"),

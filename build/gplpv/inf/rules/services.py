@@ -22,6 +22,8 @@ _RANGES = {"StartType": range(5), "ErrorControl": range(4)}
 _LONGEST_NAME = 256
 # Windows' names of one folder: the drivers' and the system's below the Windows folder.
 _FOLDERS = {"12": r"%10%\system32\drivers", "11": r"%10%\system32"}
+# What Windows brings and services of vendors run in, without a copy.
+_INBOX = ("wudfrd.sys", "winusb.sys", "usbser.sys", "hidusb.sys", "mshidumdf.sys", "mshidkmdf.sys", "svchost.exe")
 _DRIVERLESS = ("monitor", "modem", "extension", "softwarecomponent", "printer", "netclient", "netservice", "nettrans")
 
 
@@ -81,7 +83,9 @@ def service_numbers(subject: Subject) -> Iterator[Found]:
                     yield entry.place(0), f"{text} is no {key}."
 
 
-@rule("INF506", "error", "A service's binary is among the files that the INF copies, to where ServiceBinary says.")
+@rule(
+    "INF506", "error", "A service's binary is one of Windows, or among the files that the INF copies, to where it says."
+)
 def binary_copied(subject: Subject) -> Iterator[Found]:
     for install in subject.installs:
         if any(subject.takes_from_others(name) for name in (install, f"{install}.Services")):
@@ -151,6 +155,8 @@ def _with_section(subject: Subject) -> list[Service]:
 def _misplaced(subject: Subject, path: str) -> str:
     """What is wrong with a ServiceBinary, nothing if it is copied there."""
     folder, _, name = path.rpartition("\\")
+    if name.lower().split(" ")[0] in _INBOX:
+        return ""
     copies = [copy for copy in subject.copies if copy.target.lower() == name.lower()]
     if not copies:
         return f"{name} is the service's binary, and no CopyFiles copies it."
