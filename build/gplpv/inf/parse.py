@@ -47,7 +47,7 @@ PieceKind = Literal["blank", "comment", "header", "entry", "after-end"]
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BLANK = " \t\v\f"
-# What a comma, an equals sign and a comment cannot be in: a quoted string, or a token that closes on its line.
+# A token that closes on its line: a semicolon in it starts no comment.
 _TOKEN = re.compile(r'%[^%"=,\r\n]*%')
 _CONTINUED = re.compile(r"\\+[ \t\v\f]*(;[^\r\n]*)?(\r\n|\r|\n|\Z)")
 
@@ -254,6 +254,7 @@ class _Reader:
         at = 0
         while at < self.end:
             start = self._skip_blank(at)
+            kind: PieceKind
             if start < self.end and self.text[start] == "[":
                 kind, stop = "header", self._header(start)
             elif start < self.end and self.text[start] not in "\r\n;":
@@ -261,7 +262,7 @@ class _Reader:
             else:
                 kind = "comment" if self.text[start : start + 1] == ";" and start < self.end else "blank"
                 stop = self._rest(start)
-            self.document.pieces.append(Piece(kind, at, stop))  # type: ignore[arg-type]
+            self.document.pieces.append(Piece(kind, at, stop))
             at = stop
         if self.end < len(self.text):
             self.document.pieces.append(Piece("after-end", self.end, len(self.text)))

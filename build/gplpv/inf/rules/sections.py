@@ -7,7 +7,7 @@ Source: the pages of the directives in the tables below, and "INF DDInstall Sect
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from gplpv.inf.check import Found, Subject, is_strings, rule
 from gplpv.inf.parse import Entry
@@ -43,7 +43,7 @@ _ROOTS = re.compile(
 )
 _SUFFIXES = (
     "services", "hw", "coinstallers", "interfaces", "wdf", "factdef", "logconfigoverride", "components", "software",
-    "events", "filters", "security", "wmi", "hardware", "registrysettings", "ndi", "applyto", "size",
+    "events", "filters", "security", "wmi",
 )  # fmt: skip
 
 
@@ -115,12 +115,12 @@ def references(subject: Subject) -> Iterator[tuple[Entry, int, str]]:
                 yield entry, index, name
 
 
-def _is_used(name: str, named: set[str], sections: object) -> bool:
+def _is_used(name: str, named: set[str], sections: Container[str]) -> bool:
     if name in named or _ROOTS.fullmatch(name) or is_strings(name):
         return True
     stem, dot, suffix = name.rpartition(".")
     if dot and suffix in _SUFFIXES:
-        return stem in sections or _is_used(stem, named, sections)  # type: ignore[operator]
+        return stem in sections or _is_used(stem, named, sections)
     place = name.find(".nt")
     return place > 0 and decoration(name[place + 1 :]) is not None and name[:place] in named
 
