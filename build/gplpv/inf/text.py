@@ -60,7 +60,8 @@ class Text:
             self._starts.extend([0, *(match.end() for match in _LINE_END.finditer(self.text))])
         line = bisect.bisect_right(self._starts, offset)
         column = offset - self._starts[line - 1] + 1
-        return Position(line, column, len(self.mark) + len(self._characters(self.text[:offset])))
+        before = offset if self.encoding == "ansi" else len(self._characters(self.text[:offset]))
+        return Position(line, column, len(self.mark) + before)
 
     def misread(self) -> int | None:
         """Return the offset of the first character that the encoding does not allow, None if all is well."""
