@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a signature says of a file's bytes: the Authenticode digest of images, that of cabinets, the plain one of the rest.
+"""What a signature says of a file: the Authenticode digest of an image, that of a cabinet, the plain one of the rest.
 
 Sources: "Windows Authenticode Portable Executable Signature Format" (2008), "Calculating the PE Image Hash"; Microsoft
 PE/COFF specification, "The Attribute Certificate Table"; the layout of signed cabinets ([MS-CAB] 2.1 with a reserve of

@@ -47,6 +47,18 @@ def environment(*names: str) -> dict[str, str]:
     return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
+def moment() -> datetime.datetime:
+    """The moment of a task that needs no project: SOURCE_DATE_EPOCH, else that of the project around.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return load().moment
+    return datetime.datetime.fromtimestamp(_epoch(text, datetime.date.min), datetime.timezone.utc)
+
+
 def _epoch(text: str | None, default: datetime.date) -> int:
     """The moment of the build: SOURCE_DATE_EPOCH, else midnight UTC of the product's date.
 

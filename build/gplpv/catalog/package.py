@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The catalogs of a driver package: what a folder's INFs install, hashed and listed.
+
+Source: Windows driver documentation, "Inf2Cat", "Catalog Files and Digital Signatures", "INF Version Section"; what
+these leave open (which files, which IDs, in which order) follows catalogs made by the vendor's tool.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gplpv.catalog.model import Catalog
+from gplpv.catalog.systems import System
+from gplpv.catalog.write import File, build, hash_file, write
+from gplpv.errors import GplpvError
+from gplpv.files import replacing
+from gplpv.inf.parse import parse
+from gplpv.inf.view import Inf
+
+_CATALOG_KEY = re.compile(r"catalogfile(\.nt\w*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An INF of the folder."""
+
+    path: Path
+    inf: Inf
+
+
+@dataclass(frozen=True)
+class Made:
+    """A catalog and the file that it goes to."""
+
+    path: Path
+    catalog: Catalog
+
+
+def make(folder: Path, systems: Sequence[System], moment: datetime.datetime, today: datetime.date) -> list[Made]:
+    """Return the catalogs that the INFs of a folder name; nothing is written.
+
+    Every catalog has the hardware IDs of all INFs, in the order of their names, and the files of its own.
+
+    Args:
+        today: no DriverVer may be later.
+
+    Raises:
+        GplpvError: there is no INF, or one names no catalog, a date to come, or a file that is not there.
+    """
+    sources = find(folder)
+    named: dict[str, list[Source]] = {}
+    spelling: dict[str, str] = {}
+    for source in sources:
+        _require_date(source, today)
+        for name in _catalog_names(source, systems):
+            named.setdefault(spelling.setdefault(name.lower(), name), []).append(source)
+    ids = list(dict.fromkeys(each for source in sources for each in source.inf.hardware_ids()))
+    made = []
+    for name, owners in named.items():
+        files = [file for source in owners for file in members(source, systems)]
+        made.append(Made(folder / name, build(files, systems, ids, moment)))
+    return made
+
+
+def save(made: Sequence[Made]) -> None:
+    """Write all of them, or none."""
+    with replacing(*(each.path for each in made)) as partials:
+        for partial, each in zip(partials, made, strict=True):
+            partial.write_bytes(write(each.catalog))
+
+
+def find(folder: Path) -> list[Source]:
+    """Return the INFs of a folder in the order of their names.
+
+    Raises:
+        GplpvError: there is none, or one cannot be read or is no INF.
+    """
+    try:
+        paths = [path for path in folder.iterdir() if path.suffix.lower() == ".inf" and path.is_file()]
+    except OSError as error:
+        raise GplpvError(
+            f"{folder} cannot be read: {error.strerror}.", "Name the folder of a driver package, with its INF."
+        ) from error
+    if not paths:
+        raise GplpvError(f"There is no INF in {folder}.", "Name the folder of a driver package, with its INF.")
+    return [_source(path) for path in sorted(paths, key=lambda path: path.name.lower())]
+
+
+def _source(path: Path) -> Source:
+    inf = Inf(parse(_read(path, f"{path} cannot be read")))
+    if not inf.document.has_section("Version"):
+        raise GplpvError(f"{path} has no [Version] section.", "It is no INF, or damaged: `gplpv infcheck` tells more.")
+    return Source(path, inf)
+
+
+def members(source: Source, systems: Sequence[System]) -> Iterator[File]:
+    """Yield what a catalog has of an INF: the INF itself and, for each Windows, the files that it copies.
+
+    Raises:
+        GplpvError: one of the files is missing or damaged.
+    """
+    yield hash_file(source.path.name, _read(source.path, f"{source.path} cannot be read"))
+    targets = [target for system in systems for target in system.targets]
+    found = dict.fromkeys(member for target in targets for member in source.inf.members(target))
+    for destination, place in found:
+        path = _lookup(source.path.parent, place)
+        if path is None:
+            name = place.replace("\\", "/")
+            hint = f"Put it below {source.path.parent}, or mend the INF."
+            raise GplpvError(f"{source.path} names {name}, which is not there.", hint)
+        data = _read(path, f"{path}, which {source.path.name} names, cannot be read")
+        try:
+            yield hash_file(destination, data)
+        except GplpvError as error:
+            raise GplpvError(f"{path}: {error.message}", error.hint) from error
+
+
+def _lookup(folder: Path, place: str) -> Path | None:
+    """Find a path with backslashes below a folder as Windows does, in any case; the very spelling comes first."""
+    path = folder
+    for part in place.split("\\"):
+        if (path / part).exists():
+            path /= part
+            continue
+        names = sorted(each.name for each in path.iterdir()) if path.is_dir() else []
+        match = next((name for name in names if name.lower() == part.lower()), None)
+        if match is None:
+            return None
+        path /= match
+    return path if path.is_file() else None
+
+
+def _read(path: Path, message: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise GplpvError(f"{message}: {error.strerror}.", "Give yourself permission to read it.") from error
+
+
+def _catalog_names(source: Source, systems: Sequence[System]) -> list[str]:
+    """All catalogs that an INF names, whichever Windows they are for; each Windows asked for must have one."""
+    for system in systems:
+        if not all(source.inf.catalog_file(target) for target in system.targets):
+            raise GplpvError(
+                f"{source.path} names no catalog for {system.name}.",
+                "Give its [Version] section a CatalogFile, as `gplpv stampinf -c` does.",
+            )
+    entries = [entry for entry in source.inf.document.section("Version") if entry.key]
+    keys = [entry for entry in entries if _CATALOG_KEY.fullmatch(str(entry.key))]
+    names = [source.inf.expand(entry.text(0)) for entry in keys]
+    for name in filter(None, names):
+        if not re.fullmatch(r'[^\\/:*?"<>|\x00-\x1f]+\.cat', name, re.IGNORECASE):
+            raise GplpvError(
+                f"{source.path} names the catalog {name!r}, which is no plain name in .cat.", "Mend its CatalogFile."
+            )
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def _require_date(source: Source, today: datetime.date) -> None:
+    """Refuse a DriverVer that is missing, no date, or to come."""
+    text = source.inf.version("DriverVer")
+    match = re.fullmatch(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})", text.strip())
+    try:
+        date = datetime.date(int(match[3]), int(match[1]), int(match[2])) if match else None
+    except ValueError:
+        date = None
+    if date is None:
+        fault = f"has the DriverVer {text!r}, which is no mm/dd/yyyy" if text else "has no DriverVer"
+        raise GplpvError(f"{source.path} {fault}.", "Stamp it with `gplpv stampinf`.")
+    if date > today:
+        raise GplpvError(
+            f"{source.path} has the DriverVer {text}, which is after {today:%m/%d/%Y}, the date of the build.",
+            "Stamp it with an earlier date, or set SOURCE_DATE_EPOCH to a later moment.",
+        )
