@@ -29,6 +29,7 @@ class Source:
     """An INF of the folder."""
 
     path: Path
+    data: bytes
     inf: Inf
 
 
@@ -54,14 +55,14 @@ def make(folder: Path, systems: Sequence[System], moment: datetime.datetime, tod
     sources = find(folder)
     named: dict[str, list[Source]] = {}
     spelling: dict[str, str] = {}
-    for source in sources:
-        _require_date(source, today)
-        for name in _catalog_names(source, systems):
-            named.setdefault(spelling.setdefault(name.lower(), name), []).append(source)
-    ids = list(dict.fromkeys(each for source in sources for each in source.inf.hardware_ids()))
+    for owner in sources:
+        _require_date(owner, today)
+        for name in _catalog_names(owner, systems):
+            named.setdefault(spelling.setdefault(name.lower(), name), []).append(owner)
+    ids = list(dict.fromkeys(each for owner in sources for each in owner.inf.hardware_ids()))
     made = []
     for name, owners in named.items():
-        files = [file for source in owners for file in members(source, systems)]
+        files = [file for owner in owners for file in members(owner, systems)]
         made.append(Made(folder / name, build(files, systems, ids, moment)))
     return made
 
@@ -87,32 +88,37 @@ def find(folder: Path) -> list[Source]:
         ) from error
     if not paths:
         raise GplpvError(f"There is no INF in {folder}.", "Name the folder of a driver package, with its INF.")
-    return [_source(path) for path in sorted(paths, key=lambda path: path.name.lower())]
+    return [source(path) for path in sorted(paths, key=lambda path: path.name.lower())]
 
 
-def _source(path: Path) -> Source:
-    inf = Inf(parse(_read(path, f"{path} cannot be read")))
+def source(path: Path) -> Source:
+    """Read an INF.
+
+    Raises:
+        GplpvError: it cannot be read or is none.
+    """
+    data = _read(path, f"{path} cannot be read")
+    inf = Inf(parse(data))
     if not inf.document.has_section("Version"):
         raise GplpvError(f"{path} has no [Version] section.", "It is no INF, or damaged: `gplpv infcheck` tells more.")
-    return Source(path, inf)
+    return Source(path, data, inf)
 
 
-def members(source: Source, systems: Sequence[System]) -> Iterator[File]:
+def members(owner: Source, systems: Sequence[System]) -> Iterator[File]:
     """Yield what a catalog has of an INF: the INF itself and, for each Windows, the files that it copies.
 
     Raises:
         GplpvError: one of the files is missing or damaged.
     """
-    yield hash_file(source.path.name, _read(source.path, f"{source.path} cannot be read"))
+    yield hash_file(owner.path.name, owner.data)
     targets = [target for system in systems for target in system.targets]
-    found = dict.fromkeys(member for target in targets for member in source.inf.members(target))
-    for destination, place in found:
-        path = _lookup(source.path.parent, place)
+    for destination, place in dict.fromkeys(member for target in targets for member in owner.inf.members(target)):
+        path = _lookup(owner.path.parent, place)
         if path is None:
             name = place.replace("\\", "/")
-            hint = f"Put it below {source.path.parent}, or mend the INF."
-            raise GplpvError(f"{source.path} names {name}, which is not there.", hint)
-        data = _read(path, f"{path}, which {source.path.name} names, cannot be read")
+            hint = f"Put it below {owner.path.parent}, or mend the INF."
+            raise GplpvError(f"{owner.path} names {name}, which is not there.", hint)
+        data = _read(path, f"{path}, which {owner.path.name} names, cannot be read")
         try:
             yield hash_file(destination, data)
         except GplpvError as error:
@@ -123,6 +129,8 @@ def _lookup(folder: Path, place: str) -> Path | None:
     """Find a path with backslashes below a folder as Windows does, in any case; the very spelling comes first."""
     path = folder
     for part in place.split("\\"):
+        if part == "..":
+            return None
         if (path / part).exists():
             path /= part
             continue
@@ -141,28 +149,28 @@ def _read(path: Path, message: str) -> bytes:
         raise GplpvError(f"{message}: {error.strerror}.", "Give yourself permission to read it.") from error
 
 
-def _catalog_names(source: Source, systems: Sequence[System]) -> list[str]:
+def _catalog_names(owner: Source, systems: Sequence[System]) -> list[str]:
     """All catalogs that an INF names, whichever Windows they are for; each Windows asked for must have one."""
     for system in systems:
-        if not all(source.inf.catalog_file(target) for target in system.targets):
+        if not all(owner.inf.catalog_file(target) for target in system.targets):
             raise GplpvError(
-                f"{source.path} names no catalog for {system.name}.",
+                f"{owner.path} names no catalog for {system.name}.",
                 "Give its [Version] section a CatalogFile, as `gplpv stampinf -c` does.",
             )
-    entries = [entry for entry in source.inf.document.section("Version") if entry.key]
+    entries = [entry for entry in owner.inf.document.section("Version") if entry.key]
     keys = [entry for entry in entries if _CATALOG_KEY.fullmatch(str(entry.key))]
-    names = [source.inf.expand(entry.text(0)) for entry in keys]
+    names = [owner.inf.expand(entry.text(0)) for entry in keys]
     for name in filter(None, names):
         if not re.fullmatch(r'[^\\/:*?"<>|\x00-\x1f]+\.cat', name, re.IGNORECASE):
             raise GplpvError(
-                f"{source.path} names the catalog {name!r}, which is no plain name in .cat.", "Mend its CatalogFile."
+                f"{owner.path} names the catalog {name!r}, which is no plain name in .cat.", "Mend its CatalogFile."
             )
     return list(dict.fromkeys(filter(None, names)))
 
 
-def _require_date(source: Source, today: datetime.date) -> None:
+def _require_date(owner: Source, today: datetime.date) -> None:
     """Refuse a DriverVer that is missing, no date, or to come."""
-    text = source.inf.version("DriverVer")
+    text = owner.inf.version("DriverVer")
     match = re.fullmatch(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})", text.strip())
     try:
         date = datetime.date(int(match[3]), int(match[1]), int(match[2])) if match else None
@@ -170,9 +178,9 @@ def _require_date(source: Source, today: datetime.date) -> None:
         date = None
     if date is None:
         fault = f"has the DriverVer {text!r}, which is no mm/dd/yyyy" if text else "has no DriverVer"
-        raise GplpvError(f"{source.path} {fault}.", "Stamp it with `gplpv stampinf`.")
+        raise GplpvError(f"{owner.path} {fault}.", "Stamp it with `gplpv stampinf`.")
     if date > today:
         raise GplpvError(
-            f"{source.path} has the DriverVer {text}, which is after {today:%m/%d/%Y}, the date of the build.",
+            f"{owner.path} has the DriverVer {text}, which is after {today:%m/%d/%Y}, the date of the build.",
             "Stamp it with an earlier date, or set SOURCE_DATE_EPOCH to a later moment.",
         )
