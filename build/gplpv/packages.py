@@ -72,7 +72,9 @@ def payload(config: Config, variant: Variant) -> tuple[Item, ...]:
     ]
     for driver in drivers:
         folder = PureWindowsPath("drivers", driver.name)
-        items += [Item(places.images / name, folder / name) for name in (f"{driver.name}.inf", driver.file)]
+        items += [
+            Item(places.images / name, folder / name) for name in (f"{driver.name}.inf", driver.file, driver.catalog)
+        ]
     if variant.debug:
         names = [f"{image.name}.pdb" for image in (*drivers, *programs)]
         items += [Item(places.images / name, PureWindowsPath("symbols", name)) for name in names]

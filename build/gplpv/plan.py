@@ -32,6 +32,11 @@ class Image:
         return f"{self.name}.{'sys' if self.mode == 'kernel' else 'exe'}"
 
     @property
+    def catalog(self) -> str:
+        """Of a driver's package."""
+        return f"{self.name}.cat"
+
+    @property
     def resource(self) -> Path:
         return self.folder / f"{self.name}.rc"
 

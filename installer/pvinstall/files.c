@@ -30,7 +30,7 @@ BOOL installed_path(const struct driver *driver, WCHAR *path)
 /* Finds nothing missing, or fails before anything has been changed. */
 DWORD package_check(struct session *session, const struct driver *driver)
 {
-    static const WCHAR *const extensions[] = { L".inf", L".sys" };
+    static const WCHAR *const extensions[] = { L".inf", L".sys", L".cat" };
     WCHAR path[MAX_PATH];
     DWORD i, e;
 

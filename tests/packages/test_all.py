@@ -53,7 +53,7 @@ def test_no_output_names_the_folder_of_the_build(built: Tree) -> None:
 def outputs(tree: Tree) -> dict[str, str]:
     """Digest by name, of all that packages are made of and the packages themselves."""
     found = [path for folder in ("target", "dist") for path in (tree.root / folder).rglob("*") if path.is_file()]
-    wanted = {".sys", ".exe", ".pdb", ".inf", ".msi", ".zip", ".wxs"}
+    wanted = {".sys", ".exe", ".pdb", ".inf", ".cat", ".msi", ".zip", ".wxs"}
     return {
         path.relative_to(tree.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in found

@@ -74,7 +74,7 @@ def expected_files(package: Package) -> set[str]:
     """Files and folders below the package's own folder."""
     names = {"pvinstall.exe", "shutdownmon.exe", "license.txt", "readme.txt", "drivers"}
     for driver in driver_names(package):
-        names |= {f"drivers\\{driver}", f"drivers\\{driver}\\{driver}.inf", f"drivers\\{driver}\\{driver}.sys"}
+        names |= {f"drivers\\{driver}", *(f"drivers\\{driver}\\{driver}.{kind}" for kind in ("inf", "sys", "cat"))}
     if package.variant.debug:
         images = [*driver_names(package), *package.variant.matrix.programs]
         names |= {"symbols", *(f"symbols\\{image}.pdb" for image in images)}

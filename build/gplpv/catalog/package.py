@@ -17,7 +17,7 @@ from gplpv.catalog.model import Catalog
 from gplpv.catalog.systems import System
 from gplpv.catalog.write import File, build, hash_file, write
 from gplpv.errors import GplpvError
-from gplpv.files import replacing
+from gplpv.files import replacing, write_bytes
 from gplpv.inf.parse import parse
 from gplpv.inf.view import Inf
 
@@ -41,18 +41,19 @@ class Made:
     catalog: Catalog
 
 
-def make(folder: Path, systems: Sequence[System], moment: datetime.datetime, today: datetime.date) -> list[Made]:
-    """Return the catalogs that the INFs of a folder name; nothing is written.
+def make(
+    sources: Sequence[Source], systems: Sequence[System], moment: datetime.datetime, today: datetime.date
+) -> list[Made]:
+    """Return the catalogs that the INFs of one package name; nothing is written.
 
-    Every catalog has the hardware IDs of all INFs, in the order of their names, and the files of its own.
+    Every catalog has the hardware IDs of all INFs, in the order in which they are given, and the files of its own.
 
     Args:
         today: no DriverVer may be later.
 
     Raises:
-        GplpvError: there is no INF, or one names no catalog, a date to come, or a file that is not there.
+        GplpvError: an INF names no catalog, a date to come, or a file that is not there.
     """
-    sources = find(folder)
     named: dict[str, list[Source]] = {}
     spelling: dict[str, str] = {}
     for owner in sources:
@@ -63,7 +64,7 @@ def make(folder: Path, systems: Sequence[System], moment: datetime.datetime, tod
     made = []
     for name, owners in named.items():
         files = [file for owner in owners for file in members(owner, systems)]
-        made.append(Made(folder / name, build(files, systems, ids, moment)))
+        made.append(Made(owners[0].path.parent / name, build(files, systems, ids, moment)))
     return made
 
 
@@ -72,6 +73,19 @@ def save(made: Sequence[Made]) -> None:
     with replacing(*(each.path for each in made)) as partials:
         for partial, each in zip(partials, made, strict=True):
             partial.write_bytes(write(each.catalog))
+
+
+def write_for(inf: Path, target: Path, systems: Sequence[System], moment: datetime.datetime) -> None:
+    """Write the one catalog of an INF whose files lie beside it, unsigned, to `target`.
+
+    Raises:
+        GplpvError: as :func:`make`; or the INF names another catalog than `target`, or more than that.
+    """
+    made = make([source(inf)], systems, moment, moment.date())
+    if [each.path.name for each in made] != [target.name]:
+        names = ", ".join(each.path.name for each in made)
+        raise GplpvError(f"{inf} names {names}, not {target.name}.", "Stamp it with that CatalogFile.")
+    write_bytes(target, write(made[0].catalog))
 
 
 def find(folder: Path) -> list[Source]:

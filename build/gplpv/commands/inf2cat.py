@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
     chosen = systems.parse(options.os.split(","))
     moment = config.moment()
     today = (moment.astimezone() if options.uselocaltime else moment).date()
-    made = package.make(Path(options.driver), chosen, moment, today)
+    made = package.make(package.find(Path(options.driver)), chosen, moment, today)
     package.save(made)
     for each in made:
         print(f"{each.path}: version {each.catalog.version}, {len(each.catalog.members)} members")

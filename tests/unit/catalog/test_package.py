@@ -88,7 +88,7 @@ def write(folder: Path, name: str, old: str = "", new: str = "", catalog: str = 
 
 
 def make(folder: Path, names: str) -> dict[str, catalog.Catalog]:
-    made = package.make(folder, systems.parse(names.split(",")), START, START.date())
+    made = package.make(package.find(folder), systems.parse(names.split(",")), START, START.date())
     return {each.path.name: each.catalog for each in made}
 
 
