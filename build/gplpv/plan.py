@@ -10,6 +10,7 @@ from gplpv.config import Config
 from gplpv.ddk import ImageOptions, Mode
 from gplpv.errors import GplpvError
 from gplpv.matrix import Flavour, Variant
+from gplpv.stampinf import Stamp
 
 INCLUDES = (Path("drivers_src/include/ddk-compat"), Path("drivers_src/include"))
 LIBRARIES: dict[Mode, Path] = {"kernel": Path("drivers_src/common"), "user": Path("drivers_src/common/user")}
@@ -94,6 +95,12 @@ def drivers(config: Config, variant: Variant) -> list[Image]:
         )
         found.append(_image(config, name, "kernel", folder, flavour, others))
     return found
+
+
+def stamp(config: Config, variant: Variant, driver: Image) -> Stamp:
+    """What is stamped into a driver's INF."""
+    product, date = config.matrix.product, config.moment.date()
+    return Stamp(product.version, date, variant.arch.inf, catalog=driver.catalog)
 
 
 def programs(config: Config) -> list[Image]:

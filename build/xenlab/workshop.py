@@ -94,7 +94,7 @@ class _Bench:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         images.link(self.kit, [*objects, resource], libraries, self.root / unsigned, self.root / symbols, self.options)
         shutil.copyfile(self.root / unsigned, target / image.file)
-        what = stampinf.Stamp(self.settings.matrix.product.version, self.settings.moment.date(), self.variant.arch.inf)
+        what = plan.stamp(self.settings, self.variant, image)
         stampinf.stamp_file(self.root / image.template, target / f"{image.name}.inf", what)
 
     def _object(self, source: Path, includes: tuple[Path, ...], defines: tuple[str, ...]) -> Path:

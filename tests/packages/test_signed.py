@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gplpv import plan, sign
+from gplpv import catalog, plan, sign
 from gplpv.config import Config
 
 from .tree import Tree, copy
@@ -28,22 +28,36 @@ def signed_files(tree: Tree, settings: Config) -> list[tuple[Path, Path]]:
     """Each signed file with the unsigned one that it was made of."""
     (variant,) = settings.matrix.select(["XP"], ["x64"], [True])
     places = plan.Places(variant)
-    names = [image.file for image in (*plan.drivers(settings, variant), *plan.programs(settings))]
+    drivers = plan.drivers(settings, variant)
+    names = [image.file for image in (*drivers, *plan.programs(settings))] + [driver.catalog for driver in drivers]
     pairs = [(places.images / name, places.unsigned / name) for name in names]
     pairs += [(places.dist(kind), places.unsigned / variant.package(kind)) for kind in ("msi", "exe")]
     return [(tree.root / one, tree.root / other) for one, other in pairs]
 
 
-def verify(path: Path, certificate: Path) -> int:
-    command = ["osslsigncode", "verify", "-CAfile", str(certificate), "-in", str(path)]
+def verify(path: Path, certificate: Path, *options: str) -> int:
+    command = ["osslsigncode", "verify", "-CAfile", str(certificate), *options, "-in", str(path)]
     return subprocess.run(command, capture_output=True, check=False).returncode
 
 
 def test_every_signature_verifies(signed: Tree, settings: Config) -> None:
     certificate = signed.root / sign.TEST_FILES[0]
     outcomes = {path.name: verify(path, certificate) for path, _ in signed_files(signed, settings)}
-    assert len(outcomes) == 9
+    assert len(outcomes) == 14
     assert set(outcomes.values()) == {0}, outcomes
+
+
+def test_each_driver_is_in_its_own_catalog_and_no_other(signed: Tree, settings: Config) -> None:
+    (variant,) = settings.matrix.select(["XP"], ["x64"], [True])
+    folder, certificate = signed.root / plan.Places(variant).images, signed.root / sign.TEST_FILES[0]
+    drivers = plan.drivers(settings, variant)
+    for driver in drivers:
+        for other in drivers[:2]:
+            outcome = verify(folder / driver.file, certificate, "-catalog", str(folder / other.catalog))
+            assert (outcome == 0) == (driver == other), (driver.file, other.catalog)
+    read = catalog.read((folder / "xenpci.cat").read_bytes())
+    assert (read.signed, read.systems, read.this_update) == (True, ["XPX64"], settings.moment)
+    assert read.hardware_ids == ["pci\\ven_5853&dev_0001"]
 
 
 def test_the_unsigned_file_stays_under_another_name(signed: Tree, settings: Config) -> None:

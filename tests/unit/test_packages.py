@@ -89,7 +89,7 @@ def test_a_release_package_carries_no_symbols_and_a_debug_one_all():
 def test_every_driver_lies_beside_its_inf():
     names = {str(item.destination) for item in packages.payload(SETTINGS, RELEASE)}
     for driver in RELEASE.platform.drivers:
-        assert {f"drivers\\{driver}\\{driver}.inf", f"drivers\\{driver}\\{driver}.sys"} <= names
+        assert {f"drivers\\{driver}\\{driver}.{kind}" for kind in ("inf", "sys", "cat")} <= names
 
 
 def rendered(tmp_path: Path, text: str) -> str:
