@@ -94,6 +94,15 @@ def boot_devices(machine: Windows) -> dict[str, dict[str, Value]]:
     return {name: values for name, values in machine.registry(BOOT_DEVICES).items() if name}
 
 
+def kept_catalogs(package: Package) -> set[str]:
+    """Catalogs of the INFs that wait for devices, where Windows keeps them.
+
+    Windows takes them out together with the INF (SetupUninstallOEMInf), Wine leaves them.
+    """
+    folder = "c:\\windows\\system32\\catroot\\{f750e6c3-38ee-11d1-85e5-00c04fc295ee}"
+    return {f"{folder}\\{name}.cat" for name, _ in package.variant.drivers() if name != "xenhide"}
+
+
 def pvinstall(machine: Windows, package: Package, verb: str) -> Outcome:
     """Run the installed helper by itself."""
     log = machine.scratch("log")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 
 import pytest
 
@@ -19,6 +20,8 @@ from .package import (
     boot_devices,
     build,
     entries,
+    kept_catalogs,
+    pvinstall,
     upper_filters,
 )
 from .windows import SERVICES, Windows, wait_until
@@ -28,6 +31,7 @@ DRIVERS = "C:\\windows\\system32\\drivers"
 HELPER_LOG = "c:\\windows\\gplpv.log"
 # Where a NSIS uninstaller deletes itself from.  Windows deletes the folder at the next start, Wine only the file in it.
 NSIS_TEMPORARY = "c:\\users\\tester\\temp\\~nsu1.tmp"
+PACKAGE_INCOMPLETE = 3
 BOOT_START = 0
 AUTO_START = 2
 # What a PV boot takes (drivers_src/xenhide/policy.c): drivers that start at boot, and Windows knows for which devices.
@@ -107,6 +111,15 @@ def test_each_inf_is_where_windows_looks_for_drivers(installed: Installed) -> No
         assert staged.read_bytes() == machine.path(f"{package.folder}\\drivers\\{driver}\\{driver}.inf").read_bytes()
 
 
+def test_windows_keeps_the_catalog_of_each_of_these(installed: Installed) -> None:
+    """It takes them from beside the INF when that is staged."""
+    machine, package = installed.machine, installed.package
+    for kept in kept_catalogs(package):
+        name = PureWindowsPath(kept)
+        shipped = machine.path(f"{package.folder}\\drivers\\{name.stem}\\{name.name}")
+        assert machine.path(kept).read_bytes() == shipped.read_bytes(), kept
+
+
 @pytest.mark.parametrize("driver", BOOT_DRIVERS)
 def test_what_a_boot_takes_are_boot_drivers(installed: Installed, driver: str) -> None:
     machine, package = installed.machine, installed.package
@@ -130,6 +143,18 @@ def test_windows_knows_the_drivers_of_the_devices_it_boots_from(installed: Insta
 
 def test_xenhide_is_the_last_filter_of_class_system(installed: Installed) -> None:
     assert upper_filters(installed.machine) == [FOREIGN, "xenhide"]
+
+
+def test_a_missing_catalog_is_found_before_anything_is_changed(installed: Installed) -> None:
+    machine, package = installed.machine, installed.package
+    catalog = machine.path(f"{package.folder}\\drivers\\xenvbd\\xenvbd.cat")
+    away = catalog.rename(catalog.with_suffix(".away"))
+    services, files = machine.registry(SERVICES), machine.files()
+    refused = pvinstall(machine, package, "install")
+    assert refused.exit_code == PACKAGE_INCOMPLETE, refused.log
+    assert "xenvbd.cat" in refused.log
+    assert (machine.registry(SERVICES), machine.files()) == (services, files)
+    away.rename(catalog)
 
 
 def test_one_entry_in_add_or_remove_programs(installed: Installed) -> None:
@@ -180,7 +205,7 @@ def test_after_a_restart_it_runs_and_can_be_removed_without_trace(machine: Windo
     assert entries(machine) == []
     assert machine.service("shutdownmon") is None
     machine.reboot()
-    assert machine.files() - files <= {HELPER_LOG, NSIS_TEMPORARY}
+    assert machine.files() - files <= {HELPER_LOG, NSIS_TEMPORARY, *kept_catalogs(package)}
     assert files - machine.files() == set()
     assert set(machine.registry(SERVICES)) == set(services)
 
