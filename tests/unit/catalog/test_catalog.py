@@ -7,11 +7,12 @@ import dataclasses
 import datetime
 import random
 import uuid
+from pathlib import Path
 
 import pytest
 from asn1crypto import core
 
-from gplpv import catalog
+from gplpv import catalog, config
 from gplpv.authenticode import Kind
 from gplpv.catalog import asn1, systems
 from gplpv.catalog.model import PAGE_HASH_CLASS
@@ -103,6 +104,14 @@ def test_an_unknown_system_is_refused_with_the_nearest(names: str, told: str) ->
     with pytest.raises(UsageError) as caught:
         systems.parse(names.split(","))
     assert told in caught.value.hint
+
+
+def test_the_systems_of_platforms_yaml_are_those_that_the_drivers_are_for() -> None:
+    for variant in config.load(Path(__file__).parents[3]).matrix.variants():
+        chosen = systems.parse(variant.target.catalog_os)
+        assert {system.arch for system in chosen} == {variant.arch.machine}, variant.name
+        versions = sorted(system.nt for system in chosen)
+        assert (versions[0], versions[-1]) == (variant.nt, variant.until), variant.name
 
 
 def test_what_others_put_in_is_kept() -> None:
