@@ -97,7 +97,8 @@ def boot_devices(machine: Windows) -> dict[str, dict[str, Value]]:
 def kept_catalogs(package: Package) -> set[str]:
     """Catalogs of the INFs that wait for devices, where Windows keeps them.
 
-    Windows takes them out together with the INF (SetupUninstallOEMInf), Wine leaves them.
+    Windows takes them out together with the INF (SetupUninstallOEMInf), Wine leaves them, and brings them there before
+    it fails to bring the INF.
     """
     folder = "c:\\windows\\system32\\catroot\\{f750e6c3-38ee-11d1-85e5-00c04fc295ee}"
     return {f"{folder}\\{name}.cat" for name, _ in package.variant.drivers() if name != "xenhide"}
