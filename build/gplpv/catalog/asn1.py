@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The ASN.1 of catalogs: certificate trust lists whose subjects are files.
 
-Sources: [MS-CAESO] and "Certificate Trust List" of the Windows SDK (wincrypt.h, mscat.h, wintrust.h); "Windows
-Authenticode Portable Executable Signature Format" (2008) for SpcIndirectDataContent and SpcLink; RFC 2315 for the
-SignedData around it, whose content is no octet string there.
+Sources: Windows SDK, wincrypt.h (CTL_INFO), mscat.h and wintrust.h; "Windows Authenticode Portable Executable Signature
+Format" (2008) for SpcIndirectDataContent and SpcLink; RFC 2315 for the SignedData around the list, whose content is no
+octet string there.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class IndirectData(core.Sequence):  # type: ignore[misc]
     _fields = [("data", TypeAndValue), ("digest", DigestInfo)]  # noqa: RUF012
 
 
-class ImageInfo(core.Sequence):  # type: ignore[misc]
+class MemberInfo(core.Sequence):  # type: ignore[misc]
     """CatMemberInfo of V1: the GUID of what knows the kind of file, and a version."""
 
     _fields = [("guid", core.BMPString), ("version", core.Integer)]  # noqa: RUF012

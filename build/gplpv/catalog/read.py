@@ -129,7 +129,7 @@ def _name_value(data: bytes) -> NameValue:
 
 
 def _info_v1(data: bytes) -> tuple[Kind, int]:
-    parsed = asn1.ImageInfo.load(data, strict=True)
+    parsed = asn1.MemberInfo.load(data, strict=True)
     kinds = {guid: kind for kind, guid in write.GUIDS.items()}
     return _entry(kinds, parsed["guid"].native, "the kind of file"), parsed["version"].native
 

@@ -176,7 +176,7 @@ def _member(member: Member, version: int) -> asn1.Member:
 
 def _info(member: Member, kind: Kind, version: int) -> bytes:
     if version == 1:
-        return bytes(asn1.ImageInfo({"guid": GUIDS[kind], "version": member.version}).dump())
+        return bytes(asn1.MemberInfo({"guid": GUIDS[kind], "version": member.version}).dump())
     return SHAPES[kind]
 
 

@@ -127,7 +127,7 @@ def test_what_others_put_in_is_kept() -> None:
         member,
         attributes=(catalog.NameValue("B", "2"), *member.attributes, catalog.NameValue("Longer", "text", 0x10001)),
         indirect=dataclasses.replace(member.indirect, link=moniker),
-        unknown=(catalog.Unknown("1.2.3.5", ()), catalog.Unknown("1.2.3.4", (b"\x85\x00", b"\x85\x01\x00"))),
+        unknown=(catalog.Unknown("1.2.3.5", ()), catalog.Unknown("1.2.3.4", (b"\x85\x01\x00", b"\x85\x00"))),
     )
     extension = catalog.UnknownExtension("1.2.3.6", True, b"any")
     built = dataclasses.replace(
@@ -138,7 +138,8 @@ def test_what_others_put_in_is_kept() -> None:
     read = catalog.read(catalog.write(built))
     kept = next(each for each in read.members if each.tag == member.tag)
     assert set(kept.attributes) == set(changed.attributes)
-    assert (kept.unknown, kept.indirect) == (changed.unknown, changed.indirect)
+    assert kept.unknown == (changed.unknown[0], catalog.Unknown("1.2.3.4", (b"\x85\x00", b"\x85\x01\x00")))
+    assert kept.indirect == changed.indirect
     assert kept.indirect and page_hashes(kept.indirect) == {"sha256": [(0x200, bytes(32))]}
     assert read.extensions == built.extensions
     assert catalog.encode(read) == catalog.encode(built)
@@ -200,7 +201,7 @@ def test_whatever_is_damaged_the_answer_is_a_catalog_or_one_sentence() -> None:
     """And whatever is read encodes to the bytes that were read."""
     chance = random.Random(4)
     refused = 0
-    for _ in range(300):
+    for _ in range(150):
         damaged = bytearray(DATA)
         for _ in range(chance.choice((1, 1, 3))):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
@@ -210,4 +211,4 @@ def test_whatever_is_damaged_the_answer_is_a_catalog_or_one_sentence() -> None:
             refused += 1
         else:
             assert catalog.encode(read) in bytes(damaged)
-    assert refused > 50
+    assert refused > 25
