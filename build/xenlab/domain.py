@@ -73,6 +73,10 @@ class XenPlatform:
     def interrupt_asserted(self) -> bool:
         return self._hypervisor.interrupt_asserted
 
+    @property
+    def requested(self) -> set[int]:
+        return self._hypervisor.requested
+
     def cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:
         eax, ebx, ecx, edx = self._hypervisor.cpuid(leaf, subleaf) or self._hardware.cpuid(leaf, subleaf)
         return eax, ebx, ecx | (_HYPERVISOR_PRESENT if leaf == 1 else 0), edx

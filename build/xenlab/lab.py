@@ -14,6 +14,7 @@ from xenlab.cpu.memory import PAGE_SIZE
 from xenlab.domain import Domain
 from xenlab.folder import DriverFolder
 from xenlab.nt import routine, teardown
+from xenlab.nt.arbiter import Arbiter
 from xenlab.nt.codes import Resource
 from xenlab.nt.devnode import Node
 from xenlab.nt.inf import Inf
@@ -57,6 +58,7 @@ class Options:
         viridian: Xen shows Hyper-V's CPUID leaves before its own.
         amd: the host's processor has vmmcall for vmcall.
         platform_device: the PCI bus has Xen's device; without Xen it is a device model's leftover.
+        messages: Windows grants a message interrupt to a device that asks for one, from Vista on.
     """
 
     xen: str = CURRENT.name
@@ -67,6 +69,7 @@ class Options:
     viridian: bool = False
     amd: bool = False
     platform_device: bool = True
+    messages: bool = True
 
 
 class Choices(TypedDict, total=False):
@@ -80,6 +83,7 @@ class Choices(TypedDict, total=False):
     viridian: bool
     amd: bool
     platform_device: bool
+    messages: bool
 
 
 class Lab:
@@ -103,6 +107,7 @@ class Lab:
         self.domain = self._make_domain() if options.xen else None
         self._seen: dict[str, PvDisk] = {}
         self.pnp = self.kernel.part(PnpManager)
+        self.kernel.part(Arbiter).grants_messages = options.messages
         self.infs = folder.read_infs(self.nt)
         self._set_up_registry()
 

@@ -70,6 +70,12 @@ struct pnp_device_type {
 
     /* Function role: FALSE refuses to be stopped for other resources, and to sleep or hibernate. */
     BOOLEAN (*may_pause)(struct pnp_device *device);
+
+    /*
+     * Function role: the list of what the device needs in place of the bus driver's, in paged pool; NULL leaves that as
+     * it is.
+     */
+    PIO_RESOURCE_REQUIREMENTS_LIST (*requirements)(struct pnp_device *device, const IO_RESOURCE_REQUIREMENTS_LIST *own);
 };
 
 /* The device extension of every device object of ours begins with one. */

@@ -30,6 +30,29 @@ static NTSTATUS start_device(struct pnp_device *device, PIRP irp)
     return pnp_finish(device, irp, status);
 }
 
+/*
+ * On the way up, as a function driver has to.  The list in the request is ours to replace, and the one that is replaced
+ * ours to free (WDK, IRP_MN_FILTER_RESOURCE_REQUIREMENTS).
+ */
+static NTSTATUS filter_requirements(struct pnp_device *device, PIRP irp)
+{
+    PIO_RESOURCE_REQUIREMENTS_LIST own, made;
+    NTSTATUS status;
+
+    if (device->type->requirements == NULL)
+        return pnp_pass(device, irp);
+    status = pnp_forward_and_wait(device, irp);
+    own = (PIO_RESOURCE_REQUIREMENTS_LIST)irp->IoStatus.Information;
+    if ((!NT_SUCCESS(status) && status != STATUS_NOT_SUPPORTED) || own == NULL)
+        return pnp_finish(device, irp, status);
+    made = device->type->requirements(device, own);
+    if (made == NULL)
+        return pnp_finish(device, irp, status);
+    ExFreePool(own);
+    irp->IoStatus.Information = (ULONG_PTR)made;
+    return pnp_finish(device, irp, STATUS_SUCCESS);
+}
+
 /* A device that was never started, or is stopped, has nothing that a query would put at risk. */
 static NTSTATUS query(struct pnp_device *device, PIRP irp, enum pnp_state pending, BOOLEAN allowed)
 {
@@ -178,6 +201,7 @@ static NTSTATUS usage_notification(struct pnp_device *device, PIRP irp)
 }
 
 static const struct pnp_handler handlers[] = {
+    {IRP_MN_FILTER_RESOURCE_REQUIREMENTS, filter_requirements},
     {IRP_MN_START_DEVICE, start_device},
     {IRP_MN_QUERY_STOP_DEVICE, query_stop},
     {IRP_MN_CANCEL_STOP_DEVICE, cancel_stop},

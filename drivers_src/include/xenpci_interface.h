@@ -76,7 +76,9 @@ enum xenpci_delivery {
     /*
      * For a driver with an interrupt service routine on the interrupt that is among its resources: no callback, the line
      * stays asserted until the routine has asked event_claim.  The port is to be opened after the interrupt has been
-     * connected and to be closed before it is disconnected.
+     * connected and to be closed before it is disconnected.  On Windows Vista and later xenpci may have Xen's events by
+     * another interrupt than that line, on this host or on the next: the port is not opened then, STATUS_NOT_SUPPORTED,
+     * and the line never comes.  A driver for those takes XENPCI_EVENT_DPC.
      */
     XENPCI_EVENT_INTERRUPT
 };

@@ -173,7 +173,7 @@ static VOID stop(struct pnp_device *device)
 }
 
 static const struct pnp_device_type xenhide_device_type = {"xenhide", FILE_DEVICE_UNKNOWN, sizeof(struct root_bus),
-                                                           &pnp_filter_role, NULL, stop, NULL, look, NULL, NULL};
+                                                           &pnp_filter_role, NULL, stop, NULL, look, NULL, NULL, NULL};
 
 /*
  * Called for every device of the System class.  Never fails: a failure here would take the device, and with the PCI

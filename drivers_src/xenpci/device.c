@@ -159,7 +159,7 @@ static BOOLEAN may_pause(struct pnp_device *device)
 
 static const struct pnp_device_type xenpci_device_type = {"xenpci", FILE_DEVICE_BUS_EXTENDER,
                                                           sizeof(struct pnp_device), &pnp_function_role, start, stop,
-                                                          NULL, NULL, children, may_pause};
+                                                          NULL, NULL, children, may_pause, requirements};
 
 NTSTATUS NTAPI xenpci_add_device(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical)
 {

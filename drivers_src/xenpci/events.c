@@ -2,19 +2,24 @@
  *
  * Event channels: the page shared with Xen, the table of ports, and the way from an event to whom it concerns.
  *
- * Ports stay bound to virtual processor 0, whose upcall flag drives the platform device's interrupt line.  The service
- * routine collects what is pending: ports with a callback are left to the DPC, which is bound to processor 0 so that
- * calls never overlap; ports of other drivers' service routines keep the flag, and with it the line, up until each has
- * claimed its event.
+ * Ports stay bound to virtual processor 0, whose upcall flag makes the interrupt.  The service routine collects what is
+ * pending: ports with a callback are left to the DPC, which is bound to processor 0 so that calls never overlap.
  *
- * Xen raises the line when it sets the flag, and lowers it when the processor next leaves the guest with the flag clear
+ * The line.  Ports of other drivers' service routines keep the flag, and with it the line, up until each has claimed its
+ * event.  Xen raises the line when it sets the flag, and lowers it when the processor next leaves the guest with the flag clear
  * (hvm_maybe_deassert_evtchn_irq).  A guest that set the flag would find the line down and, since Xen finds the flag set
  * from then on, down for ever.  So the flag is cleared when nothing is unclaimed, and never set here.
  *
- * The vectors that Xen offers instead of the line are not used.  That of HVM_PARAM_CALLBACK_IRQ gets to the processor
- * past the local APIC: the EOI by which Windows ends every interrupt would end another one, and no IRQL holds it off.
- * That of HVMOP_set_evtchn_upcall_vector is sound, but for good: the line would be silent from then on, by which the
- * service routines of disks are called (README.md).
+ * The vector (HVMOP_set_evtchn_upcall_vector, Xen 4.6), where Windows has granted a message interrupt: an edge through the
+ * local APIC whenever Xen sets the flag and finds it clear.  The service routine therefore clears the flag before it
+ * looks.  Nothing holds such an interrupt up, so there is nothing to claim: XENPCI_EVENT_INTERRUPT is refused.
+ *
+ * No call takes the vector back, and virtual processor 0's events never come by the line again in this domain: not after
+ * this driver was unloaded either.  So that its successor knows, the vector stands in the shared page, which lasts as
+ * long as the domain, where Xen has something for PV guests alone (arch.cr2).
+ *
+ * The vector of HVM_PARAM_CALLBACK_IRQ is not used: it gets to the processor past the local APIC.  The EOI by which
+ * Windows ends every interrupt would end another one, and no IRQL holds it off.
  */
 #include "xenpci.h"
 #include "pool.h"
@@ -39,10 +44,10 @@ struct channel {
 
 static struct {
     struct shared_info *shared;
-    PKINTERRUPT interrupt;
     KDPC dpc;
     KSPIN_LOCK lock; /* high; for all below */
     struct channel *channels;
+    BOOLEAN by_vector; /* Xen uses the message interrupt, and not the line */
     ULONG unclaimed; /* channels that have fired */
     evtchn_port_t latest; /* the one that fired last */
     LONG due[PORTS / 32]; /* ports for the DPC; interlocked */
@@ -143,20 +148,40 @@ static VOID collect(VOID)
 }
 
 /* The line's IRQL.  The line is shared: those that have something to claim on it are asked after this. */
-static BOOLEAN NTAPI service(PKINTERRUPT interrupt, PVOID context)
+static BOOLEAN NTAPI service_line(PKINTERRUPT interrupt, PVOID context)
 {
     BOOLEAN claimed;
     KIRQL before;
 
     UNREFERENCED_PARAMETER(interrupt);
     UNREFERENCED_PARAMETER(context);
-    if (events.shared->vcpu_info[0].evtchn_upcall_pending == 0)
+    if (events.by_vector || events.shared->vcpu_info[0].evtchn_upcall_pending == 0)
         return FALSE;
     before = high_lock(&events.lock);
     collect();
     claimed = events.unclaimed == 0;
     high_unlock(&events.lock, before);
     return claimed;
+}
+
+/*
+ * The message's IRQL, on processor 0; latched, and nobody else's.  An event after the flag is clear makes a new interrupt,
+ * one before it is found.  Where Xen has come to use the line, what the APIC may still have had says nothing.
+ */
+static BOOLEAN NTAPI service_message(PKINTERRUPT interrupt, PVOID context)
+{
+    KIRQL before;
+
+    UNREFERENCED_PARAMETER(interrupt);
+    UNREFERENCED_PARAMETER(context);
+    before = high_lock(&events.lock);
+    if (events.by_vector) {
+        events.shared->vcpu_info[0].evtchn_upcall_pending = 0;
+        if (note_all())
+            KeInsertQueueDpc(&events.dpc, NULL, NULL);
+    }
+    high_unlock(&events.lock, before);
+    return TRUE;
 }
 
 static VOID call(evtchn_port_t port)
@@ -204,13 +229,44 @@ static NTSTATUS show_shared_page(VOID)
     return status;
 }
 
-static NTSTATUS connect(VOID)
+/* Up to HIGH_LEVEL.  Xen makes the interrupt once at the call, for what there is: the flag says already who takes it. */
+static BOOLEAN take_vector(VOID)
 {
-    const CM_PARTIAL_RESOURCE_DESCRIPTOR *line = &platform.line;
+    UCHAR vector = (UCHAR)platform.message.u.Interrupt.Vector;
 
-    return IoConnectInterrupt(&events.interrupt, service, NULL, NULL, line->u.Interrupt.Vector,
-                              (KIRQL)line->u.Interrupt.Level, (KIRQL)line->u.Interrupt.Level, LevelSensitive, TRUE,
-                              line->u.Interrupt.Affinity, FALSE);
+    if (!platform.has_message)
+        return FALSE;
+    events.by_vector = TRUE;
+    events.by_vector = NT_SUCCESS(xen_set_upcall_vector(0, vector));
+    if (events.by_vector)
+        events.shared->vcpu_info[0].arch.cr2 = vector;
+    return events.by_vector;
+}
+
+/* Up to HIGH_LEVEL, while no port is open. */
+static NTSTATUS ask_for_events(VOID)
+{
+    if (take_vector())
+        return STATUS_SUCCESS;
+    if (events.shared->vcpu_info[0].arch.cr2 != 0) {
+        GPLPV_DEBUG(("events come by a vector that Windows does not grant any more\n"));
+        return STATUS_DEVICE_CONFIGURATION_ERROR;
+    }
+    return xen_set_param(HVM_PARAM_CALLBACK_IRQ, platform.callback);
+}
+
+/* All ports are closed or masked.  Xen leaves a flag alone that it finds set, and service_message does so from now on. */
+static VOID silence(VOID)
+{
+    KIRQL before;
+
+    xen_set_param(HVM_PARAM_CALLBACK_IRQ, 0);
+    before = high_lock(&events.lock);
+    if (events.by_vector) {
+        events.by_vector = FALSE;
+        events.shared->vcpu_info[0].evtchn_upcall_pending = 1;
+    }
+    high_unlock(&events.lock, before);
 }
 
 static NTSTATUS map_shared_page(VOID)
@@ -228,16 +284,16 @@ static NTSTATUS switch_on(VOID)
     status = show_shared_page();
     if (!NT_SUCCESS(status))
         return status;
-    status = connect();
+    status = interrupts_connect(service_line, service_message);
     if (!NT_SUCCESS(status))
         goto no_interrupt;
-    status = xen_set_param(HVM_PARAM_CALLBACK_IRQ, platform.callback);
+    status = ask_for_events();
     if (!NT_SUCCESS(status))
-        goto no_callback;
+        goto no_events;
     return STATUS_SUCCESS;
 
-no_callback:
-    IoDisconnectInterrupt(events.interrupt);
+no_events:
+    interrupts_disconnect();
 no_interrupt:
     xen_take_away(platform_frame(SHARED_PAGE));
     return status;
@@ -281,8 +337,8 @@ static VOID wait_until_not(evtchn_port_t port)
 
 VOID events_stop(VOID)
 {
-    xen_set_param(HVM_PARAM_CALLBACK_IRQ, 0);
-    IoDisconnectInterrupt(events.interrupt);
+    silence();
+    interrupts_disconnect();
     KeRemoveQueueDpc(&events.dpc);
     wait_until_not(events.running);
     xen_take_away(platform_frame(SHARED_PAGE));
@@ -299,7 +355,7 @@ VOID events_resume(VOID)
     events.unclaimed = 0;
     status = show_shared_page();
     if (NT_SUCCESS(status))
-        status = xen_set_param(HVM_PARAM_CALLBACK_IRQ, platform.callback);
+        status = ask_for_events();
     if (!NT_SUCCESS(status))
         GPLPV_DEBUG(("no events after the resume: %08x\n", status));
 }
@@ -327,6 +383,8 @@ NTSTATUS event_adopt(evtchn_port_t port, const struct event_target *target)
 
     if (port == 0 || port >= PORTS)
         return STATUS_INSUFFICIENT_RESOURCES;
+    if (target->delivery == XENPCI_EVENT_INTERRUPT && events.by_vector)
+        return STATUS_NOT_SUPPORTED;
     before = high_lock(&events.lock);
     channel->callback = target->callback;
     channel->argument = target->argument;

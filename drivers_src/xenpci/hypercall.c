@@ -149,6 +149,16 @@ NTSTATUS xen_set_param(ULONG index, ULONG64 value)
     return xen_status(hvm_op(HVMOP_set_param, &param));
 }
 
+NTSTATUS xen_set_upcall_vector(ULONG vcpu, UCHAR vector)
+{
+    struct xen_hvm_evtchn_upcall_vector upcall;
+
+    RtlZeroMemory(&upcall, sizeof(upcall));
+    upcall.vcpu = vcpu;
+    upcall.vector = vector;
+    return xen_status(hvm_op(HVMOP_set_evtchn_upcall_vector, &upcall));
+}
+
 NTSTATUS xen_place(ULONG space, ULONG index, xen_pfn_t frame)
 {
     struct xen_add_to_physmap place;

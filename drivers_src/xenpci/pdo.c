@@ -364,7 +364,7 @@ static NTSTATUS other(struct pnp_device *device, PIRP irp)
 static const struct pnp_role pdo_role = {NULL, handlers, RTL_NUMBER_OF(handlers), power, other};
 
 static const struct pnp_device_type pdo_type = {
-    "device", FILE_DEVICE_BUS_EXTENDER, sizeof(struct pdo), &pdo_role, NULL, stop, NULL, NULL, NULL, NULL};
+    "device", FILE_DEVICE_BUS_EXTENDER, sizeof(struct pdo), &pdo_role, NULL, stop, NULL, NULL, NULL, NULL, NULL};
 
 static NTSTATUS allocate_block(struct pdo *pdo)
 {

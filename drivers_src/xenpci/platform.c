@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What the Xen platform PCI device has: a range of memory addresses with nothing behind them, where Xen's own pages can
- * be made to appear, and an interrupt.
+ * be made to appear, and an interrupt line; beside it, where Windows grants one, a message interrupt (requirements.c).
  */
 #include "xenpci.h"
 #include "xen/hvm/params.h"
 
+#define FIRST_VECTOR 0x10
+#define LAST_VECTOR 0xff
+
 struct platform platform;
 
-static const CM_PARTIAL_RESOURCE_DESCRIPTOR *find(PCM_RESOURCE_LIST resources, UCHAR type)
+enum wanted { MEMORY, LINE, MESSAGE };
+
+static BOOLEAN is(enum wanted wanted, const CM_PARTIAL_RESOURCE_DESCRIPTOR *resource)
+{
+    BOOLEAN message = (resource->Flags & CM_RESOURCE_INTERRUPT_MESSAGE) != 0;
+
+    if (wanted == MEMORY)
+        return resource->Type == CmResourceTypeMemory;
+    return resource->Type == CmResourceTypeInterrupt && message == (wanted == MESSAGE);
+}
+
+static const CM_PARTIAL_RESOURCE_DESCRIPTOR *find(PCM_RESOURCE_LIST resources, enum wanted wanted)
 {
     const CM_PARTIAL_RESOURCE_LIST *list;
     ULONG i;
@@ -17,7 +31,7 @@ static const CM_PARTIAL_RESOURCE_DESCRIPTOR *find(PCM_RESOURCE_LIST resources, U
         return NULL;
     list = &resources->List[0].PartialResourceList;
     for (i = 0; i < list->Count; i++)
-        if (list->PartialDescriptors[i].Type == type)
+        if (is(wanted, &list->PartialDescriptors[i]))
             return &list->PartialDescriptors[i];
     return NULL;
 }
@@ -36,11 +50,19 @@ static ULONG64 callback_of(PDEVICE_OBJECT physical, ULONG line)
     return HVM_CALLBACK_PCI_INTX(bus, address >> 16, address & 0xffff, 0);
 }
 
+/* Xen is told a vector, and events are virtual processor 0's: Windows' processor 0, by which it was started. */
+static BOOLEAN is_of_use(const CM_PARTIAL_RESOURCE_DESCRIPTOR *message)
+{
+    return message != NULL && message->u.Interrupt.Vector >= FIRST_VECTOR &&
+           message->u.Interrupt.Vector <= LAST_VECTOR && (message->u.Interrupt.Affinity & 1) != 0;
+}
+
 NTSTATUS platform_start(PDEVICE_OBJECT physical, PCM_RESOURCE_LIST raw, PCM_RESOURCE_LIST translated)
 {
-    const CM_PARTIAL_RESOURCE_DESCRIPTOR *memory = find(translated, CmResourceTypeMemory);
-    const CM_PARTIAL_RESOURCE_DESCRIPTOR *raw_line = find(raw, CmResourceTypeInterrupt);
-    const CM_PARTIAL_RESOURCE_DESCRIPTOR *line = find(translated, CmResourceTypeInterrupt);
+    const CM_PARTIAL_RESOURCE_DESCRIPTOR *memory = find(translated, MEMORY);
+    const CM_PARTIAL_RESOURCE_DESCRIPTOR *raw_line = find(raw, LINE);
+    const CM_PARTIAL_RESOURCE_DESCRIPTOR *line = find(translated, LINE);
+    const CM_PARTIAL_RESOURCE_DESCRIPTOR *message = find(translated, MESSAGE);
 
     if (memory == NULL || raw_line == NULL || line == NULL)
         return STATUS_DEVICE_CONFIGURATION_ERROR;
@@ -48,6 +70,9 @@ NTSTATUS platform_start(PDEVICE_OBJECT physical, PCM_RESOURCE_LIST raw, PCM_RESO
     platform.pages = memory->u.Memory.Length / XEN_PAGE_SIZE;
     platform.raw_line = *raw_line;
     platform.line = *line;
+    platform.has_message = is_of_use(message);
+    if (platform.has_message)
+        platform.message = *message;
     platform.callback = callback_of(physical, raw_line->u.Interrupt.Vector);
     return STATUS_SUCCESS;
 }

@@ -401,7 +401,7 @@ static NTSTATUS other(struct pnp_device *device, PIRP irp)
 static const struct pnp_role user_role = {NULL, NULL, 0, pnp_power_pass, other};
 
 static const struct pnp_device_type user_type = {
-    "user", FILE_DEVICE_UNKNOWN, sizeof(struct user_device), &user_role, NULL, NULL, NULL, NULL, NULL, NULL};
+    "user", FILE_DEVICE_UNKNOWN, sizeof(struct user_device), &user_role, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
 
 NTSTATUS user_start(PDRIVER_OBJECT driver)
 {

@@ -13,6 +13,11 @@
 #include "xenpci_interface.h"
 #include "xen/io/xs_wire.h"
 
+/* Of Windows Vista's headers. */
+#ifndef CM_RESOURCE_INTERRUPT_MESSAGE
+#define CM_RESOURCE_INTERRUPT_MESSAGE 0x0002
+#endif
+
 #define GPLPV_MODULE "xenpci"
 #include "debug.h"
 
@@ -33,6 +38,7 @@ LONG xen_version_op(ULONG command, PVOID argument);
 NTSTATUS xen_status(LONG result);
 NTSTATUS xen_get_param(ULONG index, PULONG64 value);
 NTSTATUS xen_set_param(ULONG index, ULONG64 value);
+NTSTATUS xen_set_upcall_vector(ULONG vcpu, UCHAR vector);
 
 /* Makes a page of Xen's (XENMAPSPACE_) appear at a frame that has nothing behind it, and disappear there. */
 NTSTATUS xen_place(ULONG space, ULONG index, xen_pfn_t frame);
@@ -44,6 +50,8 @@ struct platform {
     ULONG pages;
     CM_PARTIAL_RESOURCE_DESCRIPTOR raw_line; /* the interrupt line, as the bus numbers it */
     CM_PARTIAL_RESOURCE_DESCRIPTOR line;     /* and as Windows does */
+    BOOLEAN has_message;
+    CM_PARTIAL_RESOURCE_DESCRIPTOR message;  /* the message interrupt, as Windows numbers it */
     ULONG64 callback;                        /* and as Xen does: HVM_PARAM_CALLBACK_IRQ */
 };
 
@@ -52,6 +60,16 @@ extern struct platform platform;
 NTSTATUS platform_start(PDEVICE_OBJECT physical, PCM_RESOURCE_LIST raw, PCM_RESOURCE_LIST translated);
 PHYSICAL_ADDRESS platform_address(ULONG page);
 xen_pfn_t platform_frame(ULONG page);
+
+/* requirements.c: PASSIVE_LEVEL.  What the platform device is to get; NULL: what its bus driver says. */
+PIO_RESOURCE_REQUIREMENTS_LIST requirements(struct pnp_device *device, const IO_RESOURCE_REQUIREMENTS_LIST *own);
+
+/*
+ * interrupt.c: the service routines of the line and of the message interrupt, if there is one; PASSIVE_LEVEL.
+ * After interrupts_disconnect neither runs.
+ */
+NTSTATUS interrupts_connect(PKSERVICE_ROUTINE line, PKSERVICE_ROUTINE message);
+VOID interrupts_disconnect(VOID);
 
 /* lock.c: a spin lock for code up to HIGH_LEVEL. */
 KIRQL high_lock(PKSPIN_LOCK lock);

@@ -11,7 +11,7 @@
 
 static const struct pnp_device_type xenstub_device_type = {
     "xenstub", FILE_DEVICE_UNKNOWN, sizeof(struct pnp_device), &pnp_function_role,
-    NULL, NULL, NULL, NULL, NULL, NULL};
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL};
 
 static NTSTATUS NTAPI add_device(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical)
 {

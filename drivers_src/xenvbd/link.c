@@ -142,14 +142,14 @@ static NTSTATUS write_nodes(struct xenvbd_adapter *adapter)
 }
 
 /*
- * The port driver connects the interrupt only after HwFindAdapter, and until then nobody could claim an event: the port
- * stays masked so long. HwInitialize may run at the same time as this; whichever of the two is last unmasks.
+ * Until HwInitialize the port driver has no interrupt connected, and with it no lock to take: the port stays masked so
+ * long. HwInitialize may run at the same time as this; whichever of the two is last unmasks.
  */
 static NTSTATUS open_port(struct xenvbd_adapter *adapter)
 {
     const struct xenpci_interface *xen = adapter->xen;
     evtchn_port_t port;
-    NTSTATUS status = xen->event_open(xen->context, XENPCI_EVENT_INTERRUPT, NULL, NULL, &port);
+    NTSTATUS status = xenvbd_port_listen(adapter, &port);
 
     if (NT_SUCCESS(status)) {
         xen->event_mask(xen->context, port, TRUE);
@@ -163,7 +163,7 @@ static NTSTATUS open_port(struct xenvbd_adapter *adapter)
 VOID xenvbd_link_unmask(struct xenvbd_adapter *adapter)
 {
     if (adapter->running && adapter->link.port != 0) {
-        adapter->xen->event_mask(adapter->xen->context, adapter->link.port, FALSE);
+        adapter->xen->event_raise(adapter->xen->context, adapter->link.port);
     }
 }
 

@@ -146,7 +146,7 @@ static ULONG NTAPI find_adapter(PVOID extension, PVOID context, PVOID bus_inform
     return is_dump(arguments) ? start_dump(extension, block) : start_device(extension, block);
 }
 
-/* From now on HwInterrupt is called. */
+/* From now on there is an interrupt, and the lock that goes with it. */
 static VOID run(struct xenvbd_adapter *adapter)
 {
     adapter->running = TRUE;
@@ -161,26 +161,6 @@ static BOOLEAN NTAPI initialize(PVOID extension)
         run(xenvbd_adapter_of(extension));
     }
     return TRUE;
-}
-
-/* DIRQL. The line is shared with the platform device and with our likes. */
-static BOOLEAN NTAPI interrupt(PVOID extension)
-{
-    struct xenvbd_adapter *adapter = xenvbd_adapter_of(extension);
-    const struct xenpci_interface *xen = adapter->xen;
-    BOOLEAN ours = ((struct xenvbd_extension *)extension)->dumping;
-
-    if (adapter->link.port != 0) {
-        ours |= xen->event_claim(xen->context, adapter->link.port);
-    }
-    if (adapter->doorbell != 0) {
-        ours |= xen->event_claim(xen->context, adapter->doorbell);
-    }
-    if (ours) {
-        xenvbd_event(adapter);
-        xenvbd_port_serve(adapter);
-    }
-    return ours;
 }
 
 /* PASSIVE_LEVEL. */
@@ -199,8 +179,8 @@ static VOID list_control_types(PSCSI_SUPPORTED_CONTROL_TYPE_LIST list)
 }
 
 /*
- * No HwInterrupt is called any more, so that nobody could claim an event. If the device goes, xenpci has had it stopped
- * before; if not, it is the power that goes, and the connection outlives that.
+ * There is no interrupt any more, nor the lock that goes with it. If the device goes, xenpci has had it stopped before,
+ * and the port is closed; if not, it is the power that goes, and the connection outlives that.
  */
 static VOID halt(struct xenvbd_adapter *adapter)
 {
@@ -242,7 +222,6 @@ VOID xenvbd_describe(PHW_INITIALIZATION_DATA data, BOOLEAN dumping)
     data->AdapterInterfaceType = Internal;
     data->HwFindAdapter = find_adapter;
     data->HwInitialize = initialize;
-    data->HwInterrupt = interrupt;
     data->HwAdapterControl = adapter_control;
     data->DeviceExtensionSize = dumping ? FIELD_OFFSET(struct xenvbd_extension, own) : sizeof(struct xenvbd_extension);
     data->SrbExtensionSize = sizeof(struct xenvbd_request);

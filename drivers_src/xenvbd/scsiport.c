@@ -71,7 +71,14 @@ VOID xenvbd_port_units_changed(struct xenvbd_adapter *adapter)
     }
 }
 
-VOID xenvbd_port_serve(struct xenvbd_adapter *adapter)
+NTSTATUS xenvbd_port_listen(struct xenvbd_adapter *adapter, evtchn_port_t *port)
+{
+    const struct xenpci_interface *xen = adapter->xen;
+
+    return xen->event_open(xen->context, XENPCI_EVENT_INTERRUPT, NULL, NULL, port);
+}
+
+static VOID serve(struct xenvbd_adapter *adapter)
 {
     struct xenvbd_message *message = adapter->message;
 
@@ -80,6 +87,26 @@ VOID xenvbd_port_serve(struct xenvbd_adapter *adapter)
         KeMemoryBarrier();
         adapter->message = NULL;
     }
+}
+
+/* DIRQL. The line is shared with the platform device and with our likes. */
+static BOOLEAN NTAPI interrupt(PVOID extension)
+{
+    struct xenvbd_adapter *adapter = xenvbd_adapter_of(extension);
+    const struct xenpci_interface *xen = adapter->xen;
+    BOOLEAN ours = ((struct xenvbd_extension *)extension)->dumping;
+
+    if (adapter->link.port != 0) {
+        ours |= xen->event_claim(xen->context, adapter->link.port);
+    }
+    if (adapter->doorbell != 0) {
+        ours |= xen->event_claim(xen->context, adapter->doorbell);
+    }
+    if (ours) {
+        xenvbd_event(adapter);
+        serve(adapter);
+    }
+    return ours;
 }
 
 /* TRUE: the message has been served. FALSE: it has been taken back, for no interrupt comes any more. */
@@ -170,6 +197,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     GPLPV_DEBUG_BANNER();
     xenvbd_describe(&data, driver == NULL);
     data.HwStartIo = start_io;
+    data.HwInterrupt = interrupt;
     data.HwResetBus = reset_bus;
     data.MapBuffers = TRUE;
     return (NTSTATUS)ScsiPortInitialize(driver, registry_path, &data, NULL);

@@ -3,7 +3,10 @@
  * xenvbd as a Storport miniport, half duplex: Windows Vista, Server 2008 and their successors.
  *
  * The lock is the interrupt lock: Storport holds it round HwStartIo, HwInterrupt and HwInitialize, and
- * StorPortSynchronizeAccess takes it for threads. HwBuildIo runs without it, HwResetBus perhaps.
+ * StorPortSynchronizeAccess takes it for threads and for events. HwBuildIo runs without it, HwResetBus perhaps.
+ *
+ * Events come by xenpci's DPC, whichever way they get to xenpci. The interrupt that Storport connects is there because
+ * Storport wants one; nothing of ours is ever on it.
  */
 #include "xenvbd.h"
 #include "gplpv_version.h"
@@ -105,9 +108,47 @@ VOID xenvbd_port_units_changed(struct xenvbd_adapter *adapter)
     }
 }
 
-VOID xenvbd_port_serve(struct xenvbd_adapter *adapter)
+/* DIRQL, with the lock. */
+static BOOLEAN NTAPI take_event(PVOID extension, PVOID context)
 {
-    UNREFERENCED_PARAMETER(adapter);
+    struct xenvbd_adapter *adapter = xenvbd_adapter_of(extension);
+
+    UNREFERENCED_PARAMETER(context);
+    if (adapter->running) {
+        xenvbd_event(adapter);
+    }
+    return TRUE;
+}
+
+/*
+ * DISPATCH_LEVEL, from xenpci's DPC; until event_close returns. One that is on its way when the adapter stops is dropped,
+ * for there is no lock to take then; when it starts again, xenvbd_link_unmask makes up for it.
+ */
+static VOID NTAPI event(PVOID argument)
+{
+    struct xenvbd_adapter *adapter = argument;
+
+    if (adapter->running) {
+        StorPortSynchronizeAccess(adapter->extension, take_event, NULL);
+    }
+}
+
+NTSTATUS xenvbd_port_listen(struct xenvbd_adapter *adapter, evtchn_port_t *port)
+{
+    const struct xenpci_interface *xen = adapter->xen;
+
+    return xen->event_open(xen->context, XENPCI_EVENT_DPC, event, adapter, port);
+}
+
+/* DIRQL. HIGH_LEVEL, and called all the time, while a crash dump is written. */
+static BOOLEAN NTAPI interrupt(PVOID extension)
+{
+    BOOLEAN dumping = ((struct xenvbd_extension *)extension)->dumping;
+
+    if (dumping) {
+        xenvbd_event(xenvbd_adapter_of(extension));
+    }
+    return dumping;
 }
 
 static BOOLEAN NTAPI run_message(PVOID extension, PVOID context)
@@ -174,6 +215,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     xenvbd_describe(&data, driver == NULL);
     data.HwBuildIo = build_io;
     data.HwStartIo = start_io;
+    data.HwInterrupt = interrupt;
     data.HwResetBus = reset_bus;
     data.MapBuffers = STOR_MAP_NON_READ_WRITE_BUFFERS;
     return (NTSTATUS)StorPortInitialize(driver, registry_path, &data, NULL);

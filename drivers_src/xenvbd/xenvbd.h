@@ -207,7 +207,7 @@ struct xenvbd_adapter {
     PVOID extension;         /* the port driver's */
     struct xenvbd_message *volatile message; /* this and the next are the port driver's half's */
     evtchn_port_t doorbell;
-    BOOLEAN running;         /* the port driver calls HwInterrupt */
+    BOOLEAN running;         /* between HwInitialize and ScsiStopAdapter: events get through */
     volatile BOOLEAN reset_wanted; /* the thread that looks after the connection is to call xenvbd_reset */
     BOOLEAN broken;          /* the ring is not to be looked at any more */
     enum xenvbd_state state; /* changed by xenvbd_set_state alone */
@@ -278,7 +278,7 @@ NTSTATUS xenvbd_link_open(struct xenvbd_adapter *adapter);
 /* No request may be with the back end. */
 VOID xenvbd_link_close(struct xenvbd_adapter *adapter);
 
-/* Any IRQL. Lets events through, if the port driver calls HwInterrupt by now. */
+/* Any IRQL. Lets events through, if the adapter runs by now, and has whatever came before looked at. */
 VOID xenvbd_link_unmask(struct xenvbd_adapter *adapter);
 
 /* disk.c */
@@ -455,8 +455,8 @@ VOID xenvbd_port_complete(struct xenvbd_adapter *adapter, PSCSI_REQUEST_BLOCK sr
 /* PASSIVE_LEVEL, without the lock, one call at a time. Runs the routine with it and returns when it has run. */
 VOID xenvbd_port_synchronize(struct xenvbd_adapter *adapter, xenvbd_routine *routine, PVOID context);
 
-/* From HwInterrupt: something of the port driver's half may be due. */
-VOID xenvbd_port_serve(struct xenvbd_adapter *adapter);
+/* Opens a port to the back end's domain, whose events lead to xenvbd_event while the adapter runs. PASSIVE_LEVEL. */
+NTSTATUS xenvbd_port_listen(struct xenvbd_adapter *adapter, evtchn_port_t *port);
 
 /* A logical unit has come or gone: the port driver is to look again. */
 VOID xenvbd_port_units_changed(struct xenvbd_adapter *adapter);

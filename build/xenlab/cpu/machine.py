@@ -81,6 +81,10 @@ class Platform(Protocol):
     def interrupt_asserted(self) -> bool:
         """Whether the interrupt line of the platform device is up; it stays up until its cause is dealt with."""
 
+    @property
+    def requested(self) -> set[int]:
+        """The vectors that the local APIC has an edge-triggered request for; who delivers one takes it out."""
+
     def cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]: ...
 
     def rdmsr(self, index: int) -> int: ...
@@ -99,6 +103,7 @@ class BarePlatform:
 
     def __init__(self) -> None:
         self.interrupt_asserted = False
+        self.requested: set[int] = set()
 
     def cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:  # noqa: ARG002
         return {0: (1, 0x756E6547, 0x6C65746E, 0x49656E69), 1: (0x6F2, 0x800, 0, 0x078BFBFF)}.get(leaf, (0, 0, 0, 0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What interrupts a thread: service routines of the level-triggered line, and deferred procedure calls.
+"""What interrupts a thread: service routines of the level-triggered line and of latched vectors, and DPCs.
 
 Sources: Windows Driver Kit, IoConnectInterrupt, KeInsertQueueDpc, "Introduction to DPC Objects".
 """
@@ -25,7 +25,10 @@ _UNCLAIMED = 100
 
 @dataclass(frozen=True)
 class Interrupt:
-    """A connected service routine. `object`: its KINTERRUPT; `lock`: the spin lock it runs under."""
+    """A connected service routine. `object`: its KINTERRUPT; `lock`: the spin lock it runs under.
+
+    `latched`: it is a vector's own, called once for each request; else it is one of the line's.
+    """
 
     object: int
     service_routine: int
@@ -34,10 +37,11 @@ class Interrupt:
     irql: int
     synchronize_irql: int
     lock: int
+    latched: bool
 
 
 class Interrupts:
-    """The connected service routines, all on the platform's line."""
+    """The connected service routines: those of the platform's line, and those of vectors."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -46,13 +50,20 @@ class Interrupts:
         kernel.at_free(self._check_freed)
 
     def connect(
-        self, service_routine: int, context: int, irql: int, vector: int, spin_lock: int, synchronize_irql: int | None
+        self,
+        service_routine: int,
+        context: int,
+        irql: int,
+        vector: int,
+        spin_lock: int,
+        synchronize_irql: int | None,
+        latched: bool = False,
     ) -> int:
         kernel = self._kernel
         va = kernel.alloc(0x100, "Intr")
         kernel.zero(va, 0x100)
         lock = spin_lock or va + 0x80
-        made = Interrupt(va, service_routine, context, vector, irql, synchronize_irql or irql, lock)
+        made = Interrupt(va, service_routine, context, vector, irql, synchronize_irql or irql, lock, latched)
         if made.synchronize_irql < irql:
             kernel.violation(
                 f"An interrupt of IRQL {irql} is connected with the lower SynchronizeIrql {synchronize_irql}."
@@ -75,29 +86,64 @@ class Interrupts:
     def connected(self) -> list[Interrupt]:
         return list(self._connected.values())
 
-    @property
-    def due(self) -> bool:
-        """Whether the line is up and the IRQL lets a service routine run."""
-        if not self._connected or not self._kernel.machine.platform.interrupt_asserted:
-            self._in_a_row = 0
-            return False
-        return any(each.synchronize_irql > self._kernel.irql for each in self._connected.values())
+    def due(self) -> Callable[[], Steps] | None:
+        """Return what serves the interrupt that is to be taken now: the one of the higher IRQL, if the IRQL lets it."""
+        vector = self._vector_due()
+        line = self._line_due()
+        if vector and vector.irql >= line:
+            return lambda: self._serve_vector(vector)
+        return self._serve_line if line else None
 
-    def serve(self) -> Steps:
+    def _line_due(self) -> int:
+        """Return the IRQL of the line if it is up and may interrupt, else 0."""
+        lines = [each.synchronize_irql for each in self._connected.values() if not each.latched]
+        if not lines or not self._kernel.machine.platform.interrupt_asserted:
+            self._in_a_row = 0
+            return 0
+        return max(lines) if max(lines) > self._kernel.irql else 0
+
+    def _vector_due(self) -> Interrupt | None:
+        """Return the service routine of the highest vector requested, unless the IRQL holds it off.
+
+        Windows has nothing to do with a vector that nobody has connected to, and stops.
+        """
+        requested = self._kernel.machine.platform.requested
+        if not requested:
+            return None
+        vector = max(requested)
+        found = next((each for each in self._connected.values() if each.latched and each.vector == vector), None)
+        if found:
+            return found if found.irql > self._kernel.irql else None
+        if self._kernel.irql <= DISPATCH_LEVEL:
+            self._kernel.violation(f"An interrupt comes at vector {vector:#x}, where no service routine is connected.")
+        return None
+
+    def _call(self, each: Interrupt) -> Steps:
+        kernel = self._kernel
+        kernel.set_irql(each.synchronize_irql)
+        kernel.locks.acquire(each.lock, "the interrupt's spin lock")
+        claimed = (yield Call(each.service_routine, each.object, each.context)) & 0xFF
+        kernel.locks.release(each.lock, "the interrupt's spin lock")
+        image = kernel.symbols.image_of(each.service_routine)
+        kernel.world.trace("interrupt", f"{image.name if image else '?'} {'claims it' if claimed else 'refuses it'}")
+        return claimed
+
+    def _serve_vector(self, each: Interrupt) -> Steps:
+        """Take the request and call the service routine, whose answer means nothing; an edge meanwhile is a new one."""
+        before = self._kernel.irql
+        self._kernel.machine.platform.requested.discard(each.vector)
+        yield from self._call(each)
+        self._kernel.set_irql(before)
+        return 0
+
+    def _serve_line(self) -> Steps:
         """Call the service routines of the line in turn until one claims the interrupt."""
         kernel = self._kernel
         before = kernel.irql
-        claimed = 0
+        claimed: int | None = 0
         self._in_a_row += 1
-        for each in [one for one in self._connected.values() if one.synchronize_irql > before]:
-            kernel.set_irql(each.synchronize_irql)
-            kernel.locks.acquire(each.lock, "the interrupt's spin lock")
-            claimed = (yield Call(each.service_routine, each.object, each.context)) & 0xFF
-            kernel.locks.release(each.lock, "the interrupt's spin lock")
-            image = kernel.symbols.image_of(each.service_routine)
-            kernel.world.trace(
-                "interrupt", f"{image.name if image else '?'} {'claims it' if claimed else 'refuses it'}"
-            )
+        for each in [one for one in self._connected.values() if not one.latched and one.synchronize_irql > before]:
+            claimed = yield from self._call(each)
             if claimed:
                 break
         kernel.set_irql(before)

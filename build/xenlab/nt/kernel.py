@@ -164,9 +164,10 @@ class Kernel(GuestMemory):
         vector: int,
         spin_lock: int = 0,
         synchronize_irql: int | None = None,
+        latched: bool = False,
     ) -> int:
-        """Connect a service routine to the platform's line; returns its KINTERRUPT."""
-        return self.interrupts.connect(service_routine, context, irql, vector, spin_lock, synchronize_irql)
+        """Connect a service routine to the platform's line or, latched, to a vector; returns its KINTERRUPT."""
+        return self.interrupts.connect(service_routine, context, irql, vector, spin_lock, synchronize_irql, latched)
 
     def disconnect_interrupt(self, va: int) -> None:
         self.interrupts.disconnect(va)
@@ -452,8 +453,9 @@ class Kernel(GuestMemory):
         self.clock.tell()
 
     def _interrupt(self) -> None:
-        if self.interrupts.due:
-            self._push_interrupt(self.interrupts.serve(), "interrupt")
+        serve = self.interrupts.due()
+        if serve:
+            self._push_interrupt(serve(), "interrupt")
         elif self.dpcs and self.irql < DISPATCH_LEVEL:
             self._push_interrupt(self.dpcs.run(), "DPC")
             self.machine.sp = self.scheduler.dpc_stack - 0x80

@@ -125,6 +125,23 @@ def resource_lists(arch: Arch, function: PciFunction) -> tuple[bytes, bytes]:
     return _resource_list(arch, raw), _resource_list(arch, translated)
 
 
+def requirements_list(arch: Arch, function: PciFunction) -> bytes:
+    """Return the IO_RESOURCE_REQUIREMENTS_LIST of a function: what its registers and its pin are set to now."""
+    size = layout("IO_RESOURCE_DESCRIPTOR", arch).size
+    wanted = []
+    for each in function.ranges:
+        head = struct.pack("<BBBBHH", 0, each.kind, _DEVICE_EXCLUSIVE, 0, each.kind == Resource.Port and _PORT_IO, 0)
+        wanted.append(head + struct.pack("<IIQQ", each.size, each.size, each.base, each.base + each.size - 1))
+    if function.interrupt_line is not None:
+        line = function.interrupt_line
+        wanted.append(struct.pack("<BBBBHHII", 0, Resource.Interrupt, _SHARED, 0, 0, 0, line, line))
+    if not wanted:
+        return b""
+    body = struct.pack("<HHI", 1, 1, len(wanted)) + b"".join(each.ljust(size, b"\0") for each in wanted)
+    head = struct.pack("<IIIIIIII", 32 + len(body), _PCI_BUS, 0, function.slot, 0, 0, 0, 1)
+    return head + body
+
+
 def translate_interrupt(arch: Arch, line: int) -> tuple[int, int]:
     """Return the IRQL and the system vector of an interrupt line: on x64 the vector's upper half is the IRQL."""
     return (9, 0x90 | line & 0xF) if arch == "x64" else (max(3, 27 - line % 24), 0x30 + line)
@@ -356,6 +373,7 @@ class Pci(LowestDriver, UpperDriver, Bus):
             Pnp.QUERY_DEVICE_TEXT: lambda: self._text(function, stack),
             Pnp.QUERY_BUS_INFORMATION: lambda: self.block(_BUS_TYPE_PCI.bytes_le + struct.pack("<iI", _PCI_BUS, 0)),
             Pnp.QUERY_RESOURCES: lambda: self._resources(function),
+            Pnp.QUERY_RESOURCE_REQUIREMENTS: lambda: self._requirements(function),
             Pnp.QUERY_DEVICE_RELATIONS: lambda: self._target_relation(pdo, stack),
             Pnp.QUERY_INTERFACE: lambda: self._query_interface(pdo, stack),
             Pnp.READ_CONFIG: lambda: self._configure(pdo, stack, self._get_data),
@@ -377,6 +395,10 @@ class Pci(LowestDriver, UpperDriver, Bus):
     def _resources(self, function: PciFunction) -> int | None:
         raw, _ = resource_lists(self.kernel.arch, function)
         return self.block(raw) if raw else None
+
+    def _requirements(self, function: PciFunction) -> int | None:
+        made = requirements_list(self.kernel.arch, function)
+        return self.block(made) if made else None
 
     def _target_relation(self, pdo: Device, stack: Struct) -> int | None:
         if stack["Parameters.QueryDeviceRelations.Type"] != Relations.TargetDeviceRelation:

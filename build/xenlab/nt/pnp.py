@@ -20,7 +20,7 @@ from xenlab.nt.devnode import Node, State
 from xenlab.nt.io import Device, Devices, Driver
 from xenlab.nt.ob import ObjectManager
 from xenlab.nt.objects import Struct, layout, view
-from xenlab.nt.pci import Inbox, Pci, PciFunction, RootBus, qemu_functions, resource_lists
+from xenlab.nt.pci import Inbox, Pci, PciFunction, RootBus, qemu_functions
 from xenlab.nt.registry import SERVICES
 from xenlab.nt.reinit import Reinitializations
 from xenlab.nt.routine import Call, Steps, Wait
@@ -331,10 +331,7 @@ class PnpManager(Setup):
         return False
 
     def _resources(self, node: Node) -> Work[tuple[bytes, bytes]]:
-        function = self.pci.functions.get(node.pdo)
-        if function:
-            return resource_lists(self.kernel.arch, function)
-        return (yield from self.kernel.part(Arbiter).assign(node)) if not node.raw else (node.raw, node.translated)
+        return (yield from self.kernel.part(Arbiter).assign(node))
 
     def _copy(self, data: bytes) -> int:
         if not data:
@@ -451,6 +448,7 @@ class PnpManager(Setup):
             if not device.deleted:
                 self.kernel.violation(f"{device.driver.service} keeps its device after IRP_MN_REMOVE_DEVICE.")
         node.state = State.REMOVED
+        self.kernel.part(Arbiter).release(node)
         for driver in dict.fromkeys(device.driver for device in reversed(before)):
             if not driver.devices and not self.is_boot(driver.service):
                 yield from self.unload(driver)

@@ -89,6 +89,10 @@ class Pool:
         """Whether there is a paged block at `va`."""
         return va in self._blocks and self._blocks[va].paged
 
+    def is_allocated(self, va: int) -> bool:
+        """Whether `va` is the beginning of a block."""
+        return va in self._blocks
+
     def is_driver_block(self, va: int) -> bool:
         """Whether a driver has allocated the block at `va`."""
         return va in self._blocks and self._blocks[va].number > 0

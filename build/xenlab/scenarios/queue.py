@@ -88,4 +88,6 @@ def _at_rest(lab: Lab) -> bool:
     """Whether the processor has nothing to do until something happens outside."""
     kernel = lab.kernel
     ready = any(each.state is State.READY for each in kernel.scheduler.threads)
-    return not (ready or kernel.scheduler.current or kernel.dpcs or lab.machine.platform.interrupt_asserted)
+    platform = lab.machine.platform
+    interrupted = platform.interrupt_asserted or platform.requested
+    return not (ready or kernel.scheduler.current or kernel.dpcs or interrupted)

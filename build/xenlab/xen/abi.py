@@ -102,6 +102,7 @@ class HVMOP(IntEnum):
     get_param = 1
     pagetable_dying = 9
     get_time = 10
+    set_evtchn_upcall_vector = 23
 
 
 class HVM_PARAM(IntEnum):
@@ -350,6 +351,7 @@ XEN_MEMORY_DOMAIN = Layout("xen_memory_domain", "domid:u16")
 SCHED_SHUTDOWN = Layout("sched_shutdown", "reason:u32")
 SCHED_POLL = Layout("sched_poll", "ports:word nr_ports:u32 timeout:u64")
 XEN_HVM_PARAM = Layout("xen_hvm_param", "domid:u16 pad:u16 index:u32 value:u64")
+XEN_HVM_EVTCHN_UPCALL_VECTOR = Layout("xen_hvm_evtchn_upcall_vector", "vcpu:u32 vector:u8")
 XEN_HVM_GET_TIME = Layout("xen_hvm_get_time", "now:u64")
 EVTCHN_BIND_INTERDOMAIN = Layout("evtchn_bind_interdomain", "remote_dom:u16 remote_port:u32 local_port:u32")
 EVTCHN_BIND_VIRQ = Layout("evtchn_bind_virq", "virq:u32 vcpu:u32 port:u32")

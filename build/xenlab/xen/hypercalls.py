@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from xenlab.xen.hypervisor import Hypervisor
 
 _CONSOLE_LIMIT = 4096
+_FIRST_VECTOR = 0x10
 
 
 @dataclass
@@ -173,6 +174,9 @@ def hvm_op(domain: Hypervisor, arguments: Sequence[int], vcpu: int) -> int:
         return 0
     if command == HVMOP.pagetable_dying:
         return 0
+    if command == HVMOP.set_evtchn_upcall_vector:
+        _set_upcall_vector(domain, _read(domain, abi.XEN_HVM_EVTCHN_UPCALL_VECTOR, argument))
+        return 0
     given = _read(domain, abi.XEN_HVM_PARAM, argument)
     _is_self(domain, given["domid"])
     if command == HVMOP.get_param:
@@ -184,6 +188,14 @@ def hvm_op(domain: Hypervisor, arguments: Sequence[int], vcpu: int) -> int:
         raise XenError(XEN.EPERM if given["index"] in set(HVM_PARAM) else XEN.EINVAL)
     _set_callback(domain, given["value"])
     return 0
+
+
+def _set_upcall_vector(domain: Hypervisor, given: dict[str, int]) -> None:
+    if given["vector"] < _FIRST_VECTOR:
+        raise XenError(XEN.EINVAL)
+    if given["vcpu"] >= domain.vcpus:
+        raise XenError(XEN.ENOENT)
+    domain.set_upcall_vector(given["vcpu"], given["vector"])
 
 
 def _set_callback(domain: Hypervisor, value: int) -> None:

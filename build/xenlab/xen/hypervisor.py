@@ -85,6 +85,8 @@ class Hypervisor:
         shutdown: why the domain has shut down, or None while it runs; `latched`: what SCHEDOP_shutdown_code said.
         on_shutdown: told when the domain shuts down, suspension included.
         resumed: set by the toolstack to end a suspension: the value that the hypercall returns.
+        upcall_vectors: the vector by which a virtual processor gets its events, where the guest has set one.
+        requested: vectors that the local APIC of processor 0 has a request for (IRR); who delivers one takes it out.
         dom0_crashes: what would have brought Dom0 down on this release; a sound driver leaves it empty.
     """
 
@@ -111,6 +113,7 @@ class Hypervisor:
         self.counts: Counter[str] = Counter()
         self.log = bytearray()
         self.dom0_crashes: list[str] = []
+        self.requested: set[int] = set()
         self.on_shutdown: Callable[[SHUTDOWN], None] = lambda _: None
         self.physmap = Physmap(world, frames, pages)
         self.create(release, domid, amd)
@@ -127,10 +130,11 @@ class Hypervisor:
         self.resumed: int | None = None
         self.params: dict[int, int] = {}
         self.callback: Callback | None = None
+        self.upcall_vectors: dict[int, int] = {}
         self.shared = XenPage(self.frames, "shared info")
         first_port = (64 if self.arch == "x64" else 32) - self.world.random.randint(*_BELOW_NEXT_WORD)
         self.evtchn = EventChannels(self.world, self.shared, self.arch, self.vcpus, first_port)
-        self.evtchn.on_upcall = self._raise_line
+        self.evtchn.on_upcall = self._interrupt
         self._line = False
         self.grants = GrantTable(
             self.world,
@@ -249,9 +253,19 @@ class Hypervisor:
             self.dom0_crashes.append(f"{call.name} {arguments[0]}")
         return result
 
-    def _raise_line(self, vcpu: int) -> None:
-        """Xen has set an upcall flag (vcpu_mark_events_pending)."""
-        if vcpu == 0:
+    def set_upcall_vector(self, vcpu: int, vector: int) -> None:
+        """Events of a virtual processor come by this vector; the call makes the interrupt once, pending or not."""
+        self.upcall_vectors[vcpu] = vector
+        self.world.trace("hypervisor", f"events of processor {vcpu} by vector {vector:#x}")
+        self._interrupt(vcpu)
+
+    def _interrupt(self, vcpu: int) -> None:
+        """Xen has set an upcall flag (xen/arch/x86/hvm/irq.c, hvm_assert_evtchn_irq): an edge through the processor's
+        local APIC where it has a vector, else processor 0's level-triggered line."""
+        vector = self.upcall_vectors.get(vcpu)
+        if vcpu == 0 and vector is not None:
+            self.requested.add(vector)
+        elif vcpu == 0:
             self._line = True
 
     def shut_down(self, reason: SHUTDOWN) -> None:

@@ -16,6 +16,7 @@ _GRANT_QUERY = _OLDEST | {HYPERVISOR.sched_op, HYPERVISOR.grant_table_op}
 _VCPU = _GRANT_QUERY | {HYPERVISOR.vcpu_op}
 _PARAMS = frozenset({HVMOP.set_param, HVMOP.get_param})
 _TIME = _PARAMS | {HVMOP.pagetable_dying, HVMOP.get_time}
+_UPCALL = _TIME | {HVMOP.set_evtchn_upcall_vector}
 _BASIC_FEATURES = frozenset({XENFEAT.writable_page_tables, XENFEAT.auto_translated_physmap})
 _VECTOR_FEATURES = _BASIC_FEATURES | {XENFEAT.hvm_callback_vector, XENFEAT.hvm_safe_pvclock}
 
@@ -99,7 +100,7 @@ _ALL = (
         vcpu_ops=frozenset({VCPUOP.get_runstate_info}),
     ),
     Release(
-        "4.19", 4, 19, ".0", 5, _VCPU | {HYPERVISOR.console_io}, _TIME,
+        "4.19", 4, 19, ".0", 5, _VCPU | {HYPERVISOR.console_io}, _UPCALL,
         frozenset({GNTTABOP.query_size, GNTTABOP.set_version, GNTTABOP.get_version}),
         _VECTOR_FEATURES | {XENFEAT.hvm_pirqs},
         initial_grant_frames=1, max_grant_frames=64, vcpu_ops=frozenset(VCPUOP),

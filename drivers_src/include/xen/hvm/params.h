@@ -30,6 +30,17 @@ struct xen_hvm_get_time {
     ULONG64 now;
 };
 
+/*
+ * The vector by which virtual processor `vcpu` gets its events from now on, through its local APIC, instead of what
+ * HVM_PARAM_CALLBACK_IRQ says; at least 0x10.  Xen from 4.6, which also makes the interrupt once, at the call.  No call
+ * takes it back: it lasts as long as the domain.
+ */
+#define HVMOP_set_evtchn_upcall_vector 23
+struct xen_hvm_evtchn_upcall_vector {
+    ULONG vcpu;
+    UCHAR vector;
+};
+
 /* How events reach the guest: 0 for not at all, else one of the three below. */
 #define HVM_PARAM_CALLBACK_IRQ 0
 #define HVM_PARAM_STORE_PFN 1
@@ -52,5 +63,6 @@ XEN_ABI_SIZE(struct xen_hvm_param, 16, 16);
 XEN_ABI_OFFSET(struct xen_hvm_param, value, 8, 8);
 XEN_ABI_SIZE(struct xen_hvm_pagetable_dying, 16, 16);
 XEN_ABI_SIZE(struct xen_hvm_get_time, 8, 8);
+XEN_ABI_SIZE(struct xen_hvm_evtchn_upcall_vector, 8, 8);
 
 #endif

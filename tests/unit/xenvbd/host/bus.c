@@ -141,10 +141,11 @@ static NTSTATUS NTAPI event_open(PVOID context, enum xenpci_delivery delivery, x
                                  PVOID argument, evtchn_port_t *port)
 {
     (void)context;
-    (void)argument;
-    if (delivery != XENPCI_EVENT_INTERRUPT || callback != NULL) {
-        die("a miniport has an interrupt");
+    if (delivery != XENPCI_EVENT_DPC || callback == NULL) {
+        die("this port driver's half takes its events from a DPC");
     }
+    bus.event = callback;
+    bus.listener = argument;
     if (bus.port != 0) {
         die("the port is open");
     }
@@ -182,14 +183,10 @@ static VOID NTAPI event_mask(PVOID context, evtchn_port_t port, BOOLEAN masked)
     bus.masked = masked;
 }
 
-static BOOLEAN NTAPI event_claim(PVOID context, evtchn_port_t port)
+static VOID NTAPI event_raise(PVOID context, evtchn_port_t port)
 {
-    BOOLEAN event = backend.event;
-
-    (void)context;
-    check(port);
-    backend.event = FALSE;
-    return event;
+    event_mask(context, port, FALSE);
+    backend.event = TRUE;
 }
 
 static NTSTATUS NTAPI grant_reserve(PVOID context, ULONG count, grant_ref_t *references)
@@ -281,7 +278,7 @@ struct xenpci_block block = {
       .detach = detach, .wake = wake, .read = read_node, .write = write_node, .printf = print_node,
       .remove = remove_node, .frontend_set_state = set_state, .backend_state = backend_state,
       .backend_wait = backend_wait, .event_open = event_open, .event_close = event_close,
-      .event_notify = event_notify, .event_mask = event_mask, .event_claim = event_claim,
+      .event_notify = event_notify, .event_mask = event_mask, .event_raise = event_raise,
       .grant_reserve = grant_reserve, .grant_release = grant_release, .grant_begin = grant_begin,
       .grant_end = grant_end, .pages_allocate = pages_allocate, .pages_free = pages_free },
     NULL,

@@ -57,11 +57,8 @@ void completed(PSCSI_REQUEST_BLOCK srb)
 
 static void interrupt(void)
 {
-    bus.locked++;
-    if (!hardware.HwInterrupt(&extension)) {
-        die("the interrupt is not claimed");
-    }
-    bus.locked--;
+    backend.event = FALSE;
+    bus.event(bus.listener);
 }
 
 /* Requests. */

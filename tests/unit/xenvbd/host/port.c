@@ -38,9 +38,20 @@ VOID xenvbd_port_synchronize(struct xenvbd_adapter *adapter, xenvbd_routine *rou
     bus.locked--;
 }
 
-VOID xenvbd_port_serve(struct xenvbd_adapter *adapter)
+static VOID take_event(struct xenvbd_adapter *adapter, PVOID context)
 {
-    (void)adapter;
+    (void)context;
+    xenvbd_event(adapter);
+}
+
+static VOID NTAPI event(PVOID argument)
+{
+    xenvbd_port_synchronize(argument, take_event, NULL);
+}
+
+NTSTATUS xenvbd_port_listen(struct xenvbd_adapter *adapter, evtchn_port_t *port)
+{
+    return adapter->xen->event_open(adapter->xen->context, XENPCI_EVENT_DPC, event, adapter, port);
 }
 
 VOID xenvbd_port_units_changed(struct xenvbd_adapter *adapter)

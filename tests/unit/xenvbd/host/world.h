@@ -83,6 +83,8 @@ struct bus {
     const struct xenpci_child *child;
     PVOID argument;
     evtchn_port_t port;
+    xenpci_event_callback *event;
+    PVOID listener;    /* its argument */
     BOOLEAN masked;
     int locked;        /* the port driver's lock is held */
     int pages_fail_in; /* this allocation fails; 0: none */
