@@ -29,7 +29,7 @@
 #include "xen/hvm/params.h"
 #include <intrin.h>
 
-#define PORTS 1024 /* what a 32-bit guest can have; ports are given lowest first */
+#define PORTS 1024 /* what a 32-bit guest can have, and 32 words of 32; ports are given lowest first */
 #define SHARED_PAGE 0
 #define POLL_100NS (-10 * 1000) /* 1 ms */
 
@@ -50,7 +50,8 @@ static struct {
     BOOLEAN by_vector; /* Xen uses the message interrupt, and not the line */
     ULONG unclaimed; /* channels that have fired */
     evtchn_port_t latest; /* the one that fired last */
-    LONG due[PORTS / 32]; /* ports for the DPC; interlocked */
+    LONG due[PORTS / 32]; /* ports for the DPC; interlocked, and so is the next */
+    LONG due_words;       /* which of these to look at: set after them */
     evtchn_port_t running; /* whose callback the DPC is in; 0 is no port */
 } events;
 
@@ -88,6 +89,7 @@ static BOOLEAN note(evtchn_port_t port)
     }
     if (channel->delivery == XENPCI_EVENT_DPC) {
         InterlockedOr(&events.due[port / 32], (LONG)1 << port % 32);
+        InterlockedOr(&events.due_words, (LONG)1 << port / 32);
         return TRUE;
     }
     if (!channel->fired) {
@@ -204,13 +206,14 @@ static VOID call(evtchn_port_t port)
 
 static VOID NTAPI dispatch(PKDPC dpc, PVOID context, PVOID argument1, PVOID argument2)
 {
-    ULONG word;
+    ULONG words = (ULONG)InterlockedExchange(&events.due_words, 0);
 
     UNREFERENCED_PARAMETER(dpc);
     UNREFERENCED_PARAMETER(context);
     UNREFERENCED_PARAMETER(argument1);
     UNREFERENCED_PARAMETER(argument2);
-    for (word = 0; word < RTL_NUMBER_OF(events.due); word++) {
+    for (; words != 0; words &= words - 1) {
+        ULONG word = lowest_bit(words);
         ULONG bits = (ULONG)InterlockedExchange(&events.due[word], 0);
 
         for (; bits != 0; bits &= bits - 1)
@@ -352,6 +355,7 @@ VOID events_resume(VOID)
 
     RtlZeroMemory(events.channels, PORTS * sizeof(struct channel));
     RtlZeroMemory(events.due, sizeof(events.due));
+    events.due_words = 0;
     events.unclaimed = 0;
     status = show_shared_page();
     if (NT_SUCCESS(status))

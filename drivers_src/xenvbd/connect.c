@@ -83,10 +83,11 @@ static VOID resize(struct xenvbd_adapter *adapter, PVOID context)
     xenvbd_disk_resize(adapter, &new->disk);
 }
 
+/* A back end that is still being exchanged since the last time goes on being so. */
 static VOID suspend(struct xenvbd_adapter *adapter, PVOID context)
 {
     UNREFERENCED_PARAMETER(context);
-    if (adapter->state != XENVBD_DISCONNECTED && adapter->state != XENVBD_SUSPENDED) {
+    if (adapter->state != XENVBD_DISCONNECTED) {
         adapter->state_before_suspend = adapter->state;
         xenvbd_set_state(adapter, XENVBD_SUSPENDED);
     }

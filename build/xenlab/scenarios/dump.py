@@ -21,6 +21,8 @@ _SECTORS = 4 * 2048
 _FIRST = _SECTORS // 2
 _LENGTH = 5 * 64 * 1024 + 3 * 4096
 _CHANGES, _CHANGE_NS = 20, 20_000_000
+# Where a miniport takes what the back end has answered: its interrupt, or a DPC that has asked Storport for the lock.
+_TAKING = ("HwInterrupt", "StorPortSynchronizeAccess")
 _MIX = {"read": 3, "write": 3, "write through": 1, "flush": 1}
 
 
@@ -66,9 +68,9 @@ def _changing(lab: Lab, adapter: Adapter) -> None:
 _MOMENTS: dict[str, tuple[Callable[[Lab, Adapter], None], Features]] = {
     "idle": (_idle, KINDS["4 KiB sectors"]),
     "in flight": (_waiting, KINDS["wide ring"]),
-    "interrupt": (_within("HwInterrupt"), KINDS["persistent"]),
+    "interrupt": (_within(*_TAKING), KINDS["persistent"]),
     "start": (_within("HwStartIo", "HwBuildIo"), KINDS["indirect"]),
-    "barrier": (_within("HwInterrupt", "HwStartIo"), KINDS["barrier"]),
+    "barrier": (_within(*_TAKING, "HwStartIo"), KINDS["barrier"]),
     "change": (_changing, KINDS["flush"]),
 }
 
