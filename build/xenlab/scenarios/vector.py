@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Events by a vector of Windows' own instead of the PCI interrupt line, where Windows and the host let it be.
 
-What a driver asks Windows for is its own affair; what is required of it here holds for any: that its disks work whatever
-Windows grants and whichever host the domain comes to, and that nothing arrives at a vector that it has given back.
+What a driver asks Windows for is its own affair. What is required of it holds for any: its disks work whatever Windows
+grants and whichever host the domain comes to, and nothing arrives at a vector that it has given back.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def _finish(lab: Lab) -> None:
     lab.settle()
 
 
-@scenario("vector", "disks work by the vector where it is to be had, and by the line where Windows, Xen or policy refuse")
+@scenario(
+    "vector", "disks work by the vector where it is to be had, and by the line where Windows, Xen or policy refuse"
+)
 def vector(new: NewLab) -> None:
     for choices in ({}, {"messages": False}, {"xen": _OLD.name}):
         lab = _prepare(new(**choices))  # type: ignore[arg-type]

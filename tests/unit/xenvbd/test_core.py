@@ -193,7 +193,7 @@ MUTANTS: list[tuple[str, str, str, dict[str, int]]] = [
     ("connect.c", "    xenvbd_pump(adapter);\n", "", {"suspends": 1, "depth": 1, "requests": 20000}),
     ("link.c", '"ring-ref1"', '"ring-ref2"', {"order": 2}),
     ("link.c", "xen->event_mask(xen->context, port, TRUE);", "", {}),
-    ("link.c", "event_mask(adapter->xen->context, adapter->link.port, FALSE);", "size;", {}),
+    ("link.c", "event_raise(adapter->xen->context, adapter->link.port);", "size;", {}),
     ("dump.c", "    adapter->persistent = TRUE;\n", "", {"dump": 1}),
 ]
 

@@ -96,6 +96,49 @@ def test_an_interrupt_waits_while_the_irql_is_its_own(lab):
     assert lab.kernel.run_to_end(steps()) == 1
 
 
+def connect_vector(lab: Lab, irql: int = 5) -> None:
+    routine, context = lab.address("service_routine"), lab.kernel.alloc(8)
+    lab.kernel.connect_interrupt(routine, context, irql=irql, vector=0xB1, latched=True)
+
+
+def test_a_latched_interrupt_is_served_once_for_each_request(lab):
+    connect_vector(lab)
+    for _ in range(3):
+        lab.platform.requested.add(0xB1)
+        lab.run("counts_in_a_loop", 1000)
+    assert lab.run("times_seen") == 3
+
+
+def test_a_latched_interrupt_waits_for_the_irql_and_what_comes_meanwhile_is_one(lab):
+    connect_vector(lab)
+
+    def steps() -> Steps:
+        lab.kernel.raise_irql(5)
+        for _ in range(2):
+            lab.platform.requested.add(0xB1)
+            yield Call(lab.address("counts_in_a_loop"), 5000)
+        while_raised = yield Call(lab.address("times_seen"), 0)
+        lab.kernel.lower_irql(0)
+        yield Call(lab.address("counts_in_a_loop"), 5000)
+        return while_raised * 10 + (yield Call(lab.address("times_seen"), 0))
+
+    assert lab.kernel.run_to_end(steps()) == 1
+
+
+def test_a_service_routine_of_a_vector_is_none_of_the_lines(lab):
+    connect_vector(lab)
+    connect(lab, "service_routine", irql=9)
+    lab.platform.assert_line(2)
+    lab.run("counts_in_a_loop", 1000)
+    assert lab.run("times_seen") == 2
+
+
+def test_an_interrupt_at_a_vector_that_is_not_connected_ends_the_run(lab):
+    connect_vector(lab)
+    lab.platform.requested.add(0xB2)
+    assert "at vector 0xb2, where no service routine is connected" in fails(lab, "counts_in_a_loop", 10).what
+
+
 def test_an_interrupt_that_nobody_claims_ends_the_run(lab):
     connect(lab, "refusing_service_routine")
     lab.platform.assert_line()

@@ -135,8 +135,9 @@ class Guest:
             self.deliver()
 
     def deliver(self) -> None:
-        """The interrupt service routine: while the line is high, take pending bits and call the handlers."""
-        while self.xen.interrupt_asserted:
+        """The interrupt service routine: while there is an interrupt, take pending bits and call the handlers."""
+        while self.xen.interrupt_asserted or self.xen.requested:
+            self.xen.requested.clear()
             self.take_events()
 
     def take_events(self) -> list[int]:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 
 from xenlab.xen import abi
-from xenlab.xen.abi import EVTCHNOP, EVTCHNSTAT, HVM_PARAM, HYPERVISOR, VIRQ, XEN
+from xenlab.xen.abi import EVTCHNOP, EVTCHNSTAT, HVM_PARAM, HVMOP, HYPERVISOR, VIRQ, XEN
 from xenlab.xen.physmap import XenError
 from xenlab.xen.ports import PAGE
+from xenlab.xen.releases import RELEASES
 
 from .guest import Guest
 
@@ -168,6 +169,63 @@ def test_a_vector_callback_serves_every_vcpu_and_a_line_only_the_first():
     assert not guest.xen.interrupt_asserted
     guest.set_param(HVM_PARAM.CALLBACK_IRQ, 2 << 56 | 0xF3)
     assert guest.xen.interrupt_asserted
+
+
+def set_vector(guest: Guest, vector: int, vcpu: int = 0) -> int:
+    operation = HYPERVISOR.hvm_op, HVMOP.set_evtchn_upcall_vector, abi.XEN_HVM_EVTCHN_UPCALL_VECTOR
+    return guest.operate(*operation, vcpu=vcpu, vector=vector)[0]
+
+
+@pytest.mark.parametrize(("name", "result"), [("4.3", -XEN.ENOSYS), ("4.19", 0)])
+def test_a_processor_can_have_a_vector_of_its_own_on_recent_releases(name, result):
+    assert set_vector(Guest(release=RELEASES[name]), 0xB1) == result
+
+
+def test_a_vector_must_be_one_and_its_processor_too():
+    guest = Guest(vcpus=2)
+    assert set_vector(guest, 0x0F) == -XEN.EINVAL
+    assert set_vector(guest, 0x10, vcpu=2) == -XEN.ENOENT
+    assert set_vector(guest, 0x10, vcpu=1) == 0
+    assert guest.xen.requested == set()
+
+
+@ARCHES
+def test_an_event_is_one_edge_of_the_vector_and_the_line_stays_down(arch):
+    guest = Guest(arch)
+    _, remote = connected(guest)
+    set_vector(guest, 0xB1)
+    assert guest.xen.requested == {0xB1}, "the call makes the interrupt once"
+    guest.xen.requested.clear()
+    remote.notify()
+    assert guest.xen.requested == {0xB1}
+    assert not guest.xen.interrupt_asserted
+    guest.xen.requested.clear()
+    guest.take_events()
+    assert guest.xen.requested == set()
+
+
+def test_there_is_no_other_edge_until_the_flag_is_cleared():
+    guest = Guest()
+    _, remote = connected(guest)
+    set_vector(guest, 0xB1)
+    remote.notify()
+    guest.xen.requested.clear()
+    other = guest.alloc_port()
+    guest.xen.evtchn.bind_remote(other, 0, lambda: None)
+    assert guest.xen.requested == set()
+    guest.take_events()
+    remote.notify()
+    assert guest.xen.requested == {0xB1}
+
+
+def test_a_line_that_is_up_when_the_vector_is_set_stays_up_until_the_flag_is_clear():
+    guest = Guest()
+    _, remote = connected(guest)
+    remote.notify()
+    set_vector(guest, 0xB1)
+    assert guest.xen.interrupt_asserted
+    guest.take_events()
+    assert not guest.xen.interrupt_asserted
 
 
 @pytest.mark.parametrize(("arch", "limit"), [("x64", 4096), ("x32", 1024)])

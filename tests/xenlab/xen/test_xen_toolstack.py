@@ -10,7 +10,7 @@ import pytest
 
 from xenlab.errors import Violation
 from xenlab.xen import abi, toolstack
-from xenlab.xen.abi import BLKIF_OP, HVM_PARAM, HYPERVISOR, SCHEDOP, SHUTDOWN
+from xenlab.xen.abi import BLKIF_OP, HVM_PARAM, HVMOP, HYPERVISOR, SCHEDOP, SHUTDOWN
 from xenlab.xen.blkback import Features
 from xenlab.xen.disk import Disk
 from xenlab.xen.hypercalls import Blocked
@@ -56,6 +56,20 @@ def suspend(guest: Guest, client: StoreClient) -> int:
     client.write("control/shutdown", "")
     result, _ = guest.operate(HYPERVISOR.sched_op, SCHEDOP.shutdown, abi.SCHED_SHUTDOWN, reason=SHUTDOWN.suspend)
     return result
+
+
+def test_an_upcall_vector_is_kept_by_a_checkpoint_and_lost_in_a_new_domain():
+    guest = Guest()
+    client = guest.start()
+    vector = HYPERVISOR.hvm_op, HVMOP.set_evtchn_upcall_vector, abi.XEN_HVM_EVTCHN_UPCALL_VECTOR
+    assert guest.operate(*vector, vcpu=0, vector=0xB1)[0] == 0
+    guest.tools.checkpoint()
+    assert suspend(guest, client) == 1
+    assert guest.xen.upcall_vectors == {0: 0xB1}
+    assert client.read("domid") == "1"
+    guest.tools.save_and_restore()
+    assert suspend(guest, client) == 0
+    assert guest.xen.upcall_vectors == {}
 
 
 @SEEDS

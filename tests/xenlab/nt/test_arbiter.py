@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a device is given: its function driver's word on the requirements, alternatives in order, message interrupts."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from xenlab.cpu.machine import BarePlatform, Machine
+from xenlab.errors import Violation
+from xenlab.nt.arbiter import Arbiter
+from xenlab.nt.codes import Do, Pnp, Status
+from xenlab.nt.devnode import Node, State
+from xenlab.nt.inf import Inf
+from xenlab.nt.io import Device
+from xenlab.nt.irp import Request
+from xenlab.nt.kernel import Kernel
+from xenlab.nt.objects import Struct, layout, view
+from xenlab.nt.pci import translate_interrupt
+from xenlab.nt.pnp import PnpManager
+from xenlab.nt.pydriver import Answer, UpperDriver
+from xenlab.world import World
+
+INF = """[Version]
+Signature="$Windows NT$"
+Class=System
+ClassGUID={4D36E97D-E325-11CE-BFC1-08002BE10318}
+[Manufacturer]
+Maker=Models,NTx86,NTamd64
+[Models.NTx86]
+Device=Install,PCI\\VEN_5853&DEV_0001
+[Models.NTamd64]
+Device=Install,PCI\\VEN_5853&DEV_0001
+[Install.NT]
+[Install.NT.Services]
+AddService=asker,2,Service
+[Service]
+ServiceType=1
+StartType=3
+ErrorControl=1
+ServiceBinary=%12%\\asker.sys
+"""
+PLATFORM = r"PCI\VEN_5853&DEV_0001"
+LINE, TOKEN = 28, 0xFFFFFFFE
+LATCHED, LEVEL = 1, 0
+Filter = Callable[["Machinery", int], int]
+
+
+class Asker(UpperDriver):
+    """A function driver that answers IRP_MN_FILTER_RESOURCE_REQUIREMENTS as a test wants it."""
+
+    def __init__(self, machinery: Machinery) -> None:
+        super().__init__(machinery.kernel, "asker")
+        self.machinery = machinery
+
+    def add_device(self, pdo: Device) -> None:
+        made = self.devices.create(self.driver, 0, 0x22)
+        assert made is not None
+        self.devices.attach(made, pdo)
+        made.view["Flags"] &= ~Do.DEVICE_INITIALIZING
+
+    def pnp(self, device: int, request: Request, stack: Struct) -> Answer:
+        minor = stack["MinorFunction"]
+        if minor == Pnp.START_DEVICE:
+            status = yield from self.below_first(device, request)
+            return (yield from self.finish(request, status))
+        if minor == Pnp.FILTER_RESOURCE_REQUIREMENTS:
+            yield from self.below_first(device, request)
+            own = self.irps.irp(request.address)["IoStatus.Information"]
+            made = self.machinery.filter(self.machinery, own)
+            return (yield from self.finish(request, Status.SUCCESS, made))
+        if minor in (Pnp.REMOVE_DEVICE, Pnp.QUERY_REMOVE_DEVICE):
+            self.irps.irp(request.address)["IoStatus.Status"] = Status.SUCCESS
+        lower = self.lower(device)
+        status = yield from self.unhandled(device, request)
+        if minor == Pnp.REMOVE_DEVICE:
+            self.devices.detach(self.devices.at(lower))
+            self.devices.delete(self.devices.at(device))
+        return status
+
+
+class Machinery:
+    """A kernel whose platform device has that driver."""
+
+    def __init__(self, folder: Path, arch: str, nt: tuple[int, int], filtering: Filter, grants: bool = True) -> None:
+        self.kernel = Kernel(Machine(arch, World(1), BarePlatform()), nt)  # type: ignore[arg-type]
+        self.filter = filtering
+        self.pnp = self.kernel.part(PnpManager)
+        self.arbiter = self.kernel.part(Arbiter)
+        self.arbiter.grants_messages = grants
+        path = folder / "asker.inf"
+        path.write_text(INF)
+        self.pnp.install(Inf(path, arch, nt))  # type: ignore[arg-type]
+        self.pnp.provide("asker", Asker(self).add_device)
+        self.kernel.run_to_end(self.pnp.boot())
+
+    @property
+    def node(self) -> Node:
+        return self.pnp.find(PLATFORM)
+
+    def interrupts(self, data: bytes) -> list[tuple[int, int, int]]:
+        """The flags, levels and vectors of the interrupts in a CM_RESOURCE_LIST."""
+        size = layout("CM_PARTIAL_RESOURCE_DESCRIPTOR", self.kernel.arch).size
+        entries = [data[at : at + size] for at in range(20, len(data), size)]
+        return [struct.unpack_from("<HII", each, 2) for each in entries if each[0] == 2]
+
+    def connect(self, vector: int, irql: int, mode: int, share: int, affinity: int = 1) -> int:
+        result = self.kernel.alloc(8)
+        address = self.kernel.exported_address("ntoskrnl.exe", "IoConnectInterrupt")
+        arguments = result, address, 0, 0, vector, irql, irql, mode, share, affinity, 0
+        return (self.kernel.run_to_end(self.kernel.call(address, *arguments)) or 0) & 0xFFFFFFFF
+
+
+def offer(
+    flags: int = LATCHED | 2 | 4, vectors: tuple[int, int] = (TOKEN, TOKEN), frees: bool = True, paged: bool = True
+) -> Filter:
+    """Put an alternative with one more interrupt before the list as it was."""
+
+    def replace(machinery: Machinery, own: int) -> int:
+        kernel = machinery.kernel
+        old = kernel.read(own, kernel.u32(own))
+        listed, size = old[32:], layout("IO_RESOURCE_DESCRIPTOR", kernel.arch).size
+        processors = struct.pack("<Q" if kernel.arch == "x64" else "<I", 1)
+        more = struct.pack("<BBBBHHIIII", 0, 2, 1, 0, flags, 0, *vectors, 4, 0) + processors
+        first = listed[:4] + struct.pack("<I", struct.unpack_from("<I", listed, 4)[0] + 1) + listed[8:]
+        body = first + more.ljust(size, b"\0") + listed
+        made = kernel.alloc(32 + len(body), "Test", paged=paged)
+        kernel.write(made, struct.pack("<I", 32 + len(body)) + old[4:28] + struct.pack("<I", 2) + body)
+        if frees:
+            kernel.free(own)
+        return made
+
+    return replace
+
+
+def leave(_: Machinery, own: int) -> int:
+    return own
+
+
+def with_level(machinery: Machinery) -> tuple[int, int]:
+    return translate_interrupt(machinery.kernel.arch, LINE)
+
+
+@pytest.fixture(params=["x64", "x32"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Machinery]:
+    return lambda filtering, nt=(6, 0), grants=True: Machinery(tmp_path, request.param, nt, filtering, grants)
+
+
+def test_a_device_gets_what_its_bus_says_where_its_driver_leaves_the_list_as_it_is(make):
+    machinery = make(leave)
+    assert machinery.interrupts(machinery.node.raw) == [(0, LINE, LINE)]
+    assert machinery.interrupts(machinery.node.translated) == [(0, *with_level(machinery))]
+    assert b"\0\0\0\xf2" in machinery.node.raw, "its memory is where it is set"
+
+
+def test_the_first_alternative_that_can_be_had_is_what_a_device_gets(make):
+    machinery = make(offer())
+    [line, (flags, irql, vector)] = machinery.interrupts(machinery.node.translated)
+    assert line == (0, *with_level(machinery))
+    assert flags == LATCHED | 2 and machinery.arbiter.messages[vector].irql == irql
+    [_, (_, message_count, _)] = machinery.interrupts(machinery.node.raw)
+    assert message_count == 1 << 16
+
+
+@pytest.mark.parametrize("choice", [{"nt": (5, 2)}, {"grants": False}])
+def test_without_message_interrupts_a_device_gets_its_second_alternative(make, choice):
+    machinery = make(offer(), **choice)
+    assert machinery.interrupts(machinery.node.translated) == [(0, *with_level(machinery))]
+    assert machinery.node.state is State.STARTED and not machinery.arbiter.messages
+
+
+def test_what_a_device_had_is_free_when_it_goes_and_the_next_time_it_gets_another_vector(make):
+    machinery = make(offer())
+    before = dict(machinery.arbiter.messages)
+    for work in (machinery.pnp.query_remove, machinery.pnp.remove):
+        machinery.kernel.run_to_end(machinery.pnp.locked(work(machinery.node)))
+    assert machinery.arbiter.messages == {}
+    machinery.kernel.run_to_end(machinery.pnp.locked(machinery.pnp.start_again(machinery.node)))
+    assert machinery.node.state is State.STARTED
+    assert len(machinery.arbiter.messages) == 1 and machinery.arbiter.messages.keys() != before.keys()
+
+
+@pytest.mark.parametrize(
+    ("filtering", "what"),
+    [
+        (offer(frees=False), "does not free it"),
+        (offer(paged=False), "no block of paged pool"),
+        (offer(flags=LEVEL | 2 | 4), "described as no device can have it"),
+        (offer(vectors=(1, 1)), "described as no device can have it"),
+        (offer(vectors=(TOKEN - 1, TOKEN)), "described as no device can have it"),
+    ],
+)
+def test_a_list_that_windows_could_not_take_ends_the_run(make, filtering, what):
+    with pytest.raises(Violation, match=what):
+        make(filtering)
+
+
+def test_a_list_that_is_longer_than_it_says_ends_the_run(make):
+    def grow(machinery: Machinery, own: int) -> int:
+        view(machinery.kernel, "IO_RESOURCE_REQUIREMENTS_LIST", own)["List[0].Count"] += 1
+        return own
+
+    with pytest.raises(Violation, match="longer than its ListSize says"):
+        make(grow)
+
+
+def test_a_message_interrupt_is_connected_once_latched_and_alone(make):
+    machinery = make(offer())
+    [(vector, message)] = machinery.arbiter.messages.items()
+    line_irql, line_vector = with_level(machinery)
+    assert machinery.connect(vector, line_irql, LATCHED, 0) == Status.INVALID_PARAMETER
+    assert machinery.connect(vector, message.irql, LATCHED, 0, affinity=2) == Status.INVALID_PARAMETER
+    assert machinery.connect(vector + 1, message.irql, LATCHED, 0) == Status.INVALID_PARAMETER
+    for mode, share in ((LEVEL, 0), (LATCHED, 1)):
+        with pytest.raises(Violation, match="connected as another kind"):
+            machinery.connect(vector, message.irql, mode, share)
+    assert machinery.connect(vector, message.irql, LATCHED, 0) == Status.SUCCESS
+    assert machinery.connect(vector, message.irql, LATCHED, 0) == Status.INVALID_PARAMETER
+    with pytest.raises(Violation, match="connected as another kind"):
+        machinery.connect(line_vector, line_irql, LATCHED, 0)
