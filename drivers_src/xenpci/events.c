@@ -5,20 +5,21 @@
  * Ports stay bound to virtual processor 0, whose upcall flag makes the interrupt.  The service routine collects what is
  * pending: ports with a callback are left to the DPC, which is bound to processor 0 so that calls never overlap.
  *
- * The line.  Ports of other drivers' service routines keep the flag, and with it the line, up until each has claimed its
- * event.  Xen raises the line when it sets the flag, and lowers it when the processor next leaves the guest with the flag clear
- * (hvm_maybe_deassert_evtchn_irq).  A guest that set the flag would find the line down and, since Xen finds the flag set
- * from then on, down for ever.  So the flag is cleared when nothing is unclaimed, and never set here.
+ * The line. Ports of other drivers' service routines keep the flag, and with it the line, up until each has claimed
+ * its event. Xen raises the line when it sets the flag, and lowers it when the processor next leaves the guest with
+ * the flag clear (hvm_maybe_deassert_evtchn_irq). A guest that set the flag would find the line down and, since Xen
+ * finds the flag set from then on, down for ever. So the flag is cleared when nothing is unclaimed, and not set while
+ * the line is used.
  *
- * The vector (HVMOP_set_evtchn_upcall_vector, Xen 4.6), where Windows has granted a message interrupt: an edge through the
- * local APIC whenever Xen sets the flag and finds it clear.  The service routine therefore clears the flag before it
- * looks.  Nothing holds such an interrupt up, so there is nothing to claim: XENPCI_EVENT_INTERRUPT is refused.
+ * The vector (HVMOP_set_evtchn_upcall_vector, Xen 4.6), where Windows has granted a message interrupt: an edge through
+ * the local APIC whenever Xen sets the flag and finds it clear. The service routine therefore clears the flag before
+ * it looks. Nothing holds such an interrupt up, so there is nothing to claim: XENPCI_EVENT_INTERRUPT is refused.
  *
- * No call takes the vector back, and virtual processor 0's events never come by the line again in this domain: not after
- * this driver was unloaded either.  So that its successor knows, the vector stands in the shared page, which lasts as
- * long as the domain, where Xen has something for PV guests alone (arch.cr2).
+ * No call takes the vector back, and virtual processor 0's events never come by the line again in this domain, not
+ * even when this driver has been unloaded. So that its successor knows, the vector stands in the shared page, which
+ * lasts as long as the domain, in a place where Xen has something for PV guests alone (arch.cr2).
  *
- * The vector of HVM_PARAM_CALLBACK_IRQ is not used: it gets to the processor past the local APIC.  The EOI by which
+ * The vector of HVM_PARAM_CALLBACK_IRQ is not used: it gets to the processor past the local APIC. The EOI by which
  * Windows ends every interrupt would end another one, and no IRQL holds it off.
  */
 #include "xenpci.h"
@@ -167,8 +168,9 @@ static BOOLEAN NTAPI service_line(PKINTERRUPT interrupt, PVOID context)
 }
 
 /*
- * The message's IRQL, on processor 0; latched, and nobody else's.  An event after the flag is clear makes a new interrupt,
- * one before it is found.  Where Xen has come to use the line, what the APIC may still have had says nothing.
+ * The message's IRQL, on processor 0; latched, and nobody else's. An event after the flag is clear makes a new
+ * interrupt, one before it is found. Where Xen has come to use the line, what the APIC may still have had says
+ * nothing.
  */
 static BOOLEAN NTAPI service_message(PKINTERRUPT interrupt, PVOID context)
 {
@@ -232,7 +234,7 @@ static NTSTATUS show_shared_page(VOID)
     return status;
 }
 
-/* Up to HIGH_LEVEL.  Xen makes the interrupt once at the call, for what there is: the flag says already who takes it. */
+/* Up to HIGH_LEVEL.  Xen makes the interrupt once at the call, and service_message has to be ready for it. */
 static BOOLEAN take_vector(VOID)
 {
     UCHAR vector = (UCHAR)platform.message.u.Interrupt.Vector;
@@ -258,7 +260,7 @@ static NTSTATUS ask_for_events(VOID)
     return xen_set_param(HVM_PARAM_CALLBACK_IRQ, platform.callback);
 }
 
-/* All ports are closed or masked.  Xen leaves a flag alone that it finds set, and service_message does so from now on. */
+/* All ports are closed or masked.  Xen raises nothing while it finds the flag set, which nobody clears from now on. */
 static VOID silence(VOID)
 {
     KIRQL before;
@@ -358,8 +360,10 @@ VOID events_resume(VOID)
     events.due_words = 0;
     events.unclaimed = 0;
     status = show_shared_page();
-    if (NT_SUCCESS(status))
+    if (NT_SUCCESS(status)) {
+        events.shared->vcpu_info[0].arch.cr2 = 0; /* whatever was noted was of the domain before */
         status = ask_for_events();
+    }
     if (!NT_SUCCESS(status))
         GPLPV_DEBUG(("no events after the resume: %08x\n", status));
 }

@@ -26,15 +26,17 @@ NTSTATUS interrupts_connect(PKSERVICE_ROUTINE line, PKSERVICE_ROUTINE message)
     status = connect(&line_interrupt, line, &platform.line, LevelSensitive, platform.line.u.Interrupt.Affinity);
     if (!NT_SUCCESS(status) || !platform.has_message)
         return status;
-    status = connect(&message_interrupt, message, &platform.message, Latched, 1);
-    if (!NT_SUCCESS(status))
-        IoDisconnectInterrupt(line_interrupt);
-    return status;
+    if (!NT_SUCCESS(connect(&message_interrupt, message, &platform.message, Latched, 1))) {
+        message_interrupt = NULL;
+        platform.has_message = FALSE;
+    }
+    return STATUS_SUCCESS;
 }
 
 /*
- * Nothing may arrive at the message's vector once it is disconnected: Windows would stop.  The caller has seen to it that
- * Xen raises it no more; what processor 0's APIC has of it already, it takes while this thread is on that processor.
+ * Nothing may arrive at the message's vector once it is disconnected: Windows would stop. The caller has seen to it
+ * that Xen raises it no more; what processor 0's APIC has of it already is taken while this thread is on that
+ * processor.
  */
 VOID interrupts_disconnect(VOID)
 {

@@ -3,8 +3,8 @@
  * What the platform device is to be given beyond what the PCI bus driver knows of: a message interrupt, whose vector
  * can be Xen's way to virtual processor 0 (events.c).
  *
- * It has no MSI capability, so Windows may refuse.  So every alternative of the bus driver's is offered twice: first with
- * the message interrupt, and then, for Windows to fall back on, as it was.
+ * It has no MSI capability, so Windows may refuse.  So every alternative of the bus driver's is offered twice: first
+ * with the message interrupt, and then, for Windows to fall back on, as it was.
  */
 #include "xenpci.h"
 #include "pool.h"

@@ -65,8 +65,8 @@ xen_pfn_t platform_frame(ULONG page);
 PIO_RESOURCE_REQUIREMENTS_LIST requirements(struct pnp_device *device, const IO_RESOURCE_REQUIREMENTS_LIST *own);
 
 /*
- * interrupt.c: the service routines of the line and of the message interrupt, if there is one; PASSIVE_LEVEL.
- * After interrupts_disconnect neither runs.
+ * interrupt.c: the service routines of the line and of the message interrupt, if there is one; PASSIVE_LEVEL.  A message
+ * interrupt that cannot be connected is as good as none.  After interrupts_disconnect neither runs.
  */
 NTSTATUS interrupts_connect(PKSERVICE_ROUTINE line, PKSERVICE_ROUTINE message);
 VOID interrupts_disconnect(VOID);

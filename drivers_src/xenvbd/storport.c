@@ -121,8 +121,8 @@ static BOOLEAN NTAPI take_event(PVOID extension, PVOID context)
 }
 
 /*
- * DISPATCH_LEVEL, from xenpci's DPC; until event_close returns. One that is on its way when the adapter stops is dropped,
- * for there is no lock to take then; when it starts again, xenvbd_link_unmask makes up for it.
+ * DISPATCH_LEVEL, from xenpci's DPC; until event_close returns. One that is on its way when the adapter stops is
+ * dropped, for there is no lock to take then; when it starts again, xenvbd_link_unmask makes up for it.
  */
 static VOID NTAPI event(PVOID argument)
 {

@@ -208,9 +208,15 @@ class StorAdapter(Adapter):
         return None
 
     def check_notifier(self, what: str) -> None:
-        """Storport's completion queue takes requests from any code at DIRQL or below."""
+        """Storport's completion queue takes requests from any code at DIRQL or below.
+
+        Half duplex there is one lock for all that the miniport has. Code that is none of its callbacks and has not
+        asked for it may run beside HwStartIo on another processor, which this machine has not: so it is refused here.
+        """
         if self.kernel.irql > self.dirql:
             self.violation(f"{what} is called at IRQL {self.kernel.irql}, above the adapter's")
+        if INTERRUPT_LOCK in self.timer_locks and not self.locks and not self.callbacks:
+            self.violation(f"{what} is called outside of every callback of a half-duplex miniport, without its lock")
 
     # Queue control
 

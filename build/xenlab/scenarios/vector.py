@@ -60,7 +60,7 @@ def _finish(lab: Lab) -> None:
 )
 def vector(new: NewLab) -> None:
     for choices in ({}, {"messages": False}, {"xen": _OLD.name}):
-        lab = _prepare(new(**choices))  # type: ignore[arg-type]
+        lab = _prepare(new(**choices))
         lab.expect(_by_vector(lab) is _offered(lab), f"the vector is used where it can be, and only there: {choices}")
         _finish(lab)
         lab.shut_down()
