@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import NoReturn
 
@@ -18,15 +18,14 @@ from xenlab.errors import Violation
 Sink = Callable[[int, str, str, dict[str, object]], None]
 
 
-@dataclass(order=True)
+@dataclass(eq=False, slots=True)
 class Event:
     """Something that happens at `time` (virtual ns) unless it is cancelled before."""
 
     time: int
-    order: int
-    action: Callable[[], None] = field(compare=False)
-    what: str = field(compare=False)
-    cancelled: bool = field(default=False, compare=False)
+    action: Callable[[], None]
+    what: str
+    cancelled: bool = False
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -46,33 +45,34 @@ class World:
         self.now = 0
         self._sink = sink
         self._order = itertools.count()
-        self._queue: list[Event] = []
+        self._queue: list[tuple[int, int, Event]] = []
 
     def at(self, delay_ns: int, action: Callable[[], None], what: str) -> Event:
         """Have `action` called `delay_ns` from now; what is due at one moment happens in the order it was asked for."""
-        event = Event(self.now + max(0, delay_ns), next(self._order), action, what)
-        heapq.heappush(self._queue, event)
+        event = Event(self.now + max(0, delay_ns), action, what)
+        heapq.heappush(self._queue, (event.time, next(self._order), event))
         return event
 
     @property
     def next_time(self) -> int | None:
         """When the next event is due, or None."""
-        while self._queue and self._queue[0].cancelled:
-            heapq.heappop(self._queue)
-        return self._queue[0].time if self._queue else None
+        queue = self._queue
+        while queue and queue[0][2].cancelled:
+            heapq.heappop(queue)
+        return queue[0][0] if queue else None
 
     def advance(self, ns: int) -> None:
         """Let `ns` pass, and what is due in it happen."""
         end = self.now + ns
         while (due := self.next_time) is not None and due <= end:
-            event = heapq.heappop(self._queue)
+            _, _, event = heapq.heappop(self._queue)
             self.now = max(self.now, event.time)
             event.action()
         self.now = max(self.now, end)
 
     def pending(self) -> list[str]:
         """What is still to come, in order."""
-        return [event.what for event in sorted(self._queue) if not event.cancelled]
+        return [event.what for _, _, event in sorted(self._queue) if not event.cancelled]
 
     def trace(self, kind: str, text: str, /, **fields: object) -> None:
         """Tell the listener, if there is one, what happened."""

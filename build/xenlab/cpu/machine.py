@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import unicorn
 from unicorn import unicorn_const as uc_const
@@ -20,6 +20,7 @@ from unicorn import x86_const as x86
 
 from gplpv.matrix import ArchName
 from xenlab.cpu import memory
+from xenlab.cpu.hooks import Hooks, TlbEntry
 from xenlab.cpu.memory import AddressSpace, PhysicalMemory, Region
 from xenlab.cpu.registers import Registers
 from xenlab.errors import Violation
@@ -142,7 +143,6 @@ class Machine:
         self.on_trap: Callable[[int], bool] = lambda _: True
         self.on_cr8: Callable[[int], None] = lambda _: None
         self.cr8: Callable[[], int] = lambda: 0
-        self._failure: BaseException | None = None
         self._traps = 0
         self._code_changed = False
         self._special: set[int] = set()
@@ -151,9 +151,13 @@ class Machine:
         self._ids = tuple(getattr(x86, f"UC_X86_REG_{name.upper()}") for name in self._names)
         self._id = dict(zip(self._names, self._ids, strict=True))
         self._pc = Registers(self._uc, self._ids[:1])
+        self._sp = Registers(self._uc, self._ids[1:2])
+        self._flags = Registers(self._uc, self._ids[-1:])
         self._general = Registers(self._uc, self._ids)
-        self._vectors = Registers(self._uc, _VECTORS if arch == "x64" else ())
+        self._vectors = Registers(self._uc, _VECTORS if arch == "x64" else (), words=2)
         self._groups: dict[tuple[str, ...], Registers] = {}
+        self._hooks = Hooks(self._uc, self._empty_tlb)
+        self._entries: dict[int, TlbEntry] = {}
         self._set_up_memory()
         self._set_up_hooks()
         self.trap_base = 0xFFFFF800_00F00000 if arch == "x64" else 0x80F00000
@@ -174,33 +178,22 @@ class Machine:
         self._uc.mem_map_ptr(region.base, len(region.view), _ALL, address)
 
     def _flush_tlb(self) -> None:
+        self._hooks.stale = True
+
+    def _empty_tlb(self) -> None:
+        self.memory.cached.clear()
         self._uc.ctl(uc_const.UC_CTL_TLB_FLUSH, uc_const.UC_CTL_IO_WRITE)
 
     def _set_up_hooks(self) -> None:
-        def add(kind: int, function: Callable[..., Any], instruction: int = 0) -> None:
-            self._uc.hook_add(kind, self._guarded(function), None, 1, 0, instruction)
-
+        add = self._hooks.add
         trap = x86.UC_X86_INS_SYSCALL if self.arch == "x64" else x86.UC_X86_INS_SYSENTER
         add(uc_const.UC_HOOK_TLB_FILL, self._hook_fill)
         add(uc_const.UC_HOOK_INTR, self._hook_exception)
         add(uc_const.UC_HOOK_INSN_INVALID, self._hook_invalid)
-        add(uc_const.UC_HOOK_INSN, self._hook_trap, trap)
-        add(uc_const.UC_HOOK_INSN, self._hook_cpuid, x86.UC_X86_INS_CPUID)
-        add(uc_const.UC_HOOK_INSN, self._hook_in, x86.UC_X86_INS_IN)
-        add(uc_const.UC_HOOK_INSN, self._hook_out, x86.UC_X86_INS_OUT)
-
-    def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """An exception must not run through unicorn's C code, which would turn it into a wrong error."""
-
-        def hook(_: unicorn.Uc, *arguments: Any) -> Any:
-            try:
-                return function(*arguments[:-1])
-            except BaseException as error:
-                self._failure = self._failure or error
-                self._uc.emu_stop()
-                return False
-
-        return hook
+        add(uc_const.UC_HOOK_INSN, self._hook_trap, instruction=trap)
+        add(uc_const.UC_HOOK_INSN, self._hook_cpuid, instruction=x86.UC_X86_INS_CPUID)
+        add(uc_const.UC_HOOK_INSN, self._hook_in, instruction=x86.UC_X86_INS_IN)
+        add(uc_const.UC_HOOK_INSN, self._hook_out, instruction=x86.UC_X86_INS_OUT)
 
     def trap(self, returns: int) -> int:
         """Make a trap and return its address; its RET takes `returns` bytes of arguments off the stack."""
@@ -227,13 +220,9 @@ class Machine:
             self._uc.ctl_flush_tb()
             self._code_changed = False
         try:
-            self._uc.emu_start(self.pc, 0, 0, instructions)
+            self._hooks.run(self._pc.read()[0], instructions)
         except unicorn.UcError as error:
-            if not self._failure:
-                raise Violation(f"The processor stops: {error}.") from error
-        failure, self._failure = self._failure, None
-        if failure:
-            raise failure
+            raise Violation(f"The processor stops: {error}.") from error
 
     def stop(self) -> None:
         """End the running slice after the present instruction."""
@@ -249,15 +238,15 @@ class Machine:
 
     @pc.setter
     def pc(self, value: int) -> None:
-        self._uc.reg_write(self._ids[0], value)
+        self._pc.write_alone(value)
 
     @property
     def sp(self) -> int:
-        return self._group(self._names[1:2]).read()[0]
+        return self._sp.read()[0]
 
     @sp.setter
     def sp(self, value: int) -> None:
-        self._uc.reg_write(self._ids[1], value)
+        self._sp.write((value,))
 
     @property
     def register_names(self) -> tuple[str, ...]:
@@ -267,7 +256,7 @@ class Machine:
     @property
     def interrupts_enabled(self) -> bool:
         """EFLAGS.IF, which CLI clears."""
-        return bool(self._group(("eflags",)).read()[0] & _INTERRUPT_FLAG)
+        return bool(self._flags.read()[0] & _INTERRUPT_FLAG)
 
     def get(self, *names: str) -> Saved:
         """Return registers by their names, such as ``rcx``."""
@@ -287,13 +276,13 @@ class Machine:
 
         `vectors` adds XMM0 to XMM15, which only x64 kernel code may use.
         """
-        return self._general.read() + (self._vectors.read_wide() if vectors else ())
+        return self._general.read() + (self._vectors.read() if vectors else ())
 
     def restore(self, saved: Saved) -> None:
         count = len(self._ids)
         self._general.write(saved[:count])
         if len(saved) > count:
-            self._vectors.write_wide(saved[count:])
+            self._vectors.write(saved[count:])
 
     def set_processor_block(self, address: int) -> None:
         """Let GS (x86: FS) lead to the processor control region at `address`."""
@@ -321,12 +310,12 @@ class Machine:
         self._special.add(address)
         emulate = getattr(self, f"_emulate_{mnemonic}")
 
-        def step(address: int, _: int) -> None:
+        def step(_engine: int, address: int, _size: int, _: object) -> None:
             if address in self._special:
                 emulate(register)
                 self.pc = address + size
 
-        self._uc.hook_add(uc_const.UC_HOOK_CODE, self._guarded(step), None, address, address)
+        self._hooks.add(uc_const.UC_HOOK_CODE, step, address, address)
 
     def forget_instructions(self, start: int, end: int) -> None:
         """The image from `start` to `end` is gone, and the instructions watched in it."""
@@ -344,10 +333,10 @@ class Machine:
         self._put_pair(self.world.now * 2)
 
     def _emulate_read_cr8(self, register: str) -> None:
-        self._uc.reg_write(self._id[register], self.cr8())
+        self.set({register: self.cr8()})
 
     def _emulate_write_cr8(self, register: str) -> None:
-        self.on_cr8(int(self._uc.reg_read(self._id[register])))
+        self.on_cr8(self.get(register)[0])
 
     def _low(self, name: str) -> int:
         return int(self._uc.reg_read(getattr(x86, f"UC_X86_REG_{name.upper()}")))
@@ -356,14 +345,20 @@ class Machine:
         self._uc.reg_write(self._ids[2], value & 0xFFFFFFFF)
         self._uc.reg_write(self._id["rdx" if self.arch == "x64" else "edx"], value >> 32)
 
-    def _hook_fill(self, va: int, access: int, entry: Any) -> bool:
+    def _hook_fill(self, _engine: int, va: int, access: int, place: int, _: object) -> bool:
         kind = _ACCESS[access]
         page = self.memory.page(va)
         if page is None or not page[1] & kind:
             self.memory.fault(self._accurate(va), kind)
             page = self.memory.page(va)
+            if self._hooks.stale:
+                self._hooks.refresh()
         if page is None:
             return False
+        self.memory.cached.add(va >> memory.PAGE_SHIFT)
+        entry = self._entries.get(place)
+        if entry is None:
+            entry = self._entries[place] = TlbEntry.from_address(place)
         entry.paddr, entry.perms = page
         return True
 
@@ -379,31 +374,30 @@ class Machine:
                     return address
         return va
 
-    def _hook_trap(self) -> bool:
-        number = (self.pc - self.trap_base) // TRAP_SIZE
+    def _hook_trap(self, _engine: int, _: object) -> None:
+        number = (self._pc.read()[0] - self.trap_base) // TRAP_SIZE
         if not 0 <= number < self._traps:
             raise Violation("SYSCALL or SYSENTER in kernel code.")
         if self.on_trap(number):
             self._uc.emu_stop()
-        return True
 
-    def _hook_cpuid(self) -> int:
+    def _hook_cpuid(self, _engine: int, _: object) -> int:
         leaf, subleaf = self._low("eax"), self._low("ecx")
         values = self.platform.cpuid(leaf, subleaf)
         for name, value in zip(("eax", "ebx", "ecx", "edx"), values, strict=True):
             self._uc.reg_write(self._id[f"r{name[1:]}" if self.arch == "x64" else name], value & 0xFFFFFFFF)
         return 1
 
-    def _hook_in(self, port: int, size: int) -> int:
+    def _hook_in(self, _engine: int, port: int, size: int, _: object) -> int:
         return self.platform.port_in(port, size)
 
-    def _hook_out(self, port: int, size: int, value: int) -> None:
+    def _hook_out(self, _engine: int, port: int, size: int, value: int, _: object) -> None:
         self.platform.port_out(port, size, value & ((1 << 8 * size) - 1))
 
-    def _hook_exception(self, number: int) -> None:
+    def _hook_exception(self, _engine: int, number: int, _: object) -> None:
         raise Violation(f"The code {_EXCEPTIONS.get(number, f'causes exception {number}')}.")
 
-    def _hook_invalid(self) -> bool:
+    def _hook_invalid(self, _engine: int, _: object) -> bool:
         pc = self.pc
         if self.memory.read(pc, 3) not in HYPERCALLS:
             raise Violation(f"There is no valid instruction at {pc:#x}.")
@@ -423,14 +417,14 @@ class Machine:
         """Count the drivers' instructions that run meanwhile: the list's one element."""
         total = [0]
 
-        def step(address: int, _: int) -> None:
+        def step(_engine: int, address: int, _size: int, _: object) -> None:
             if not 0 <= address - self.trap_base < _TRAPS * TRAP_SIZE:
                 total[0] += 1
 
-        handle = self._uc.hook_add(uc_const.UC_HOOK_CODE, self._guarded(step))
+        handle = self._hooks.add(uc_const.UC_HOOK_CODE, step)
         self.code_changed()
         try:
             yield total
         finally:
-            self._uc.hook_del(handle)
+            self._hooks.remove(handle)
             self.code_changed()

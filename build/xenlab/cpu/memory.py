@@ -20,6 +20,7 @@ PAGE_SHIFT = 12
 PAGE_MASK = PAGE_SIZE - 1
 
 READ, WRITE, EXECUTE = 1, 2, 4
+Place = tuple[mmap.mmap, int]
 
 _GARBAGE = bytes.fromhex("a5") * PAGE_SIZE
 _MEGABYTE = 1 << 20
@@ -55,7 +56,7 @@ class PhysicalMemory:
     def __init__(self, world: World, arch: ArchName) -> None:
         self._random = world.random
         self.regions: list[Region] = []
-        self._spans: list[tuple[int, int, memoryview]] = []
+        self._spans: list[tuple[int, int, mmap.mmap]] = []
         self.on_region: Callable[[Region], None] = lambda _: None
         self.on_free: Callable[[int], None] = lambda _: None
         for base, size in (_LOW_RAM, _HIGH_RAM) if arch == "x64" else (_LOW_RAM,):
@@ -70,7 +71,7 @@ class PhysicalMemory:
         store = mmap.mmap(-1, size)
         region = Region(base, store, memoryview(store))
         self.regions.append(region)
-        self._spans.append((base, region.end, region.view))
+        self._spans.append((base, region.end, store))
         self.on_region(region)
 
     def allocate_frame(self) -> int:
@@ -129,35 +130,42 @@ class PhysicalMemory:
         return any(region.base <= gpa < region.end for region in self.regions)
 
     def read(self, gpa: int, size: int) -> bytes:
-        view, offset = self._at(gpa, size)
-        return bytes(view[offset : offset + size])
+        store, offset = self.place(gpa, size)
+        return store[offset : offset + size]
 
     def write(self, gpa: int, data: bytes) -> None:
-        view, offset = self._at(gpa, len(data))
-        view[offset : offset + len(data)] = data
+        size = len(data)
+        store, offset = self.place(gpa, size)
+        store[offset : offset + size] = data
 
-    def _at(self, gpa: int, size: int) -> tuple[memoryview, int]:
+    def place(self, gpa: int, size: int) -> Place:
+        """Return what the `size` bytes at `gpa` are stored in, and where in it they begin."""
         end = gpa + size
-        for base, last, view in self._spans:
+        for base, last, store in self._spans:
             if base <= gpa and end <= last:
-                return view, gpa - base
+                return store, gpa - base
         raise Violation(f"There is no memory at physical addresses {gpa:#x} to {gpa + size - 1:#x}.")
 
 
 class AddressSpace:
     """The kernel's page tables: which virtual page leads to which physical page, and what may be done there.
 
-    The machine's TLB is filled from here; a page that is taken away or protected is flushed from it at once.
+    The machine's TLB is filled from here; a page that is taken away or protected is flushed from it before the guest
+    goes on.
 
     Attributes:
+        cached: the numbers of the pages that the TLB may hold; whoever empties it clears this too.
         fault: asked when an access finds no page that allows it, with address and kind (READ, WRITE or EXECUTE); makes
             the page present and returns, or raises what the access leads to.
-        flush: empties the TLB.
+        flush: has the TLB emptied before the guest goes on.
     """
 
     def __init__(self, physical: PhysicalMemory) -> None:
         self.physical = physical
         self._pages: dict[int, tuple[int, int]] = {}
+        self._readable: dict[int, Place] = {}
+        self._writable: dict[int, Place] = {}
+        self.cached: set[int] = set()
         self.fault: Callable[[int, int], None] = self._refuse
         self.flush: Callable[[], None] = lambda: None
 
@@ -176,20 +184,30 @@ class AddressSpace:
     def unmap(self, va: int) -> int:
         """Take a page away; returns the physical page it led to."""
         gpa, _ = self._pages.pop(va >> PAGE_SHIFT)
-        self.flush()
+        self._forget(va >> PAGE_SHIFT)
         return gpa
 
     def unmap_free(self, va: int, size: int) -> None:
         """Take pages away and free their frames."""
-        gpas = [self._pages.pop(page >> PAGE_SHIFT)[0] for page in pages(va, size)]
+        numbers = [page >> PAGE_SHIFT for page in pages(va, size)]
+        gpas = [self._pages.pop(number)[0] for number in numbers]
+        self._forget(*numbers)
         self.physical.free_frames(gpa >> PAGE_SHIFT for gpa in gpas)
-        self.flush()
 
     def protect(self, va: int, size: int, access: int) -> None:
         """Change what may be done with mapped pages; 0 leaves nothing."""
         for page in pages(va, size):
-            self._pages[page >> PAGE_SHIFT] = (self._pages[page >> PAGE_SHIFT][0], access)
-        self.flush()
+            number = page >> PAGE_SHIFT
+            self._pages[number] = (self._pages[number][0], access)
+            self._forget(number)
+
+    def _forget(self, *numbers: int) -> None:
+        """What is known of these pages beside the page tables is no longer so."""
+        for number in numbers:
+            self._readable.pop(number, None)
+            self._writable.pop(number, None)
+            if number in self.cached:
+                self.flush()
 
     def is_mapped(self, va: int) -> bool:
         return va >> PAGE_SHIFT in self._pages
@@ -207,20 +225,33 @@ class AddressSpace:
         return page[0] | (va & PAGE_MASK)
 
     def read(self, va: int, size: int) -> bytes:
-        if size and (va & PAGE_MASK) + size <= PAGE_SIZE:
-            return self.physical.read(self.translate(va), size)
+        offset = va & PAGE_MASK
+        if size and offset + size <= PAGE_SIZE:
+            place = self._readable.get(va >> PAGE_SHIFT) or self._find(va, READ, self._readable)
+            start = place[1] + offset
+            return place[0][start : start + size]
         return b"".join(self.physical.read(self.translate(at), length) for at, length in pieces(va, size))
 
     def write(self, va: int, data: bytes) -> None:
-        if not data:
+        size = len(data)
+        if not size:
             return
-        if (va & PAGE_MASK) + len(data) <= PAGE_SIZE:
-            self.physical.write(self.translate(va, WRITE), data)
+        offset = va & PAGE_MASK
+        if offset + size <= PAGE_SIZE:
+            place = self._writable.get(va >> PAGE_SHIFT) or self._find(va, WRITE, self._writable)
+            start = place[1] + offset
+            place[0][start : start + size] = data
             return
         done = 0
         for at, length in pieces(va, len(data)):
             self.physical.write(self.translate(at, WRITE), data[done : done + length])
             done += length
+
+    def _find(self, va: int, access: int, known: dict[int, Place]) -> Place:
+        """Return where the page round `va` is stored, after the fault that the access may cause."""
+        place = self.physical.place(self.translate(va, access) & ~PAGE_MASK, PAGE_SIZE)
+        known[va >> PAGE_SHIFT] = place
+        return place
 
     def put(self, va: int, data: bytes) -> None:
         """Write where the guest may not: what a loader does."""

@@ -7,40 +7,50 @@ Every kernel routine moves a handful, and unicorn's own Python wrapper spends mo
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Sequence
 
 import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
-_SLOT = 2
+_WORD = (1 << 64) - 1
+# Without declared types ctypes passes what is made for C already, and converts nothing at each call.
+_untyped = ctypes.CFUNCTYPE(ctypes.c_int)
+_read_batch = _untyped(ctypes.cast(uclib.uc_reg_read_batch, ctypes.c_void_p).value or 0)
+_write_batch = _untyped(ctypes.cast(uclib.uc_reg_write_batch, ctypes.c_void_p).value or 0)
+_write_one = _untyped(ctypes.cast(uclib.uc_reg_write, ctypes.c_void_p).value or 0)
 
 
 class Registers:
-    """Some registers of a machine, of up to 16 bytes each, by their unicorn numbers."""
+    """Some registers of a machine, by their unicorn numbers; `words`: how many times 8 bytes each of them has."""
 
-    def __init__(self, uc: unicorn.Uc, numbers: Sequence[int]) -> None:
+    def __init__(self, uc: unicorn.Uc, numbers: Sequence[int], words: int = 1) -> None:
         count = len(numbers)
-        self._handle = uc._uch
-        self._count = count
-        self._numbers = (ctypes.c_int * count)(*numbers)
-        self._values = (ctypes.c_uint64 * (_SLOT * count))()
+        self._values = (ctypes.c_uint64 * (words * count))()
         start = ctypes.addressof(self._values)
-        self._places = (ctypes.c_void_p * count)(*(start + 8 * _SLOT * index for index in range(count)))
+        self._held = (
+            (ctypes.c_int * count)(*numbers),
+            (ctypes.c_void_p * count)(*(start + 8 * words * index for index in range(count))),
+        )
+        pointers = (ctypes.c_void_p(ctypes.addressof(each)) for each in self._held)
+        self._arguments = (ctypes.c_void_p(uc._uch.value), *pointers, ctypes.c_int(count))
+        self._layout = struct.Struct(f"<{words * count}Q")
+        self._first = (self._arguments[0], ctypes.c_int(numbers[0] if numbers else 0), ctypes.c_void_p(start))
 
     def read(self) -> tuple[int, ...]:
-        """Return the values of registers of up to 8 bytes."""
-        uclib.uc_reg_read_batch(self._handle, self._numbers, self._places, self._count)
-        return tuple(self._values[::_SLOT])
+        """Return the values; of wider ones 8 bytes after 8 bytes, the lowest first."""
+        _read_batch(*self._arguments)
+        return self._layout.unpack_from(self._values)
 
     def write(self, values: Sequence[int]) -> None:
-        self._values[::_SLOT] = list(values)
-        uclib.uc_reg_write_batch(self._handle, self._numbers, self._places, self._count)
+        """Write what :meth:`read` returns. What is negative or too wide is cut to 8 bytes."""
+        try:
+            self._layout.pack_into(self._values, 0, *values)
+        except struct.error:
+            self._layout.pack_into(self._values, 0, *(value & _WORD for value in values))
+        _write_batch(*self._arguments)
 
-    def read_wide(self) -> tuple[int, ...]:
-        """Return the values as pairs of 8 bytes, low half first."""
-        uclib.uc_reg_read_batch(self._handle, self._numbers, self._places, self._count)
-        return tuple(self._values)
-
-    def write_wide(self, values: Sequence[int]) -> None:
-        self._values[:] = list(values)
-        uclib.uc_reg_write_batch(self._handle, self._numbers, self._places, self._count)
+    def write_alone(self, value: int) -> None:
+        """Write the first one only. In a hook this is how to write the program counter: in a group it is not heeded."""
+        self._values[0] = value
+        _write_one(*self._first)
