@@ -60,6 +60,8 @@ _X64 = [
     "eflags",
 ]
 _X32 = ["eip", "esp", "eax", "ecx", "edx", "ebx", "ebp", "esi", "edi", "eflags"]
+_CALL = {"x64": ("rip", "rsp", "rcx", "rdx", "r8", "r9"), "x32": ("eip", "esp", "ecx", "edx")}
+_ANSWER = {"x64": ("rax", "rcx", "rdx", "r8", "r9", "r10", "r11"), "x32": ("eax", "edx", "ecx")}
 _VECTORS = tuple(getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16))
 _ACCESS = {
     uc_const.UC_MEM_READ: memory.READ,
@@ -131,6 +133,8 @@ class Machine:
         on_trap: called inside the running slice with a trap's number; True ends the slice there.
         on_cr8: called when the guest moves a value to CR8; it returns nothing.
         cr8: gives what a move from CR8 reads.
+        call: what a trap found, before anything else was done: program counter, stack pointer, and what the calling
+            conventions pass in registers (x64: RCX, RDX, R8, R9; x86: ECX, EDX).
     """
 
     def __init__(self, arch: ArchName, world: World, platform: Platform) -> None:
@@ -155,7 +159,10 @@ class Machine:
         self._flags = Registers(self._uc, self._ids[-1:])
         self._general = Registers(self._uc, self._ids)
         self._vectors = Registers(self._uc, _VECTORS if arch == "x64" else (), words=2)
+        self._call = Registers(self._uc, [self._id[name] for name in _CALL[arch]])
+        self._answer = Registers(self._uc, [self._id[name] for name in _ANSWER[arch]])
         self._groups: dict[tuple[str, ...], Registers] = {}
+        self.call: Saved = ()
         self._hooks = Hooks(self._uc, self._empty_tlb)
         self._entries: dict[int, TlbEntry] = {}
         self._set_up_memory()
@@ -264,6 +271,10 @@ class Machine:
 
     def set(self, values: Mapping[str, int]) -> None:
         self._group(tuple(values)).write(tuple(values.values()))
+
+    def answer(self, values: Sequence[int]) -> None:
+        """Set what a call may change: RAX, RCX, RDX, R8, R9, R10, R11; x86: EAX, EDX, ECX."""
+        self._answer.write(values)
 
     def _group(self, names: tuple[str, ...]) -> Registers:
         group = self._groups.get(names)
@@ -375,7 +386,8 @@ class Machine:
         return va
 
     def _hook_trap(self, _engine: int, _: object) -> None:
-        number = (self._pc.read()[0] - self.trap_base) // TRAP_SIZE
+        self.call = self._call.read()
+        number = (self.call[0] - self.trap_base) // TRAP_SIZE
         if not 0 <= number < self._traps:
             raise Violation("SYSCALL or SYSENTER in kernel code.")
         if self.on_trap(number):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHADOW = 0x20
 _JUNK = 0xBAD0_0BAD
+_JUNKS = (_JUNK,) * 6
 PRESERVED = {
     "x64": ("rbx", "rbp", "rsi", "rdi", "r12", "r13", "r14", "r15"),
     "x32": ("ebx", "ebp", "esi", "edi"),
@@ -49,7 +50,7 @@ class Bound:
         return self._arguments_x32(kernel)
 
     def _arguments_x64(self, kernel: Kernel) -> tuple[int, list[Any]]:
-        sp, *values = kernel.machine.get("rsp", "rcx", "rdx", "r8", "r9")
+        _, sp, *values = kernel.machine.call
         widths = self.routine.parameters
         beyond = len(widths) - 4
         if self.routine.varargs:
@@ -63,7 +64,7 @@ class Bound:
         return sp, found
 
     def _arguments_x32(self, kernel: Kernel) -> tuple[int, list[Any]]:
-        sp, *registers = kernel.machine.get("esp", "ecx", "edx")
+        _, sp, *registers = kernel.machine.call
         if not self.routine.convention.startswith("f"):
             registers = []
         at = sp + 4
@@ -84,13 +85,10 @@ class Bound:
         """Hand back a result. What the convention lets a callee destroy is destroyed."""
         value = _JUNK if result is None else int(result)
         if machine.arch == "x64":
-            machine.set(
-                {"rax": value & 0xFFFFFFFF_FFFFFFFF, "rcx": _JUNK, "rdx": _JUNK, "r8": _JUNK, "r9": _JUNK}
-                | {"r10": _JUNK, "r11": _JUNK}
-            )
+            machine.answer((value & 0xFFFFFFFF_FFFFFFFF, *_JUNKS))
             return
         high = (value >> 32) & 0xFFFFFFFF if self.routine.wide_result else _JUNK
-        machine.set({"eax": value & 0xFFFFFFFF, "edx": high, "ecx": _JUNK})
+        machine.answer((value & 0xFFFFFFFF, high, _JUNK))
 
 
 def enter(kernel: Kernel, address: int, args: tuple[int, ...], returns_to: int, cdecl: bool = False) -> int:

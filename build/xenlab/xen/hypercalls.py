@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from xenlab.xen import abi
@@ -48,7 +48,7 @@ _FIRST_VECTOR = 0x10
 class Blocked:
     """The vcpu waits inside the hypercall: let time pass until `poll` returns its result."""
 
-    poll: Callable[[], int | None]
+    poll: Callable[[], int | None] = field(repr=False)  # Where it lies differs from run to run.
 
 
 @dataclass(frozen=True)
