@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gplpv import process
 from gplpv.errors import GplpvError
+from xenlab import parsed
 from xenlab.cpu.loader import Image
 from xenlab.cpu.machine import Machine
 
@@ -76,12 +77,22 @@ class Symbols:
 
 def _look_up(image: Path, offsets: list[int]) -> dict[int, str]:
     """Return function, file and line of addresses relative to an image's base; nothing where it has no PDB."""
-    if not image.with_suffix(".pdb").is_file():
+    symbols = image.with_suffix(".pdb")
+    if not symbols.is_file():
         return {}
-    options = ["--output-style=JSON", "--relative-address", f"--obj={image}"]
-    done = process.run([_program(), *options, *map(hex, offsets)])
-    rows = json.loads(done.output.splitlines()[-1])
-    return {offset: _frames(row.get("Symbol") or []) for offset, row in zip(offsets, rows, strict=True)}
+    known = _known(symbols)
+    if new := [offset for offset in offsets if offset not in known]:
+        options = ["--output-style=JSON", "--relative-address", f"--obj={image}"]
+        done = process.run([_program(), *options, *map(hex, new)])
+        rows = json.loads(done.output.splitlines()[-1])
+        known.update((offset, _frames(row.get("Symbol") or [])) for offset, row in zip(new, rows, strict=True))
+    return known
+
+
+@parsed.once
+def _known(_: Path) -> dict[int, str]:
+    """Return what was found out about the addresses of an image so far, by its PDB."""
+    return {}
 
 
 def _frames(symbols: list[dict[str, object]]) -> str:

@@ -16,6 +16,7 @@ from gplpv.inf.parse import Document, Word, parse
 from gplpv.inf.target import Target, models_section
 from gplpv.inf.view import Model
 from gplpv.matrix import Nt
+from xenlab import parsed
 from xenlab.nt.objects import Arch
 from xenlab.nt.registry import SERVICES, Key, Registry, RegType, Value, encode
 
@@ -146,6 +147,7 @@ def number(text: str) -> int:
     return found
 
 
+@parsed.once
 def _read(path: Path) -> Document:
     try:
         document = parse(path.read_bytes())

@@ -38,7 +38,8 @@ class Disk:
         size = sectors * SECTOR
         if self._file is None:
             old = self._data[:size]
-            self._data = bytearray(old) + bytes(size - len(old))
+            self._data = mmap.mmap(-1, size) if size else bytearray()  # Its zeros cost nothing until they are written.
+            self._data[: len(old)] = old
             return
         with self._file.open("ab") as file:
             file.truncate(size)

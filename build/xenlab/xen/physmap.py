@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from xenlab.xen.abi import XEN
 from xenlab.xen.ports import PAGE, Frames, World
 
@@ -79,10 +77,11 @@ class Physmap:
         """Whether there is RAM or a page of Xen's."""
         return gfn not in self.holes and self._frames.exists(gfn * PAGE)
 
-    def add_holes(self, frames: Iterable[int]) -> None:
+    def add_holes(self, frames: range) -> None:
         """Declare the frames of a device's memory, such as the 16 MiB of the platform device."""
-        for gfn in frames:
-            self._make_hole(gfn)
+        self.holes.update(frames)
+        if self._frames.exists(frames[0] * PAGE):
+            self._frames.write(frames[0] * PAGE, _ONES * len(frames))
 
     def _make_hole(self, gfn: int) -> None:
         self.holes.add(gfn)
