@@ -9,6 +9,7 @@ Source: unicorn's ``unicorn.h`` and ``x86.h`` for the types of callbacks.
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,10 @@ _INSTRUCTIONS: dict[int, Any] = {
 }
 
 
+# A function of C that is given more than it declares leaves the rest where it is.
+_COUNT = ctypes.CFUNCTYPE(None)
+
+
 class TlbEntry(ctypes.Structure):
     """What a hook of ``UC_HOOK_TLB_FILL`` fills in (``uc_tlb_entry``)."""
 
@@ -53,6 +58,7 @@ class Hooks:
         self.stale = False
         self._failure: BaseException | None = None
         self._callbacks: dict[int, Any] = {}
+        self._counters: dict[int, itertools.count[int]] = {}
 
     def add(self, kind: int, function: Callable[..., Any], first: int = 1, last: int = 0, instruction: int = 0) -> int:
         """Have `function` called with the engine, what the kind of hook tells, and 0; returns a handle for
@@ -71,6 +77,22 @@ class Hooks:
 
         of_instruction = kind == uc_const.UC_HOOK_INSN
         callback = (_INSTRUCTIONS[instruction] if of_instruction else _TYPES[kind])(guarded)
+        return self._add(kind, callback, first, last, instruction)
+
+    def count(self, first: int, last: int) -> int:
+        """Count the instructions that are run at addresses `first` to `last`; :meth:`counted` takes the handle."""
+        counter = itertools.count()
+        handle = self._add(uc_const.UC_HOOK_CODE, _COUNT(counter.__next__), first, last)
+        self._counters[handle] = counter
+        return handle
+
+    def counted(self, handle: int) -> int:
+        """Stop counting; return how many there were."""
+        self.remove(handle)
+        return next(self._counters.pop(handle))
+
+    def _add(self, kind: int, callback: Any, first: int, last: int, instruction: int = 0) -> int:
+        of_instruction = kind == uc_const.UC_HOOK_INSN
         handle = ctypes.c_size_t()
         more = [_int(instruction)] if of_instruction else []
         status = uclib.uc_hook_add(
