@@ -185,13 +185,13 @@ def _version(text: str) -> Nt | None:
 def _imports(image: Path, arch: ArchName) -> Iterator[tuple[str, str]]:
     """Yield module and name of each import; an import by ordinal is named ``#<ordinal>``."""
     try:
-        with pefile.PE(str(image), fast_load=True) as pe:
-            if pe.FILE_HEADER.Machine != MACHINE[arch]:
-                raise GplpvError(f"{image} is not an {arch} image.", "Rebuild it for this arch.")
-            for descriptor in [*_descriptors(pe, "IMPORT"), *_descriptors(pe, "DELAY_IMPORT")]:
-                for entry in descriptor.imports:
-                    name = entry.name.decode("latin-1") if entry.name else f"#{entry.ordinal}"
-                    yield descriptor.dll.decode("latin-1"), name
+        pe = pefile.PE(data=image.read_bytes(), fast_load=True)
+        if pe.FILE_HEADER.Machine != MACHINE[arch]:
+            raise GplpvError(f"{image} is not an {arch} image.", "Rebuild it for this arch.")
+        for descriptor in [*_descriptors(pe, "IMPORT"), *_descriptors(pe, "DELAY_IMPORT")]:
+            for entry in descriptor.imports:
+                name = entry.name.decode("latin-1") if entry.name else f"#{entry.ordinal}"
+                yield descriptor.dll.decode("latin-1"), name
     except pefile.PEFormatError as error:
         raise GplpvError(f"{image} is not a PE image: {error}.", "Rebuild it.") from error
 

@@ -78,15 +78,15 @@ def of_image(image: Path) -> tuple[SymbolIdentity, str]:
     Raises:
         GplpvError: the image has no CodeView record.
     """
-    with pefile.PE(str(image), fast_load=True) as pe:
-        pe.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_DEBUG"]])
-        for entry in getattr(pe, "DIRECTORY_ENTRY_DEBUG", []):
-            if entry.struct.Type == pefile.DEBUG_TYPE["IMAGE_DEBUG_TYPE_CODEVIEW"]:
-                record = pe.get_data(entry.struct.AddressOfRawData, entry.struct.SizeOfData)
-                if record[:4] == b"RSDS":
-                    age = int.from_bytes(record[20:24], "little")
-                    name = record[24:].split(b"\0")[0].decode("utf-8")
-                    return SymbolIdentity(uuid.UUID(bytes_le=record[4:20]), age), name
+    pe = pefile.PE(data=image.read_bytes(), fast_load=True)
+    pe.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_DEBUG"]])
+    for entry in getattr(pe, "DIRECTORY_ENTRY_DEBUG", []):
+        if entry.struct.Type == pefile.DEBUG_TYPE["IMAGE_DEBUG_TYPE_CODEVIEW"]:
+            record = pe.get_data(entry.struct.AddressOfRawData, entry.struct.SizeOfData)
+            if record[:4] == b"RSDS":
+                age = int.from_bytes(record[20:24], "little")
+                name = record[24:].split(b"\0")[0].decode("utf-8")
+                return SymbolIdentity(uuid.UUID(bytes_le=record[4:20]), age), name
     raise GplpvError(f"{image} names no PDB.", "Link it with /debug.")
 
 

@@ -26,13 +26,13 @@ def file_version(content: bytes) -> FileVersion | None:
     import pefile  # noqa: PLC0415
 
     try:
-        with pefile.PE(data=content, fast_load=True) as image:
-            image.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
-            fixed = getattr(image, "VS_FIXEDFILEINFO", None)
-            if not fixed:
-                return None
-            most, least = fixed[0].FileVersionMS, fixed[0].FileVersionLS
-            languages = [int(entry[:4], 16) for entry in _translations(image)]
+        image = pefile.PE(data=content, fast_load=True)
+        image.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
+        fixed = getattr(image, "VS_FIXEDFILEINFO", None)
+        if not fixed:
+            return None
+        most, least = fixed[0].FileVersionMS, fixed[0].FileVersionLS
+        languages = [int(entry[:4], 16) for entry in _translations(image)]
     except pefile.PEFormatError:
         return None
     parts = (most >> 16, most & 0xFFFF, least >> 16, least & 0xFFFF)

@@ -68,10 +68,10 @@ def read(path: Path) -> DriverFolder:
 
 def _header(image: Path) -> tuple[ArchName, Nt]:
     try:
-        with pefile.PE(str(image), fast_load=True) as pe:
-            header = pe.OPTIONAL_HEADER
-            machine = pe.FILE_HEADER.Machine
-            nt = header.MajorOperatingSystemVersion, header.MinorOperatingSystemVersion
+        pe = pefile.PE(data=image.read_bytes(), fast_load=True)
+        header = pe.OPTIONAL_HEADER
+        machine = pe.FILE_HEADER.Machine
+        nt = header.MajorOperatingSystemVersion, header.MinorOperatingSystemVersion
     except pefile.PEFormatError as error:
         raise GplpvError(f"{image} is no Windows image: {error}.", _HINT) from error
     if machine not in _MACHINES:

@@ -72,13 +72,13 @@ def _why_not(module: str, name: str, arch: ArchName, nt: Nt) -> str:
 
 def _imports(image: Path) -> Iterator[tuple[str, str]]:
     """Yield module and name of each import; one by ordinal is named ``#<ordinal>``."""
-    with pefile.PE(str(image), fast_load=True) as pe:
-        pe.parse_data_directories([pefile.DIRECTORY_ENTRY[f"IMAGE_DIRECTORY_ENTRY_{each}"] for each in _TABLES])
-        for table in _TABLES:
-            for descriptor in getattr(pe, f"DIRECTORY_ENTRY_{table}", []):
-                for entry in descriptor.imports:
-                    name = entry.name.decode("latin-1") if entry.name else f"#{entry.ordinal}"
-                    yield descriptor.dll.decode("latin-1"), name
+    pe = pefile.PE(data=image.read_bytes(), fast_load=True)
+    pe.parse_data_directories([pefile.DIRECTORY_ENTRY[f"IMAGE_DIRECTORY_ENTRY_{each}"] for each in _TABLES])
+    for table in _TABLES:
+        for descriptor in getattr(pe, f"DIRECTORY_ENTRY_{table}", []):
+            for entry in descriptor.imports:
+                name = entry.name.decode("latin-1") if entry.name else f"#{entry.ordinal}"
+                yield descriptor.dll.decode("latin-1"), name
 
 
 def _dotted(nt: Nt) -> str:

@@ -8,8 +8,10 @@ of its own. One that does not end is not caught: the lab must find by itself tha
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
+import pkgutil
 import shutil
 import sys
 import tempfile
@@ -184,11 +186,19 @@ def build(mutant: Mutant, project: Path, scratch: Path, kept: Path, sound: Path)
 
 # Processes
 
+
+def _loaded_later() -> list[str]:
+    """The modules that a scenario's run imports, so that it need not."""
+    packages = ("xenlab.nt", "xenlab.ports", "xenlab.scenarios")
+    paths = {package: importlib.import_module(package).__path__ for package in packages}
+    return [f"{package}.{each.name}" for package, path in paths.items() for each in pkgutil.iter_modules(path)]
+
+
 if sys.platform == "win32":
     _CONTEXT = multiprocessing.get_context("spawn")
 else:
     _CONTEXT = multiprocessing.get_context("forkserver")
-    _CONTEXT.set_forkserver_preload(["__main__", __name__])
+    _CONTEXT.set_forkserver_preload(["__main__", __name__, *_loaded_later()])
 
 
 def _apart(name: str, drivers: Path) -> str | None:

@@ -73,12 +73,12 @@ class Unwinder:
 
     def _entry(self, image: Image, offset: int) -> tuple[int, int, int] | None:
         if image.path not in self._tables:
-            with pefile.PE(str(image.path), fast_load=True) as pe:
-                pe.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_EXCEPTION"]])
-                found = getattr(pe, "DIRECTORY_ENTRY_EXCEPTION", [])
-                self._tables[image.path] = [
-                    (each.struct.BeginAddress, each.struct.EndAddress, each.struct.UnwindData) for each in found
-                ]
+            pe = pefile.PE(data=image.path.read_bytes(), fast_load=True)
+            pe.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_EXCEPTION"]])
+            found = getattr(pe, "DIRECTORY_ENTRY_EXCEPTION", [])
+            self._tables[image.path] = [
+                (each.struct.BeginAddress, each.struct.EndAddress, each.struct.UnwindData) for each in found
+            ]
         return next((each for each in self._tables[image.path] if each[0] <= offset < each[1]), None)
 
     def _unwind(self, image: Image, frame: Frame, entry: tuple[int, int, int], registers: dict[str, int]) -> None:
