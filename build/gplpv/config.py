@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import datetime
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from gplpv import matrix
-from gplpv.errors import UsageError
+from gplpv.errors import UsageError, nearest
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -33,6 +33,47 @@ class Config:
     @property
     def moment(self) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self.epoch, datetime.timezone.utc)
+
+
+@dataclass(frozen=True)
+class SigningEnvironment:
+    """Who signs a release: the variables GPLPV_SIGN_*, by their names in small letters. The password is in no repr."""
+
+    pfx: str | None = None
+    pem: str | None = None
+    key: str | None = None
+    pkcs11: str | None = None
+    engine: str | None = None
+    command: str | None = None
+    timestamp: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def signing_environment() -> SigningEnvironment:
+    """Read GPLPV_SIGN_*; the password from the file descriptor that GPLPV_SIGN_PASSWORD_FD names, to its end.
+
+    Raises:
+        UsageError: a variable is not known (the hint is the nearest one), or the descriptor cannot be read.
+    """
+    prefix = "GPLPV_SIGN_"
+    known = [f"{prefix}{one.name.upper()}" for one in fields(SigningEnvironment)] + [f"{prefix}PASSWORD_FD"]
+    values = {name: value for name, value in os.environ.items() if name.startswith(prefix) and value}
+    for name in values:
+        if name not in known:
+            raise UsageError(f"There is no variable {name}.", nearest(name, known))
+    descriptor = values.pop(f"{prefix}PASSWORD_FD", None)
+    if descriptor is not None:
+        values[f"{prefix}PASSWORD"] = _read_descriptor(descriptor)
+    return SigningEnvironment(**{name[len(prefix) :].lower(): value for name, value in values.items()})
+
+
+def _read_descriptor(text: str) -> str:
+    try:
+        with os.fdopen(int(text), encoding="utf-8") as stream:
+            return stream.read().rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        hint = "Give a number that is open for reading: GPLPV_SIGN_PASSWORD_FD=3 ./scons … 3<FILE."
+        raise UsageError(f"GPLPV_SIGN_PASSWORD_FD={text} cannot be read.", hint) from error
 
 
 def load(root: Path | None = None) -> Config:

@@ -69,11 +69,18 @@ def _check_folder_name(text: str) -> str:
     return text
 
 
+def _check_url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", text):
+        raise ValueError(f"expected an http:// or https:// address, not {text!r}")
+    return text
+
+
 Version = Annotated[str, AfterValidator(_check_version)]
 NtText = Annotated[str, AfterValidator(_check_nt)]
 Name = Annotated[str, AfterValidator(_check_plain_name)]
 RelativePath = Annotated[str, AfterValidator(_check_relative)]
 FolderName = Annotated[str, AfterValidator(_check_folder_name)]
+Url = Annotated[str, AfterValidator(_check_url)]
 
 
 class _Model(BaseModel):
@@ -113,12 +120,44 @@ class Target(_Model):
     catalog_os: list[str] = Field(min_length=1)
 
 
+Digests = Literal["sha1", "sha256", "dual"]
+"""The digest of a signature; `dual` is SHA-1 with a SHA-256 signature nested in it."""
+
+
+class SigningPolicy(_Model):
+    """The signatures of one platform's files, by kind of file; `embed` is whether .sys files carry one themselves."""
+
+    sys: Digests
+    exe: Digests
+    cat: Digests
+    msi: Digests
+    embed: bool = True
+
+
+class Timestamp(_Model):
+    """RFC 3161 time stamp servers, asked in this order; `timeout` in seconds, `tries` for each."""
+
+    servers: list[Url] = Field(min_length=1)
+    digest: Literal["sha1", "sha256"]
+    timeout: int = Field(gt=0)
+    tries: int = Field(gt=0)
+
+
+class SigningFacts(_Model):
+    """What signing takes whatever the platform. `command` is a signing service's, as GPLPV_SIGN_COMMAND."""
+
+    timestamp: Timestamp
+    cross_certificate: RelativePath | None = None
+    command: str | None = None
+
+
 class Platform(_Model):
     """A family of Windows releases that shares one package an arch."""
 
     title: str
     winver: Name
     ddk: str
+    signing: SigningPolicy
     edition: Literal["any", "workstation", "server"] = "any"
     until: NtText | None = None
     arches: dict[ArchName, Target] = Field(min_length=1)
@@ -206,6 +245,7 @@ class Matrix(_Model):
     """All of platforms.yaml."""
 
     product: Product
+    signing: SigningFacts
     ddks: dict[Name, DdkEntry] = Field(min_length=1)
     arches: dict[ArchName, Arch]
     platforms: dict[str, Platform] = Field(min_length=1)
@@ -225,6 +265,7 @@ class Matrix(_Model):
                 _refer(arch, self.arches, (*where, "arches", arch), "arch")
                 if platform.until and parse_nt(platform.until) < parse_nt(target.nt):
                     raise _Misplaced((*where, "until"), f"until {platform.until} is before nt {target.nt} of {arch}")
+            _require_possible(platform, (*where, "signing"))
             for driver, flavour in platform.drivers.items():
                 _refer(driver, self.drivers, (*where, "drivers", driver), "driver")
                 _refer(flavour, self.drivers[driver].flavours, (*where, "drivers", driver), f"flavour of {driver}")
@@ -276,6 +317,34 @@ class _Misplaced(ValueError):
 def _refer(name: str, known: Mapping[Any, object], where: tuple[str, ...], what: str) -> None:
     if name not in known:
         raise _Misplaced(where, f"there is no {what} {name!r}", nearest(name, known))
+
+
+_FIRST_SHA2 = (6, 1)
+_LAST_SHA1 = (6, 3)
+
+
+def _require_possible(platform: Platform, where: tuple[str, ...]) -> None:
+    """Refuse signatures that a Windows of the platform would not take.
+
+    Facts: Microsoft, "Kernel-Mode Code Signing Requirements (Windows Vista and Later)"; "Appendix 4: Driver Signing
+    Issues" (only PE files take a second signature); Security Advisory 3033929 (SHA-2 on Windows 7).
+    """
+    policy = platform.signing
+    oldest = min(parse_nt(target.nt) for target in platform.arches.values())
+    newest = max([parse_nt(platform.until or "0.0"), *(parse_nt(target.nt) for target in platform.arches.values())])
+    for kind in ("sys", "exe", "cat", "msi"):
+        digests = getattr(policy, kind)
+        if digests == "dual" and kind in ("cat", "msi"):
+            raise _Misplaced((*where, kind), f"a .{kind} file takes one signature only", "Name sha1 or sha256.")
+        if digests == "sha256" and oldest < _FIRST_SHA2:
+            reason = f"Windows {oldest[0]}.{oldest[1]} does not verify SHA-256 signatures"
+            raise _Misplaced((*where, kind), reason, "Name sha1, or dual for .sys and .exe.")
+        if digests == "sha1" and newest > _LAST_SHA1:
+            reason = f"Windows {newest[0]}.{newest[1]} does not take SHA-1 alone"
+            raise _Misplaced((*where, kind), reason, "Name sha256, or dual for .sys and .exe.")
+    if not policy.embed and "x64" in platform.arches and newest >= (6, 0):
+        reason = "64-bit Windows 6.0 and later starts no boot driver without a signature in the file itself"
+        raise _Misplaced((*where, "embed"), reason, "Let it be true.")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -57,7 +58,7 @@ class _Writer(NSISFileWriter):  # type: ignore[misc]  # pynsist has no type hint
             variant=variant,
             nsis_target=_TARGETS[variant.arch_name],
             homes=homes(config, variant),
-            leftovers=leftovers(config, variant),
+            leftovers=leftovers(config, variant, builder.package.trust),
             condition=condition,
             root=builder.root,
         )
@@ -95,15 +96,15 @@ class DriverInstallerBuilder(InstallerBuilder):  # type: ignore[misc]
         return self.run_nsis() if makensis else 0
 
 
-def build_exe(config: Config, variant: Variant, target: Path) -> None:
-    """Make the installer of a variant; what it carries must have been built.
+def build_exe(config: Config, variant: Variant, target: Path, trust: Sequence[Path] = ()) -> None:
+    """Make the installer of a variant; what it carries, `trust` included, must have been built.
 
     Raises:
         GplpvError: the template is wrong, or makensis refuses its outcome.
     """
     with replacing(target) as (partial,):
         try:
-            DriverInstallerBuilder(package(config, variant), partial.parent, partial.name).run()
+            DriverInstallerBuilder(package(config, variant, trust), partial.parent, partial.name).run()
         except jinja2.TemplateError as error:
             raise GplpvError(f"{_TEMPLATE}: {error}.", "Mend the template.") from error
 

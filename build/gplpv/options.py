@@ -6,12 +6,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from pathlib import Path
+from typing import Literal, cast, get_args
 
 from gplpv.errors import UsageError, nearest
 from gplpv.matrix import Matrix, Variant
 
-Sign = Literal["off", "test"]
+Sign = Literal["off", "test", "release", "detached"]
 
 ALIASES = {
     "dist": "the packages and symbols of the chosen variants, in dist/ (the default)",
@@ -24,7 +25,7 @@ ALIASES = {
 
 @dataclass(frozen=True)
 class Option:
-    """One NAME=VALUE: what it takes, and what it is when not given."""
+    """One NAME=VALUE: what it takes (no values: any text), and what it is when not given."""
 
     name: str
     values: tuple[str, ...]
@@ -39,6 +40,7 @@ class Choices:
 
     variants: list[Variant]
     sign: Sign
+    signatures: Path | None = None
 
 
 def declare(matrix: Matrix) -> list[Option]:
@@ -48,7 +50,8 @@ def declare(matrix: Matrix) -> list[Option]:
         Option("platform", platforms, "XP", True, "Windows to build for"),
         Option("arch", arches, "all", True, "processor; all means those that the platform has"),
         Option("debug", ("0", "1"), "0", True, "1 prints what drivers do and packs their symbols, 0 is release"),
-        Option("sign", ("off", "test"), "off", False, "test signs with a certificate made on first use"),
+        Option("sign", get_args(Sign), "off", False, "test makes a certificate, release uses yours (docs/signing.md)"),
+        Option("signatures", (), "", False, "folder of published signatures, for sign=detached"),
     ]
 
 
@@ -66,7 +69,8 @@ def parse(matrix: Matrix, arguments: Mapping[str, str], targets: Sequence[str]) 
     everything = "all" in targets
     values = {option.name: _values(option, arguments.get(option.name), everything) for option in options}
     variants = matrix.select(values["platform"], values["arch"], [value == "1" for value in values["debug"]])
-    return Choices(variants, cast(Sign, values["sign"][0]))
+    folder = arguments.get("signatures")
+    return Choices(variants, cast(Sign, values["sign"][0]), Path(folder) if folder else None)
 
 
 def check_targets(targets: Sequence[str]) -> None:
@@ -83,6 +87,8 @@ def check_targets(targets: Sequence[str]) -> None:
 def _values(option: Option, text: str | None, everything: bool) -> list[str]:
     if text is None:
         text = "all" if everything and option.many else option.default
+    if not option.values:
+        return [text]
     words = [word for word in text.split(",") if word] if option.many else [text]
     if option.many and words == ["all"]:
         return list(option.values)
@@ -106,7 +112,8 @@ def help_page(matrix: Matrix) -> str:
     ]
     for option in declare(matrix):
         mark = "*" if option.many else " "
-        lines.append(f"  {option.name + '=':10}{mark} {', '.join(option.values)}  (default: {option.default})")
+        values = f"{', '.join(option.values)}  (default: {option.default})" if option.values else "FOLDER"
+        lines.append(f"  {option.name + '=':11}{mark} {values}")
         lines.append(f"              {option.help}")
     lines += ["", "Targets:"]
     for name, text in ALIASES.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import uuid
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -18,6 +18,7 @@ from gplpv.config import Config
 from gplpv.errors import GplpvError
 from gplpv.files import replacing
 from gplpv.matrix import Variant, parse_nt
+from gplpv.signing import STORES
 from wixpy.errors import WixpyError
 
 UPGRADE_CODE = uuid.UUID("6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a47")
@@ -44,6 +45,8 @@ class Package:
     config: Config
     variant: Variant
     items: tuple[Item, ...]
+    trust: tuple[Path, ...] = ()
+    """Certificates of test signing that it carries, to be trusted on consent."""
 
     @property
     def title(self) -> str:
@@ -81,16 +84,23 @@ def payload(config: Config, variant: Variant) -> tuple[Item, ...]:
     return tuple(items)
 
 
-def leftovers(config: Config, variant: Variant) -> list[PureWindowsPath]:
+def trusted(certificates: Iterable[Path]) -> tuple[Item, ...]:
+    """Certificates of a test-signed package, each named after the store that it is for."""
+    return tuple(Item(path, PureWindowsPath("trust", path.name)) for path in certificates)
+
+
+def leftovers(config: Config, variant: Variant, trust: Iterable[Path] = ()) -> list[PureWindowsPath]:
     """What other packages of the product may have put there and this one does not: an .exe over another deletes it."""
-    own = {item.destination for item in payload(config, variant)}
+    own = {item.destination for item in package(config, variant, trust).items}
     others = {item.destination for other in config.matrix.variants() for item in payload(config, other)}
+    others |= {item.destination for item in trusted(STORES.values())}
     return sorted(others - own)
 
 
-def package(config: Config, variant: Variant) -> Package:
-    """Everything about the package of a variant."""
-    return Package(config, variant, payload(config, variant))
+def package(config: Config, variant: Variant, trust: Iterable[Path] = ()) -> Package:
+    """Everything about the package of a variant; `trust` are test signing's certificates."""
+    certificates = tuple(trust)
+    return Package(config, variant, payload(config, variant) + trusted(certificates), certificates)
 
 
 def describe(variant: Variant) -> str:
@@ -159,12 +169,12 @@ def identifier(kind: str, path: str) -> str:
     return f"{kind}_" + "".join(c if c.isascii() and (c.isalnum() or c == ".") else "_" for c in path)
 
 
-def write_wxs(config: Config, variant: Variant, target: Path) -> None:
+def write_wxs(config: Config, variant: Variant, target: Path, trust: Iterable[Path] = ()) -> None:
     """Render installer/gplpv.wxs.j2 for a variant."""
     text = render(
         config,
         "gplpv.wxs.j2",
-        package=package(config, variant),
+        package=package(config, variant, trust),
         product=config.matrix.product,
         variant=variant,
         homes=homes(config, variant),

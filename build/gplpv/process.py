@@ -13,6 +13,9 @@ from pathlib import Path
 
 from gplpv.errors import GplpvError
 
+PRIVATE_VARIABLES = frozenset({"GPLPV_SIGN_PASSWORD"})
+"""Environment variables that no program inherits."""
+
 _SHOWN_LINES = 40
 
 
@@ -39,6 +42,7 @@ def run(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     secrets: Iterable[str] = (),
+    given: str = "",
     allowed: Iterable[int] = (0,),
     timeout: float | None = None,
     hint: str = "",
@@ -49,6 +53,7 @@ def run(
         environment: variables set on top of the present ones.
         secrets: texts replaced by ``***`` in the kept command and output. They must not be in `command` to begin
             with; redaction is for programs that echo what they were given another way.
+        given: text that the program reads from its standard input, through a pipe.
         allowed: exit codes that count as success.
         timeout: seconds.
 
@@ -62,8 +67,8 @@ def run(
         done = subprocess.run(
             words,
             cwd=cwd,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
+            env={**_inherited(), **(environment or {})},
+            input=given.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=timeout,
@@ -82,6 +87,11 @@ def run(
     if done.returncode not in set(allowed):
         raise ProcessError(f"{name} failed with exit code {done.returncode}:\n{_end(output)}\n  {shown}", hint, output)
     return Completed(shown, done.returncode, output)
+
+
+def _inherited() -> dict[str, str]:
+    """The present variables without those that are meant for this process alone."""
+    return {name: value for name, value in os.environ.items() if name not in PRIVATE_VARIABLES}
 
 
 def _redact(text: str, secrets: Iterable[str]) -> str:

@@ -55,9 +55,19 @@ class Tool:
             raise GplpvError(f"{program} does not tell its version.", self.install_hint)
         return tuple(int(part) for part in match[1].split("."))
 
-    def run(self, arguments: Iterable[str | Path], *, cwd: Path | None = None, allowed: Iterable[int] = (0,)) -> str:
-        """Run it and return what it printed."""
-        return process.run([self.program, *arguments], cwd=cwd, allowed=allowed).output
+    def run(
+        self,
+        arguments: Iterable[str | Path],
+        *,
+        cwd: Path | None = None,
+        allowed: Iterable[int] = (0,),
+        password: str | None = None,
+    ) -> str:
+        """Run it and return what it printed; a password goes to its standard input and is kept out of everything."""
+        secrets = [password] if password else []
+        return process.run(
+            [self.program, *arguments], cwd=cwd, allowed=allowed, given=password or "", secrets=secrets
+        ).output
 
 
 class Zig(Tool):

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a signature sits in each kind of file: take it out, put it in, and digest everything else.
+
+* .sys, .exe: the certificate table behind the image, named by the security directory ("Windows Authenticode Portable
+  Executable Signature Format" 1.0; Microsoft PE/COFF specification, "The Attribute Certificate Table").
+* .msi: the stream ``\\5DigitalSignature`` of the compound file ([MS-CFB]).
+* .cat: the file is itself the signed message; a signature is the whole of it.
+
+A signed file is always ``attach(unsigned, signature)``, also when a program or a service made the signature: so whoever
+has the unsigned bytes and the signature has the signed bytes, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import sys
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from asn1crypto.parser import parse
+
+from gplpv.errors import GplpvError, UsageError
+from gplpv.signing import pkcs7
+from wixpy.cfb import CompoundFile, Content, Entry, Storage, write
+from wixpy.errors import WixpyError
+
+Kind = Literal["sys", "exe", "cat", "msi"]
+KINDS: tuple[Kind, ...] = ("sys", "exe", "cat", "msi")
+
+_STREAM = "\5DigitalSignature"
+_STREAMS = (_STREAM, "\5MsiDigitalSignatureEx")
+_CERTIFICATE = struct.Struct("<IHH")
+_REVISION_2, _PKCS_SIGNED_DATA = 0x0200, 0x0002
+
+
+def kind_of(path: Path) -> Kind:
+    """The kind of a file, by its suffix.
+
+    Raises:
+        UsageError: Windows knows no signature for it, or none that this project uses.
+    """
+    suffix = path.suffix.lower().lstrip(".")
+    for kind in KINDS:
+        if suffix == kind:
+            return kind
+    raise UsageError(f"{path.name} is of no kind that is signed.", f"Signed are: {', '.join(KINDS)}.")
+
+
+def digest(path: Path, algorithm: str) -> bytes:
+    """Digest of all that a signature covers, the same for the signed file and the unsigned one."""
+    kind, data = kind_of(path), _read(path)
+    if kind == "msi":
+        return _msi_digest(_compound(path, data)[0], algorithm)
+    if kind == "cat":
+        return hashlib.new(algorithm, pkcs7.parse(data, path.name).content_octets).digest()
+    return _Image(path.name, data).digest(algorithm)
+
+
+def signature_of(path: Path) -> bytes | None:
+    """The PKCS#7 message in a file, or None when it is not signed."""
+    kind, data = kind_of(path), _read(path)
+    if kind == "msi":
+        stream = _compound(path, data)[0].children.get(_STREAM)
+        return None if stream is None or isinstance(stream, Storage) else bytes(stream)
+    if kind == "cat":
+        return data if pkcs7.parse(data, path.name).is_signed else None
+    return _Image(path.name, data).signature()
+
+
+def attach(unsigned: Path, signature: bytes) -> bytes:
+    """The bytes of the signed file.
+
+    Raises:
+        GplpvError: the file is signed already, or the signature was made for other bytes.
+    """
+    if signature_of(unsigned) is not None:
+        raise GplpvError(f"{unsigned} is signed already.", "Name the unsigned file.")
+    require_covers(unsigned, signature)
+    kind, data = kind_of(unsigned), _read(unsigned)
+    if kind == "cat":
+        return signature
+    if kind == "msi":
+        root, sector = _compound(unsigned, data)
+        out = io.BytesIO()
+        write(Storage({**root.children, _STREAM: signature}, root.clsid), out, sector)
+        return out.getvalue()
+    return _Image(unsigned.name, data).with_signature(signature)
+
+
+def require_covers(unsigned: Path, signature: bytes) -> None:
+    """Check that every signature in a message, nested ones too, is whole and was made for this very file.
+
+    Raises:
+        GplpvError: saying which is not.
+    """
+    for message in pkcs7.parse(signature, unsigned.name).all():
+        message.require_consistent()
+        if kind_of(unsigned) == "cat":
+            fits = message.content_octets == pkcs7.parse(_read(unsigned), unsigned.name).content_octets
+        else:
+            algorithm, value = message.file_digest()
+            fits = value == digest(unsigned, algorithm)
+        if not fits:
+            raise GplpvError(
+                f"The signature for {unsigned.name} was made for another file.",
+                "Sign this one, or rebuild the one that was signed.",
+            )
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A PE image as a signer sees it."""
+
+    name: str
+    data: bytes
+
+    @property
+    def _optional(self) -> int:
+        """Offset of the optional header, 24 bytes behind the PE signature."""
+        if len(self.data) >= 0x40 and self.data[:2] == b"MZ":
+            (header,) = struct.unpack_from("<I", self.data, 0x3C)
+            if self.data[header : header + 4] == b"PE\0\0" and len(self.data) >= header + 0x100:
+                return int(header) + 24
+        raise GplpvError(f"{self.name} is no program or driver image.", "Build it again.")
+
+    @property
+    def _checksum(self) -> int:
+        return self._optional + 64
+
+    @property
+    def _directory(self) -> int:
+        """Offset of the security directory, the fifth; its address is an offset into the file."""
+        is_64 = struct.unpack_from("<H", self.data, self._optional)[0] == 0x20B
+        return self._optional + (112 if is_64 else 96) + 4 * 8
+
+    def _table(self) -> tuple[int, int]:
+        start, size = struct.unpack_from("<II", self.data, self._directory)
+        if start and not self._directory < start <= start + size <= len(self.data):
+            raise GplpvError(f"{self.name} names a certificate table outside of itself.", "Build it again.")
+        return start, size
+
+    def digest(self, algorithm: str) -> bytes:
+        start, _ = self._table()
+        end = start or len(self.data)
+        total = hashlib.new(algorithm, self.data[: self._checksum])
+        total.update(self.data[self._checksum + 4 : self._directory])
+        total.update(self.data[self._directory + 8 : end])
+        total.update(bytes(-end % 8))
+        return total.digest()
+
+    def signature(self) -> bytes | None:
+        start, size = self._table()
+        if not start:
+            return None
+        found = self.data[start + _CERTIFICATE.size : start + size]
+        try:
+            _, _, _, header, content, trailer = parse(found)
+        except ValueError as error:
+            raise GplpvError(f"{self.name}: its certificate table holds no signature.", "Build it again.") from error
+        return bytes(header + content + trailer)
+
+    def with_signature(self, signature: bytes) -> bytes:
+        data = bytearray(self.data) + bytes(-len(self.data) % 8)
+        entry = signature + bytes(-len(signature) % 8)
+        size = _CERTIFICATE.size + len(entry)
+        struct.pack_into("<II", data, self._directory, len(data), size)
+        data += _CERTIFICATE.pack(size, _REVISION_2, _PKCS_SIGNED_DATA) + entry
+        struct.pack_into("<I", data, self._checksum, 0)
+        struct.pack_into("<I", data, self._checksum, _image_checksum(data))
+        return bytes(data)
+
+
+def _image_checksum(data: bytes | bytearray) -> int:
+    """The CheckSum of an image in which that field is zero: the sum of its words with carries, plus its length."""
+    words = array("H", bytes(data) + bytes(len(data) % 2))
+    if sys.byteorder == "big":
+        words.byteswap()
+    total = sum(words)
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total + len(data)
+
+
+def _compound(path: Path, data: bytes) -> tuple[Storage, int]:
+    """The tree of a compound file, and the size of its sectors."""
+    try:
+        file = CompoundFile(data)
+        return _storage(file, file.root), file.sector
+    except WixpyError as error:
+        raise GplpvError(f"{path.name} is no Windows Installer package: {error}.", "Build it again.") from error
+
+
+def _storage(file: CompoundFile, entry: Entry) -> Storage:
+    children: dict[str, Content | Storage] = {
+        name: file.read(child) if child.is_stream else _storage(file, child) for name, child in entry.children.items()
+    }
+    return Storage(children, entry.clsid)
+
+
+def _msi_digest(storage: Storage, algorithm: str) -> bytes:
+    total = hashlib.new(algorithm)
+    _add_storage(total, storage, top=True)
+    return total.digest()
+
+
+def _add_storage(total: hashlib._Hash, storage: Storage, *, top: bool) -> None:
+    """Streams in the order of their names' UTF-16 bytes, a shorter name before a longer one, then the class."""
+    for name in sorted(storage.children, key=lambda text: text.encode("utf-16-le")):
+        child = storage.children[name]
+        if isinstance(child, Storage):
+            _add_storage(total, child, top=False)
+        elif not (top and name in _STREAMS):
+            total.update(child)
+    total.update(storage.clsid.bytes_le)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise GplpvError(f"{path} cannot be read: {error.strerror}.", "Name a file that is there.") from error
