@@ -19,6 +19,7 @@ struct options {
     const struct verb *verb;
     const WCHAR *folder;
     const WCHAR *log;
+    const WCHAR *trust;
     BOOL msi;
     BOOL prompt;
 };
@@ -31,6 +32,7 @@ static DWORD usage(void)
     log_line(L"  pvinstall rollback DRIVERSDIR     undo what the last install changed");
     log_line(L"  /log FILE   append the report to FILE        /msi   exit with 0 instead of 3010 (restart needed)");
     log_line(L"  /prompt     let Windows ask (unsigned drivers)   /?     this page");
+    log_line(L"  /trust DIR  trust the certificates in DIR: the user has consented");
     return EXIT_USAGE;
 }
 
@@ -56,6 +58,8 @@ static BOOL parse(DWORD argc, WCHAR **argv, struct options *options)
             options->prompt = TRUE;
         else if (text_equal(argv[i], L"/log") && i + 1 < argc)
             options->log = argv[++i];
+        else if (text_equal(argv[i], L"/trust") && i + 1 < argc)
+            options->trust = argv[++i];
         else if (argv[i][0] == L'/')
             return FALSE;
         else if (options->verb == NULL) {
@@ -114,7 +118,7 @@ static void log_start(const struct session *session)
 DWORD program_main(DWORD argc, WCHAR **argv)
 {
     static struct session session;
-    struct options options = { NULL, NULL, NULL, FALSE, FALSE };
+    struct options options = { NULL, NULL, NULL, NULL, FALSE, FALSE };
     DWORD code;
 
     if (!parse(argc, argv, &options))
@@ -131,6 +135,7 @@ DWORD program_main(DWORD argc, WCHAR **argv)
     }
     if (!options.prompt)
         inf_never_ask();
+    session.trust = options.trust;
     session.verb = options.verb->name;
     log_start(&session);
     code = options.verb->run(&session);

@@ -26,6 +26,7 @@
 #define EXIT_FILTER 10
 #define EXIT_DANGLING 11
 #define EXIT_BOOT 12
+#define EXIT_TRUST 13
 #define EXIT_RESTART ERROR_SUCCESS_REBOOT_REQUIRED
 
 /* Whose files these are: CompanyName in a driver's version resource, Provider in its INF. */
@@ -59,9 +60,10 @@ struct step {
     const struct driver *driver;
 };
 
-/* One run. A step says in detail what the error code cannot, and finds in prior what the journal kept for its undo. */
+/* One run; trust is NULL without consent. A step says in detail what the error code cannot, and finds in prior what the journal kept for its undo. */
 struct session {
     WCHAR folder[MAX_PATH];
+    const WCHAR *trust;
     const WCHAR *verb;
     const struct step *step;
     WCHAR prior[MAX_PATH];
@@ -123,6 +125,12 @@ DWORD boot_remove(struct session *session, const struct driver *driver);
 BOOL boot_ready(const struct driver *driver);
 BOOL boot_names(const struct driver *driver);
 DWORD boot_sweep(DWORD *removed);
+
+/* trust.c */
+DWORD trust_add_root(struct session *session, const struct driver *driver);
+DWORD trust_remove_root(struct session *session, const struct driver *driver);
+DWORD trust_add_publisher(struct session *session, const struct driver *driver);
+DWORD trust_remove_publisher(struct session *session, const struct driver *driver);
 
 /* inf.c */
 DWORD inf_setup(struct session *session, const struct driver *driver);

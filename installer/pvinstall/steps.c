@@ -47,6 +47,8 @@ static DWORD rescan_note(struct session *session, const struct driver *driver)
 static const struct step steps[] = {
     { EXIT_PACKAGE, L"package", package_check, nothing, NULL },
     { EXIT_RECORD, L"record", record_create, record_delete, NULL },
+    { EXIT_TRUST, L"trust root", trust_add_root, trust_remove_root, NULL },
+    { EXIT_TRUST, L"trust publisher", trust_add_publisher, trust_remove_publisher, NULL },
     { EXIT_DEVICE, L"rescan", rescan_note, devices_rescan, NULL },
     { EXIT_FILE, L"file", file_check, file_remove, &drivers[XENHIDE] },
     { EXIT_FILE, L"file", file_check, file_remove, &drivers[XENVBD] },
