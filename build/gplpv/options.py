@@ -51,7 +51,7 @@ def declare(matrix: Matrix) -> list[Option]:
         Option("arch", arches, "all", True, "processor; all means those that the platform has"),
         Option("debug", ("0", "1"), "0", True, "1 prints what drivers do and packs their symbols, 0 is release"),
         Option("sign", get_args(Sign), "off", False, "test makes a certificate, release uses yours (docs/signing.md)"),
-        Option("signatures", (), "", False, "folder of published signatures, for sign=detached"),
+        Option("signatures", (), "none", False, "folder of published signatures, for sign=detached"),
     ]
 
 
@@ -112,8 +112,8 @@ def help_page(matrix: Matrix) -> str:
     ]
     for option in declare(matrix):
         mark = "*" if option.many else " "
-        values = f"{', '.join(option.values)}  (default: {option.default})" if option.values else "FOLDER"
-        lines.append(f"  {option.name + '=':11}{mark} {values}")
+        values = ", ".join(option.values) or "FOLDER"
+        lines.append(f"  {option.name + '=':11}{mark} {values}  (default: {option.default})")
         lines.append(f"              {option.help}")
     lines += ["", "Targets:"]
     for name, text in ALIASES.items():

@@ -23,6 +23,12 @@ static HCERTSTORE store_open(const WCHAR *store)
     return CertOpenStore(CERT_STORE_PROV_SYSTEM_W, 0, 0, CERT_SYSTEM_STORE_LOCAL_MACHINE, store);
 }
 
+/* Closing commits, too, and does not say when it fails. */
+static DWORD store_commit(HCERTSTORE opened)
+{
+    return CertControlStore(opened, 0, CERT_STORE_CTRL_COMMIT, NULL) ? ERROR_SUCCESS : GetLastError();
+}
+
 /* The caller's, or NULL with GetLastError. */
 static PCCERT_CONTEXT certificate_read(const WCHAR *path)
 {
@@ -146,6 +152,8 @@ static DWORD add_new(struct session *session, const WCHAR *store, HCERTSTORE ope
     if (!error && !CertAddCertificateContextToStore(opened, certificate, CERT_STORE_ADD_NEW, NULL))
         error = GetLastError();
     if (!error)
+        error = store_commit(opened);
+    if (!error)
         step_detail(session, L"%s", text);
     return error;
 }
@@ -193,6 +201,8 @@ static DWORD remove_one(const WCHAR *store, const WCHAR *text)
     /* Deleting frees it, come what may. */
     if (certificate && !CertDeleteCertificateFromStore(certificate))
         error = GetLastError();
+    if (!error)
+        error = store_commit(opened);
     CertCloseStore(opened, 0);
     if (!error)
         record_drop(store, text);

@@ -248,11 +248,17 @@ HEADERS = {
     "kernel": (("ntoskrnl.exe", "hal.dll"), ["ntifs.h"], 900),
     "scsiport": (("scsiport.sys",), ["ntddk.h", "scsi.h", "srb.h"], 40),
     "programs": (
-        ("kernel32.dll", "advapi32.dll", "user32.dll", "shell32.dll", "setupapi.dll", "cfgmgr32.dll", "newdev.dll", "crypt32.dll"),
-        ["windows.h", "tlhelp32.h", "shlobj.h", "aclapi.h", "sddl.h", "setupapi.h", "cfgmgr32.h", "newdev.h", "wincrypt.h"],
+        (
+            "kernel32.dll", "advapi32.dll", "user32.dll", "shell32.dll", "setupapi.dll", "cfgmgr32.dll", "newdev.dll",
+            "crypt32.dll",
+        ),
+        [
+            "windows.h", "tlhelp32.h", "shlobj.h", "aclapi.h", "sddl.h", "setupapi.h", "cfgmgr32.h", "newdev.h",
+            "wincrypt.h",
+        ],
         1400,
     ),
-}
+}  # fmt: skip
 # Their declarations lack the NTAPI that the vendor's compiler supplies.
 UNLIKE_HEADERS = {
     "KeDeregisterProcessorChangeCallback", "KeInitializeSpinLock", "KeRegisterProcessorChangeCallback",

@@ -88,6 +88,37 @@ MISTAKES = {
     "path out of the project": ("folder: drivers_src/shutdownmon", "folder: ../shutdownmon", "inside the project", ""),
     "folder name Windows refuses": ("folder: Xen GPLPV", "folder: Xen/GPLPV", "one Windows folder", ""),
     "no catalog systems": ('catalog_os: ["2000"]', "catalog_os: []", "at least 1", ""),
+    "SHA-256 alone before 7": ("{sys: dual, exe", "{sys: sha256, exe", "6.0 does not verify SHA-256", "dual"),
+    "SHA-256 alone on XP": (
+        "{sys: sha1, exe: sha1, cat: sha1",
+        "{sys: sha1, exe: sha1, cat: sha256",
+        "5.0 does not",
+        "",
+    ),
+    "SHA-1 alone on 10": (
+        'cat: sha1, msi: sha1}\n    winver: winlh\n    ddk: mingw\n    until: "6.1"',
+        'cat: sha1, msi: sha1}\n    winver: winlh\n    ddk: mingw\n    until: "10.0"',
+        "10.0 does not take SHA-1 alone",
+        "sha256",
+    ),
+    "two signatures in a catalog": ("exe: dual, cat: sha1", "exe: dual, cat: dual", "one signature only", ""),
+    "two signatures in an .msi": (
+        "cat: sha1, msi: sha1}\n    winver: winlh",
+        "cat: sha1, msi: dual}\n    winver: winlh",
+        "one signature only",
+        "",
+    ),
+    "x64 boot drivers without": (
+        "cat: sha1, msi: sha1}\n    winver: winlh",
+        "cat: sha1, msi: sha1, embed: false}\n    winver: winlh",
+        "starts no boot driver",
+        "true",
+    ),
+    "misspelt policy": ("{sys: sha1,", "{sy: sha1,", "'sy'", "'sys'"),
+    "misspelt digest": ("{sys: sha1,", "{sys: sha2,", "'sha1', 'sha256' or 'dual'", ""),
+    "misspelt signing key": ("  timestamp:\n", "  timestmp:\n", "'timestmp'", "'timestamp'"),
+    "no time stamp server": ("servers: [http://timestamp.digicert.com, ", "servers: [digicert, ", "http://", ""),
+    "no tries": ("tries: 3 ", "tries: 0 ", "greater than 0", ""),
     "broken YAML": ("arches:\n", "arches: [\n", "expected", ""),
 }
 

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 
-from gplpv import config, nsis, packages, sign
+from gplpv import config, nsis, packages
 from gplpv.errors import GplpvError
 from gplpv.packages import Home
+from gplpv.signing import STORES
 
 SETTINGS = config.load(Path(__file__).parents[2])
 RELEASE = SETTINGS.matrix.variants()[0]
@@ -112,10 +112,10 @@ def test_a_wrong_template_is_refused_by_name(tmp_path, text, says):
     assert says in caught.value.message
 
 
-def test_the_test_certificate_is_for_signing_code_only_and_valid_at_the_builds_moment(tmp_path):
-    sign.make_test_certificate(tmp_path / "a.pem", tmp_path / "a.key", SETTINGS)
-    made = x509.load_pem_x509_certificate((tmp_path / "a.pem").read_bytes())
-    assert made.not_valid_before_utc < SETTINGS.moment < made.not_valid_after_utc
-    usage = made.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    assert [one.dotted_string for one in usage] == ["1.3.6.1.5.5.7.3.3"]
-    assert (tmp_path / "a.key").stat().st_mode & 0o077 == 0
+def test_certificates_are_in_test_signed_packages_only_and_gone_after_another_package():
+    plain = packages.package(SETTINGS, RELEASE)
+    trusting = packages.package(SETTINGS, RELEASE, STORES.values())
+    names = {"trust\\Root.cer", "trust\\TrustedPublisher.cer"}
+    assert {str(item.destination) for item in set(trusting.items) - set(plain.items)} == names
+    assert names <= {str(path) for path in packages.leftovers(SETTINGS, RELEASE)}
+    assert not names & {str(path) for path in packages.leftovers(SETTINGS, RELEASE, STORES.values())}

@@ -52,11 +52,11 @@ class Package:
         """Where it installs on that machine."""
         return f"C:\\Program Files\\{self.variant.matrix.product.folder}"
 
-    def install(self, machine: Windows) -> Outcome:
-        """Install silently."""
+    def install(self, machine: Windows, *, trust: bool = False) -> Outcome:
+        """Install silently; with consent to trust the certificates of test signing."""
         if self.is_msi:
-            return Outcome(*machine.msiexec(self.path))
-        return _run_logged(machine, f'"{machine.put(self.path)}" /S')
+            return Outcome(*machine.msiexec(self.path, *(["TRUST=1"] if trust else [])))
+        return _run_logged(machine, f'"{machine.put(self.path)}" /S{" /TRUST" if trust else ""}')
 
     def uninstall(self, machine: Windows) -> Outcome:
         """Remove silently, as Add or Remove Programs would, and wait until it is done."""
@@ -112,10 +112,10 @@ def pvinstall(machine: Windows, package: Package, verb: str) -> Outcome:
     return Outcome(result.exit_code, decode(machine.path(log).read_bytes()))
 
 
-def build(platform: str, arch: str, *, debug: bool) -> dict[str, Package]:
+def build(platform: str, arch: str, *, debug: bool, sign: str = "off") -> dict[str, Package]:
     """Build a variant with the command a user would type; its packages by short name, such as ``XPx64 debug.msi``."""
     [variant] = config.load(PROJECT).matrix.select([platform], [arch], [debug])
-    command = ["./scons", "-s", f"platform={platform}", f"arch={arch}", f"debug={int(debug)}"]
+    command = ["./scons", "-s", f"platform={platform}", f"arch={arch}", f"debug={int(debug)}", f"sign={sign}"]
     with lock(PROJECT / "target" / "tests-wine.lock"):
         run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     paths = {f"{variant.name}.{kind}": PROJECT / "dist" / variant.package(kind) for kind in ("msi", "exe")}

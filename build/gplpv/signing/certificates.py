@@ -116,7 +116,7 @@ def examine_pfx(path: Path, password: str | None, now: datetime.datetime) -> x50
 
 
 def examine_pem(path: Path, key: Path | None, password: str | None, now: datetime.datetime) -> x509.Certificate:
-    """The signer's certificate, the first in a PEM file, that is fit for signing; with its key, unless a token has that.
+    """The signer's certificate, the first in a PEM file, that is fit for signing; with its key, unless in a token.
 
     Raises:
         GplpvError: as :func:`examine_pfx`.
@@ -172,7 +172,11 @@ def _require_fit(certificate: x509.Certificate, where: str, now: datetime.dateti
 
 def _require_pair(certificate: x509.Certificate, key: object, where: str, key_where: str) -> None:
     public = certificate.public_key()
-    pair = isinstance(key, rsa.RSAPrivateKey) and isinstance(public, rsa.RSAPublicKey)
-    if not pair or key.public_key().public_numbers() != public.public_numbers():  # type: ignore[attr-defined]
-        message = f"The key in {key_where} does not belong to the certificate in {where}."
-        raise GplpvError(message, "Name the key that the certificate was issued for; the signer's certificate is first.")
+    if (
+        isinstance(key, rsa.RSAPrivateKey)
+        and isinstance(public, rsa.RSAPublicKey)
+        and key.public_key().public_numbers() == public.public_numbers()
+    ):
+        return
+    message = f"The key in {key_where} does not belong to the certificate in {where}."
+    raise GplpvError(message, "Name the key that it was issued for; in a PEM file the signer's certificate is first.")

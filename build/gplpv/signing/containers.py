@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from asn1crypto.parser import parse
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from gplpv.errors import GplpvError, UsageError
 from gplpv.signing import pkcs7
@@ -85,10 +86,20 @@ def attach(unsigned: Path, signature: bytes) -> bytes:
         return signature
     if kind == "msi":
         root, sector = _compound(unsigned, data)
-        out = io.BytesIO()
-        write(Storage({**root.children, _STREAM: signature}, root.clsid), out, sector)
-        return out.getvalue()
+        return _packed(Storage({**root.children, _STREAM: signature}, root.clsid), sector)
     return _Image(unsigned.name, data).with_signature(signature)
+
+
+def is_canonical(signed: Path) -> bool:
+    """Whether :func:`attach` would give these very bytes."""
+    kind, data, signature = kind_of(signed), _read(signed), signature_of(signed)
+    if signature is None or kind == "cat":
+        return signature is not None
+    if kind == "msi":
+        root, sector = _compound(signed, data)
+        return set(root.children).isdisjoint(_STREAMS[1:]) and _packed(root, sector) == data
+    image = _Image(signed.name, data)
+    return _Image(signed.name, image.without_signature()).with_signature(signature) == data
 
 
 def require_covers(unsigned: Path, signature: bytes) -> None:
@@ -97,18 +108,22 @@ def require_covers(unsigned: Path, signature: bytes) -> None:
     Raises:
         GplpvError: saying which is not.
     """
-    for message in pkcs7.parse(signature, unsigned.name).all():
-        message.require_consistent()
-        if kind_of(unsigned) == "cat":
-            fits = message.content_octets == pkcs7.parse(_read(unsigned), unsigned.name).content_octets
-        else:
-            algorithm, value = message.file_digest()
-            fits = value == digest(unsigned, algorithm)
-        if not fits:
-            raise GplpvError(
-                f"The signature for {unsigned.name} was made for another file.",
-                "Sign this one, or rebuild the one that was signed.",
-            )
+    try:
+        messages = list(pkcs7.parse(signature, unsigned.name).all())
+        fits = all(_covers(message, unsigned) for message in messages)
+    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm) as error:
+        raise GplpvError(f"The signature for {unsigned.name} cannot be read.", "Sign the file again.") from error
+    if not fits:
+        message = f"The signature for {unsigned.name} was made for another file."
+        raise GplpvError(message, "Sign this one, or rebuild the one that was signed.")
+
+
+def _covers(message: pkcs7.Message, unsigned: Path) -> bool:
+    message.require_consistent()
+    if kind_of(unsigned) == "cat":
+        return message.content_octets == pkcs7.parse(_read(unsigned), unsigned.name).content_octets
+    algorithm, value = message.file_digest()
+    return value == digest(unsigned, algorithm)
 
 
 @dataclass(frozen=True)
@@ -173,6 +188,12 @@ class _Image:
         struct.pack_into("<I", data, self._checksum, _image_checksum(data))
         return bytes(data)
 
+    def without_signature(self) -> bytes:
+        start, _ = self._table()
+        data = bytearray(self.data[: start or None])
+        struct.pack_into("<II", data, self._directory, 0, 0)
+        return bytes(data)
+
 
 def _image_checksum(data: bytes | bytearray) -> int:
     """The CheckSum of an image in which that field is zero: the sum of its words with carries, plus its length."""
@@ -192,6 +213,12 @@ def _compound(path: Path, data: bytes) -> tuple[Storage, int]:
         return _storage(file, file.root), file.sector
     except WixpyError as error:
         raise GplpvError(f"{path.name} is no Windows Installer package: {error}.", "Build it again.") from error
+
+
+def _packed(root: Storage, sector: int) -> bytes:
+    out = io.BytesIO()
+    write(root, out, sector)
+    return out.getvalue()
 
 
 def _storage(file: CompoundFile, entry: Entry) -> Storage:

@@ -55,6 +55,9 @@ class Store:
         signature = containers.signature_of(signed)
         if signature is None:
             raise GplpvError(f"{signed} is not signed.", "Name files that sign=release made.")
+        if not containers.is_canonical(signed):
+            hint = "Another program signed it; build it with sign=release."
+            raise GplpvError(f"{signed} would not come out the same when its signature is attached again.", hint)
         target = self.path(signed)
         write_bytes(target, signature)
         return target
@@ -75,15 +78,23 @@ class Store:
         return containers.attach(unsigned, signature)
 
 
+def targets(paths: Iterable[Path], to: Path) -> Iterator[tuple[Path, Path]]:
+    """The files as :func:`signable`, each with its place in a folder: files by name, a folder's as they lie in it."""
+    for path in paths:
+        for file in signable([path]):
+            yield file, to / (file.relative_to(path) if path.is_dir() else file.name)
+
+
 def signable(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files named, and in folders those of kinds that are signed.
+    """The files named, and in folders (hidden ones left out) those of kinds that are signed.
 
     Raises:
         UsageError: a path does not exist, or is of another kind.
     """
     for path in paths:
         if path.is_dir():
-            yield from sorted(one for one in path.rglob("*") if one.suffix.lower().lstrip(".") in containers.KINDS)
+            found = (one.relative_to(path) for one in path.rglob("*") if one.suffix.lower()[1:] in containers.KINDS)
+            yield from sorted(path / one for one in found if not any(part.startswith(".") for part in one.parts))
         elif path.exists():
             containers.kind_of(path)
             yield path

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from asn1crypto import algos, cms, core, x509
 from asn1crypto.parser import emit
@@ -96,8 +97,11 @@ class Message:
     data: bytes
 
     @property
-    def _signed(self) -> _SignedData:
-        return _Message.load(self.data, strict=True)["content"]
+    def _signed(self) -> Any:
+        message = _Message.load(self.data, strict=True)
+        if message["type"].dotted != SIGNED_DATA or message["content"]["version"].native != 1:
+            raise ValueError("no SignedData of version 1")
+        return message["content"]
 
     @property
     def is_signed(self) -> bool:
@@ -138,7 +142,7 @@ class Message:
         raise self._fault("lacks its signer's certificate")
 
     @property
-    def _signer(self) -> _Signer:
+    def _signer(self) -> Any:
         if not self.is_signed:
             raise self._fault("has not exactly one signer")
         return self._signed["signers"][0]
@@ -184,8 +188,11 @@ class Message:
         """
         signer = self._signer
         algorithm = self.digest_algorithm
-        if algorithm not in _HASHES:
+        listed = [one["algorithm"].native for one in self._signed["digest_algorithms"]]
+        if algorithm not in _HASHES or listed != [algorithm]:
             raise self._fault(f"uses the digest {algorithm}")
+        if signer["encryption_algorithm"]["algorithm"].native not in ("rsassa_pkcs1v15", f"{algorithm}_rsa"):
+            raise self._fault("is not made with an RSA key")
         kinds = {item["type"].dotted: item["values"] for item in signer["authenticated"] or ()}
         digest = hashlib.new(algorithm, self.content_octets).digest()
         if _MESSAGE_DIGEST not in kinds or kinds[_MESSAGE_DIGEST][0].parsed.native != digest:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who signs: from an unsigned file to a signed one under another name, which appears whole or not at all.
 
-A signer gives the signature of one file with one digest; :class:`ByPolicy` asks it once for each that the platform's
-policy wants, has them stamped, nests them and attaches them. Whatever the signer was, its signature is checked to be over
+A hand gives the signature of one file with one digest; :class:`ByPolicy` asks it once for each that the platform's
+policy wants, has them stamped, nests them and attaches them. Whoever the hand is, its signature is checked to be over
 the unsigned file first: nothing else of what it wrote is used.
 """
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import requests
-from asn1crypto import algos, cms, tsp, x509
+from asn1crypto import algos, cms, core, tsp, x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -24,6 +24,12 @@ from gplpv.signing.pkcs7 import RFC3161_STAMP, Message
 
 _HINT = "Try again later, or name others: signing.timestamp.servers in platforms.yaml, or GPLPV_SIGN_TIMESTAMP."
 _LARGEST = 1 << 20
+
+
+class _Response(core.Sequence):  # type: ignore[misc]  # asn1crypto has no type hints
+    """TimeStampResp; asn1crypto's own wants a token in refusals, too."""
+
+    _fields = [("status", tsp.PKIStatusInfo), ("token", cms.ContentInfo, {"optional": True})]  # noqa: RUF012
 
 
 class _Refused(Exception):
@@ -75,7 +81,9 @@ class Stamper:
                     failure = error
                     if error.final:
                         break
-            failures.append(f"Time stamp server {server} {failure} ({attempt + 1} {'try' if not attempt else 'tries'}).")
+            failures.append(
+                f"Time stamp server {server} {failure} ({attempt + 1} {'try' if not attempt else 'tries'})."
+            )
         raise GplpvError("\n".join(failures), _HINT)
 
     def _ask(self, server: str, data: bytes) -> bytes:
@@ -127,12 +135,12 @@ def _too_late(seconds: float) -> NoReturn:
 
 def _checked(answer: bytes, imprint: bytes, digest: str, nonce: int) -> bytes:
     """The token of an answer (RFC 3161, 2.4.2), when it is over what was asked and its own signature holds."""
-    response = tsp.TimeStampResp.load(answer, strict=True)
+    response = _Response.load(answer, strict=True)
     status = response["status"]
     if status["status"].native not in ("granted", "granted_with_mods"):
         texts = status["status_string"].native or [str(status["fail_info"].native or status["status"].native)]
         raise _Refused(f"refused: {'; '.join(map(str, texts))}", final=True)
-    token = response["time_stamp_token"]
+    token = response["token"]
     signed = token["content"]
     if signed["encap_content_info"]["content_type"].native != "tst_info":
         raise ValueError("content")
@@ -179,6 +187,6 @@ def _signer_certificate(signed: cms.SignedData, signer: cms.SignerInfo) -> x509.
 
 
 def _hash(algorithm: algos.DigestAlgorithm) -> hashes.HashAlgorithm:
-    name = algorithm["algorithm"].native
-    known = {"sha1": hashes.SHA1, "sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
-    return known[name]()
+    known = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+    found: hashes.HashAlgorithm = known[algorithm["algorithm"].native]
+    return found
