@@ -20,7 +20,7 @@ ONE = ("platform=XP", "arch=x64", "debug=1")
         ("platfrom=XP", "Did you mean 'platform'?"),
         ("platform=Vista", "Did you mean 'Vista2008'?"),
         ("arch=x46", "Did you mean 'x64'?"),
-        ("sign=1", "Known: off, test."),
+        ("sign=1", "Known: off, test, release, detached."),
         ("drvers", "Did you mean 'drivers'?"),
         ("--slient", "Did you mean '--silent'?"),
     ],

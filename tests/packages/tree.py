@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +29,26 @@ class Tree:
 
     root: Path
 
-    def scons(self, *arguments: str, path: str | None = None, until: Callable[[], bool] | None = None) -> Outcome:
-        """Run the build; with `until`, press Ctrl-C as soon as that is true."""
+    def scons(
+        self,
+        *arguments: str,
+        path: str | None = None,
+        until: Callable[[], bool] | None = None,
+        sends: signal.Signals = signal.SIGINT,
+        variables: Mapping[str, str] | None = None,
+        password: str | None = None,
+    ) -> Outcome:
+        """Run the build; with `until`, press Ctrl-C (or send another signal) as soon as that is true.
+
+        `variables` are set on top of the environment; a password comes by GPLPV_SIGN_PASSWORD_FD.
+        """
         command = [sys.executable, "-m", "SCons", "-Q", *arguments]
         # The copy's own library, not the one that is installed beside the tests.
         environment = {**os.environ, "PYTHONPATH": str(self.root / "build")}
         environment.pop("SOURCE_DATE_EPOCH", None)
+        environment.update(variables or {})
+        descriptors = [_pipe_with(password)] if password else []
+        environment.update({"GPLPV_SIGN_PASSWORD_FD": str(one) for one in descriptors})
         if path is not None:
             environment["PATH"] = path
         running = subprocess.Popen(
@@ -45,12 +59,15 @@ class Tree:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            pass_fds=descriptors,
         )
+        for one in descriptors:
+            os.close(one)
         if until:
             while not until():
                 assert running.poll() is None, "the build ended before it could be interrupted"
             # A terminal sends it to every process in the foreground.
-            os.killpg(running.pid, signal.SIGINT)
+            os.killpg(running.pid, sends)
         output, _ = running.communicate()
         return Outcome(running.returncode, output)
 
@@ -58,6 +75,14 @@ class Tree:
         """Names in dist/, whatever they are."""
         folder = self.root / "dist"
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def _pipe_with(text: str) -> int:
+    """The reading end of a pipe that holds a text."""
+    reading, writing = os.pipe()
+    os.write(writing, text.encode())
+    os.close(writing)
+    return reading
 
 
 def copy(to: Path) -> Tree:

@@ -197,3 +197,26 @@ class Authority:
                 pass
 
         return Handler
+
+
+class Watch:
+    """Reads the command lines of all processes while it lives."""
+
+    def __enter__(self) -> Watch:
+        self.lines: set[bytes] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stop.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    self.lines.add(path.read_bytes())
+                except OSError:
+                    continue

@@ -7,7 +7,6 @@ import datetime
 import os
 import stat
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from gplpv.matrix import SigningPolicy
 from gplpv.signing import containers, release
 from gplpv.signing.signers import ByPolicy, Command
 
-from .materials import CANARY, NOW, certificate, image, key, key_pem, pem, pfx
+from .materials import CANARY, NOW, Watch, certificate, image, key, key_pem, pem, pfx
 
 SETTINGS = config.load(Path(__file__).parents[3])
 POLICY = SigningPolicy(sys="sha256", exe="sha1", cat="sha1", msi="sha1")
@@ -128,29 +127,6 @@ def test_the_password_comes_by_descriptor_or_variable_and_is_in_no_repr(monkeypa
 def test_no_program_inherits_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPLPV_SIGN_PASSWORD", CANARY)
     assert CANARY not in process.run(["env"]).output
-
-
-class Watch:
-    """Reads the command lines of all processes while it lives."""
-
-    def __enter__(self) -> Watch:
-        self.lines: set[bytes] = set()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._stop.is_set():
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.lines.add(path.read_bytes())
-                except OSError:
-                    continue
 
 
 def test_the_password_is_on_no_command_line_and_in_no_file(
