@@ -47,8 +47,10 @@ class Tree:
         environment = {**os.environ, "PYTHONPATH": str(self.root / "build")}
         environment.pop("SOURCE_DATE_EPOCH", None)
         environment.update(variables or {})
-        descriptors = [_pipe_with(password)] if password else []
-        environment.update({"GPLPV_SIGN_PASSWORD_FD": str(one) for one in descriptors})
+        descriptors = []
+        if password:
+            descriptors = [_pipe_with(password)]
+            environment["GPLPV_SIGN_PASSWORD_FD"] = str(descriptors[0])
         if path is not None:
             environment["PATH"] = path
         running = subprocess.Popen(

@@ -13,8 +13,7 @@ from gplpv.errors import GplpvError, UsageError
 from gplpv.matrix import SigningPolicy
 from gplpv.signing import containers, detached, pkcs7
 from gplpv.signing.signers import ByPolicy, Osslsigncode, Published
-
-from .materials import FILES, certificate, image, key, key_pem, pem
+from signing_materials import FILES, certificate, image, key, key_pem, pem
 
 EPOCH = 1764201600
 POLICY = SigningPolicy(sys="dual", exe="sha1", cat="sha1", msi="sha256")

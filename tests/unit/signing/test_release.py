@@ -18,8 +18,7 @@ from gplpv.errors import GplpvError, UsageError
 from gplpv.matrix import SigningPolicy
 from gplpv.signing import containers, release
 from gplpv.signing.signers import ByPolicy, Command
-
-from .materials import CANARY, NOW, Watch, certificate, image, key, key_pem, pem, pfx
+from signing_materials import CANARY, NOW, Watch, certificate, image, key, key_pem, pem, pfx
 
 SETTINGS = config.load(Path(__file__).parents[3])
 POLICY = SigningPolicy(sys="sha256", exe="sha1", cat="sha1", msi="sha1")

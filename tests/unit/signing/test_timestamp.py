@@ -15,8 +15,7 @@ from gplpv.errors import GplpvError
 from gplpv.matrix import SigningPolicy
 from gplpv.signing.signers import ByPolicy, Osslsigncode
 from gplpv.signing.timestamp import Stamper
-
-from .materials import Authority, certificate, image, key, key_pem, pem
+from signing_materials import Authority, certificate, image, key, key_pem, pem
 
 
 @pytest.fixture(scope="module")
