@@ -200,12 +200,16 @@ class Authority:
 
 
 class Watch:
-    """Reads the command lines of all processes while it lives."""
+    """Reads the command lines of all processes while it lives, and counts sightings of a kind of them."""
 
-    def __enter__(self) -> Watch:
+    def __init__(self, kind: bytes) -> None:
         self.lines: set[bytes] = set()
+        self.sightings = 0
+        self._kind = kind
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Watch:
         self._thread.start()
         return self
 
@@ -217,6 +221,8 @@ class Watch:
         while not self._stop.is_set():
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
-                    self.lines.add(path.read_bytes())
+                    line = path.read_bytes()
                 except OSError:
                     continue
+                self.lines.add(line)
+                self.sightings += self._kind in line
