@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -25,6 +25,17 @@ def signed() -> Mapping[str, Package]:
     return build("2003", "x64", debug=False, sign="test")
 
 
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Windows]:
+    """A 64-bit Server 2003; each test removes what it installed."""
+    windows = Windows("x64")
+    try:
+        windows.set_version("win2003")
+        yield windows
+    finally:
+        windows.close()
+
+
 def ours() -> dict[str, str]:
     """Per store, the SHA-1 of the certificate that belongs there."""
     files = {store: PROJECT / path for store, path in signing.STORES.items()}
@@ -39,24 +50,24 @@ def trusted(machine: Windows) -> set[str]:
 
 @pytest.mark.parametrize("kind", ["msi", "exe"])
 def test_certificates_come_with_consent_and_go_with_the_product(
-    kind: str, signed: Mapping[str, Package], windows: Callable[[str], Windows]
+    kind: str, signed: Mapping[str, Package], machine: Windows
 ) -> None:
-    package, machine = signed[f"2003x64.{kind}"], windows("x64")
-    machine.set_version("win2003")
-
+    package = signed[f"2003x64.{kind}"]
     without = package.install(machine)
     assert without.exit_code in SUCCESS, without.log
     assert trusted(machine) == set()
     assert machine.exists(f"{package.folder}\\trust\\Root.cer")
 
-    # Consent may also be given later, by installing again.
+    # Consent may also be given later, by installing again; taking that back leaves the drivers.
     consent = package.install(machine, trust=True)
     assert consent.exit_code in SUCCESS, consent.log
     assert trusted(machine) == set(ours())
-    assert pvinstall(machine, package, "uninstall").exit_code in SUCCESS
+    assert pvinstall(machine, package, "rollback").exit_code in SUCCESS
     assert trusted(machine) == set()
+    assert machine.service("xenpci")
 
     assert package.install(machine, trust=True).exit_code in SUCCESS
+    assert trusted(machine) == set(ours())
     removed = package.uninstall(machine)
     assert removed.exit_code in SUCCESS, removed.log
     assert trusted(machine) == set()
@@ -64,9 +75,8 @@ def test_certificates_come_with_consent_and_go_with_the_product(
     assert not machine.exists(package.folder)
 
 
-def test_what_was_trusted_before_stays(signed: Mapping[str, Package], windows: Callable[[str], Windows]) -> None:
-    package, machine = signed["2003x64.msi"], windows("x64")
-    machine.set_version("win2003")
+def test_what_was_trusted_before_stays(signed: Mapping[str, Package], machine: Windows) -> None:
+    package = signed["2003x64.msi"]
     assert package.install(machine, trust=True).exit_code in SUCCESS
     machine.run("reg", "delete", RECORD, "/f")  # as if the administrator had added them
 

@@ -178,7 +178,7 @@ class Message:
         signer = message["content"]["signers"][0]
         attribute = _Attribute({"type": kind, "values": _Values([core.Any(core.load(value))])})
         signer["unauthenticated"] = _Attributes([*(signer["unauthenticated"] or ()), attribute])
-        return Message(self.name, message.dump(force=True))
+        return Message(self.name, message.dump())  # not by force: what was not changed keeps its octets
 
     def require_consistent(self) -> None:
         """Check that the signer signed the content, with the certificate that the message carries.

@@ -114,6 +114,15 @@ def test_a_flipped_byte_of_what_was_signed_is_found(hand: Osslsigncode, tmp_path
     assert passed == []
 
 
+def test_nesting_leaves_every_octet_that_the_signers_wrote(hand: Osslsigncode, tmp_path: Path) -> None:
+    unsigned = tmp_path / "driver.sys"
+    unsigned.write_bytes(image())
+    one, other = (pkcs7.parse(hand.signature(unsigned, name, "x", tmp_path), "it") for name in ("sha1", "sha256"))
+    nested = pkcs7.nest([one, other]).data
+    kept = (other.data, one.content_octets, one.certificates[0].dump(), one._signer.contents)
+    assert [part in nested for part in kept] == [True] * 4
+
+
 def test_an_image_has_the_checksum_that_pefile_computes(hand: Osslsigncode, tmp_path: Path) -> None:
     for name in ("driver.sys", "odd.sys"):
         unsigned = tmp_path / name
