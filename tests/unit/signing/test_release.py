@@ -194,6 +194,12 @@ def test_a_sign_command_signs(tmp_path: Path, unsigned: Path, service: str) -> N
     assert containers.signature_of(tmp_path / "driver.sys")
 
 
+def test_a_sign_command_may_stand_in_platforms_yaml() -> None:
+    facts = SETTINGS.matrix.signing.model_copy(update={"command": "tool {input} {output}"})
+    settings = config.Config(SETTINGS.root, SETTINGS.matrix.model_copy(update={"signing": facts}), SETTINGS.epoch)
+    assert release.hand(SigningEnvironment(), settings, NOW) == Command("tool {input} {output}")
+
+
 FAILING_COMMANDS = {
     "fails": ("false {input} {output}", "false failed with exit code 1"),
     "is not there": ("no-such-program {input} {output}", "cannot be started"),
