@@ -149,6 +149,7 @@ class Authority:
         )
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._released = threading.Event()
+        self._one_at_a_time = threading.Lock()
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
@@ -161,10 +162,10 @@ class Authority:
         self._server.server_close()
 
     def reply(self, request: bytes) -> bytes:
-        (self.folder / "query").write_bytes(request)
         command = ["openssl", "ts", "-reply", "-queryfile", "query", "-config", "tsa.cnf", "-section", "tsa"]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, check=False)
-        return done.stdout
+        with self._one_at_a_time:
+            (self.folder / "query").write_bytes(request)
+            return subprocess.run(command, cwd=self.folder, capture_output=True, check=False).stdout
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         authority = self

@@ -24,6 +24,8 @@ from gplpv.signing.pkcs7 import RFC3161_STAMP, Message
 
 _HINT = "Try again later, or name others: signing.timestamp.servers in platforms.yaml, or GPLPV_SIGN_TIMESTAMP."
 _LARGEST = 1 << 20
+_PASSING = {"system_failure", "time_not_available"}
+"""Reasons of refusals that may be gone the next time (RFC 3161, 2.4.2)."""
 
 
 class _Response(core.Sequence):  # type: ignore[misc]  # asn1crypto has no type hints
@@ -138,8 +140,9 @@ def _checked(answer: bytes, imprint: bytes, digest: str, nonce: int) -> bytes:
     response = _Response.load(answer, strict=True)
     status = response["status"]
     if status["status"].native not in ("granted", "granted_with_mods"):
-        texts = status["status_string"].native or [str(status["fail_info"].native or status["status"].native)]
-        raise _Refused(f"refused: {'; '.join(map(str, texts))}", final=True)
+        reasons = status["fail_info"].native or set()
+        texts = status["status_string"].native or sorted(reasons) or [status["status"].native]
+        raise _Refused(f"refused: {'; '.join(texts)}", final=not reasons & _PASSING)
     token = response["token"]
     signed = token["content"]
     if signed["encap_content_info"]["content_type"].native != "tst_info":
