@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gplpv import plan, signing
+from gplpv import catalog, plan, signing
 from gplpv.cli import main
 from gplpv.config import Config
 from signing_materials import CANARY, Authority, Watch, certificate, key, key_pem, pem, pfx
@@ -35,7 +35,8 @@ def signed_files(tree: Tree, settings: Config) -> list[tuple[Path, Path]]:
     """Each signed file with the unsigned one that it was made of."""
     (variant,) = settings.matrix.select(["Vista2008"], ["x64"], [False])
     places = plan.Places(variant)
-    names = [image.file for image in (*plan.drivers(settings, variant), *plan.programs(settings))]
+    drivers = plan.drivers(settings, variant)
+    names = [image.file for image in (*drivers, *plan.programs(settings))] + [driver.catalog for driver in drivers]
     pairs = [(places.images / name, places.unsigned / name) for name in names]
     pairs += [(places.dist(kind), places.unsigned / variant.package(kind)) for kind in ("msi", "exe")]
     return [(tree.root / one, tree.root / other) for one, other in pairs]
@@ -49,12 +50,26 @@ def verify(path: Path, certificates: Path, *more: str) -> subprocess.CompletedPr
 def test_every_signature_verifies_and_follows_the_policy(signed: Tree, settings: Config) -> None:
     chain = signed.root / signing.TEST_FILES[0]
     outcomes = {path.name: verify(path, chain) for path, _ in signed_files(signed, settings)}
-    assert len(outcomes) == 9
+    assert len(outcomes) == 14
     assert {outcome.returncode for outcome in outcomes.values()} == {0}, outcomes
     counts = {name: outcome.stdout.count("Signature verification: ok") for name, outcome in outcomes.items()}
     assert {name: count for name, count in counts.items() if count != 2} == {
-        name: 1 for name in outcomes if name.endswith(".msi")
+        name: 1 for name in outcomes if name.endswith((".msi", ".cat"))
     }
+
+
+def test_each_driver_is_in_its_own_catalog_and_no_other(signed: Tree, settings: Config) -> None:
+    (variant,) = settings.matrix.select(["Vista2008"], ["x64"], [False])
+    folder, chain = signed.root / plan.Places(variant).images, signed.root / signing.TEST_FILES[0]
+    drivers = plan.drivers(settings, variant)
+    for driver in drivers:
+        for other in drivers[:2]:
+            outcome = verify(folder / driver.file, chain, "-catalog", str(folder / other.catalog))
+            assert (outcome.returncode == 0) == (driver == other), (driver.file, other.catalog)
+    read = catalog.read((folder / "xenpci.cat").read_bytes())
+    systems = ["VistaX64", "Server2008X64", "7X64", "Server2008R2X64"]
+    assert (read.signed, read.systems, read.this_update) == (True, systems, settings.moment)
+    assert read.hardware_ids == ["pci\\ven_5853&dev_0001"]
 
 
 def test_the_unsigned_file_stays_under_another_name(signed: Tree, settings: Config) -> None:
@@ -161,7 +176,7 @@ def test_anybody_attaches_the_published_signatures_to_a_build_of_their_own(
     signatures = tmp_path / "signatures"
     folders = [str(signed.root / "target/winlh"), str(signed.root / "dist")]
     assert main(["signatures", "extract", *folders, "--to", str(signatures)]) == 0
-    assert len(list(signatures.iterdir())) == 9
+    assert len(list(signatures.iterdir())) == 14
 
     other = copy(tmp_path / "elsewhere")
     shutil.copytree(signatures, other.root / "published")
@@ -174,7 +189,7 @@ def test_anybody_attaches_the_published_signatures_to_a_build_of_their_own(
     # By hand, without the build: the same files.
     unsigned, by_hand = signed_files(other, settings)[0][1].parent, tmp_path / "by hand"
     assert main(["signatures", "attach", str(unsigned), "--from", str(signatures), "--to", str(by_hand)]) == 0
-    assert len(list(by_hand.iterdir())) == 9
+    assert len(list(by_hand.iterdir())) == 14
     for path, _ in signed_files(other, settings):
         assert (by_hand / path.name).read_bytes() == path.read_bytes()
 
