@@ -24,6 +24,7 @@ from typing import Literal
 from asn1crypto.parser import parse
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from gplpv import authenticode
 from gplpv.errors import GplpvError, UsageError
 from gplpv.signing import pkcs7
 from wixpy.cfb import CompoundFile, Content, Entry, Storage, write
@@ -159,13 +160,8 @@ class _Image:
         return start, size
 
     def digest(self, algorithm: str) -> bytes:
-        start, _ = self._table()
-        end = start or len(self.data)
-        total = hashlib.new(algorithm, self.data[: self._checksum])
-        total.update(self.data[self._checksum + 4 : self._directory])
-        total.update(self.data[self._directory + 8 : end])
-        total.update(bytes(-end % 8))
-        return total.digest()
+        self._table()  # an error of ours, with the file's name
+        return authenticode.digest(self.data, algorithm)
 
     def signature(self) -> bytes | None:
         start, size = self._table()
