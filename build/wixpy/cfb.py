@@ -42,6 +42,7 @@ _ENTRY = struct.Struct("<64sHBB3I16sI16sIQ")
 _VERSIONS = {512: 3, 4096: 4}
 _DAMAGED = "the file is damaged or no compound file: get it again"
 
+MAX_DEPTH = 16
 Content = bytes | bytearray | memoryview | mmap
 
 
@@ -278,6 +279,15 @@ class CompoundFile:
         if len(content) < entry.size:
             raise WixpyError(f"the stream “{entry.name}” is shorter than its entry says", _DAMAGED)
         return content
+
+    def storage(self, entry: Entry, depth: int = 0) -> Storage:
+        """A storage with all that is in it, to be written elsewhere."""
+        if depth > MAX_DEPTH:
+            raise WixpyError(f"the compound file has storages more than {MAX_DEPTH} deep", _DAMAGED)
+        copy = Storage(clsid=entry.clsid)
+        for name, child in entry.children.items():
+            copy.children[name] = self.read(child) if child.is_stream else self.storage(child, depth + 1)
+        return copy
 
     @staticmethod
     def _entries(data: bytes) -> array[int]:

@@ -72,13 +72,15 @@ class Database:
     """Tables by name, streams by name, and the summary information.
 
     ``codepage`` is that of all text (0: ASCII only).  Data of binary columns is in ``streams`` under the table's name
-    and the row's key, joined by dots; the cell holds that name.
+    and the row's key, joined by dots; the cell holds that name.  ``storages`` are the compound files inside the file
+    (transforms, nested packages), each as the bytes of a file of its own.
     """
 
     def __init__(self, codepage: int = strings.NEUTRAL) -> None:
         self.codepage = codepage
         self.tables: dict[str, Table] = {}
         self.streams: dict[str, bytes] = {}
+        self.storages: dict[str, bytes] = {}
         self.summary: summary.Summary = {}
         self._rows: dict[str, dict[Values, Values]] = {}
 
@@ -90,6 +92,10 @@ class Database:
             raise WixpyError(f"table {table.name} has no key at its start", "mark the first columns as key")
         self.tables[table.name] = table
         self._rows[table.name] = {}
+
+    def remove_table(self, name: str) -> None:
+        """Forget a table and its rows; streams stay."""
+        del self.tables[name], self._rows[name]
 
     def insert(self, name: str, *values: Cell | bytes) -> Row:
         """Add a row to a table, which is defined from the standard schema when it is not there yet.
@@ -134,6 +140,10 @@ class Database:
         """The rows of a table in the order of insertion or of the file; empty when there is no such table."""
         table = self.tables.get(name)
         return [] if table is None else [Row(table, values) for values in self._rows[name].values()]
+
+    def cells(self, name: str) -> dict[Values, Values]:
+        """The rows of a table by key, as plain tuples; the mapping itself, for those who keep its rules."""
+        return self._rows[name]
 
     def get(self, name: str, *key: Cell) -> Row | None:
         """The row with that key, or None."""
@@ -183,6 +193,9 @@ class Database:
         for name in sorted(self.streams):
             state.update(f"{name}\0{len(self.streams[name])}\0".encode())
             state.update(self.streams[name])
+        for name in sorted(self.storages):
+            state.update(f"{name}\0{len(self.storages[name])}\0storage".encode())
+            state.update(self.storages[name])
         return state.digest()
 
     def write(self, out: BinaryIO, sector: int = 512) -> None:
@@ -215,6 +228,9 @@ class Database:
         root.children[names.SUMMARY_INFORMATION] = summary.encode(self.summary)
         for name, data in self.streams.items():
             root.children[names.encode(name)] = data
+        for name, data in self.storages.items():
+            inner = cfb.CompoundFile(data)
+            root.children[names.encode(name)] = inner.storage(inner.root)
         cfb.write(root, out, sector)
 
     def to_bytes(self, sector: int = 512) -> bytes:
@@ -250,6 +266,10 @@ class Database:
                 self.summary = summary.decode(file.read(entry))
             elif entry.is_stream:
                 self.streams[name] = file.read(entry)
+            else:
+                inner = BytesIO()
+                cfb.write(file.storage(entry), inner)
+                self.storages[name] = inner.getvalue()
         if _POOL not in tables or _DATA not in tables:
             raise WixpyError("the compound file holds no Windows Installer database", "give an .msi or .msm file")
         pool = strings.StringPool.parse(file.read(tables[_POOL]), file.read(tables[_DATA]))
