@@ -21,6 +21,7 @@ from wixpy.files import read_bytes, replacing
 from wixpy.tables import Cell, Column, Table, Values
 
 CLSID = UUID("000c1084-0000-0000-c000-000000000046")
+PATCH_CLSID = UUID("000c1086-0000-0000-c000-000000000046")
 VALIDATION = "_Validation"
 
 _TABLES = Table("_Tables", (Column("Name", "s64", key=True),))
@@ -73,7 +74,8 @@ class Database:
 
     ``codepage`` is that of all text (0: ASCII only).  Data of binary columns is in ``streams`` under the table's name
     and the row's key, joined by dots; the cell holds that name.  ``storages`` are the compound files inside the file
-    (transforms, nested packages), each as the bytes of a file of its own.
+    (transforms, nested packages), each as the bytes of a file of its own.  ``clsid`` says what the file is: a package
+    or a patch.
     """
 
     def __init__(self, codepage: int = strings.NEUTRAL) -> None:
@@ -81,6 +83,7 @@ class Database:
         self.tables: dict[str, Table] = {}
         self.streams: dict[str, bytes] = {}
         self.storages: dict[str, bytes] = {}
+        self.clsid = CLSID
         self.summary: summary.Summary = {}
         self._rows: dict[str, dict[Values, Values]] = {}
 
@@ -217,7 +220,7 @@ class Database:
                 for column, cell in zip(table.columns, row, strict=True):
                     if isinstance(cell, str) and not column.is_binary:
                         pool.intern(cell)
-        root = cfb.Storage(clsid=CLSID)
+        root = cfb.Storage(clsid=self.clsid)
         for table, rows in content:
             encoded = table.encode(rows, pool.number, pool.reference_width)
             if encoded:
@@ -258,6 +261,7 @@ class Database:
         file = cfb.CompoundFile(data)
         tables: dict[str, cfb.Entry] = {}
         self = cls()
+        self.clsid = file.root.clsid
         for stored, entry in file.root.children.items():
             name, is_table = names.decode(stored)
             if is_table:

@@ -256,6 +256,7 @@ class Store:
             return self.database
         saved = Database(self.database.codepage)
         saved.summary = self.database.summary
+        saved.clsid = self.database.clsid
         saved.storages = self.database.storages
         saved.streams = dict(self.database.streams)
         for name, table in self.database.tables.items():

@@ -325,9 +325,9 @@ def test_rows_come_back_through_records_and_the_file(rows: list[tuple]) -> None:
 
 
 VOCABULARY = """
-    SELECT DISTINCT * FROM WHERE ORDER BY AND OR = <> < IS NOT NULL ? ( ) , . INSERT INTO VALUES TEMPORARY UPDATE SET DELETE
-    CREATE TABLE PRIMARY KEY CHAR (9) SHORT LONG OBJECT HOLD FREE ALTER ADD DROP `Item` `Shelf` `Price` `Shelf_` `_Streams`
-    `_Tables` `Name` 'text' 7 -40000 ` '
+    SELECT DISTINCT * FROM WHERE ORDER BY AND OR = <> < IS NOT NULL ? ( ) , . INSERT INTO VALUES TEMPORARY UPDATE SET
+    DELETE CREATE TABLE PRIMARY KEY CHAR (9) SHORT LONG OBJECT HOLD FREE ALTER ADD DROP `Item` `Shelf` `Price` `Shelf_`
+    `_Streams` `_Tables` `Name` 'text' 7 -40000 ` '
 """
 WORDS = st.sampled_from(VOCABULARY.split())
 

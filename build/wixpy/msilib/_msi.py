@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""The objects and functions that msilib has from msi.dll: databases, summary information, cabinets, identifiers."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+
+from wixpy import cab, database, idt, summary
+from wixpy.errors import WixpyError
+from wixpy.msi_errors import MsiError, Status
+from wixpy.record import Record
+from wixpy.store import Store
+from wixpy.strings import NEUTRAL, UTF8, codec
+from wixpy.summary import Pid
+from wixpy.view import View
+
+MSIError = MsiError
+
+MSIDBOPEN_READONLY = 0
+MSIDBOPEN_TRANSACT = 1
+MSIDBOPEN_DIRECT = 2
+MSIDBOPEN_CREATE = 3
+MSIDBOPEN_CREATEDIRECT = 4
+MSIDBOPEN_PATCHFILE = 16
+
+# HRESULTs of a file that is not there, may not be read, or is no compound file.
+_STG_E: dict[type[Exception], int] = {
+    FileNotFoundError: -2147287038, PermissionError: -2147287035, IsADirectoryError: -2147287035,
+}  # fmt: skip
+_STG_E_INVALID_NAME = -2147286788
+_STG_E_NO_FOLDER = -2147287037
+_STG_E_NOT_COMPOUND = -2147286960
+_WESTERN = 1252
+_LAST_PROPERTY = 19
+_DATES = (Pid.LAST_PRINTED, Pid.CREATED, Pid.LAST_SAVED)
+_NUMBERS = (Pid.CODEPAGE, Pid.PAGE_COUNT, Pid.WORD_COUNT, Pid.CHARACTER_COUNT, Pid.SECURITY)
+_FCI_OPEN, _FCI_CABINET = 1, 8
+
+
+class Database:
+    """An open database; made by :func:`OpenDatabase`.
+
+    A transacted one reaches the disk by :meth:`Commit` alone, whole or not at all; one opened directly is also written
+    when it is closed.
+    """
+
+    def __init__(self, store: Store, path: Path, *, direct: bool) -> None:
+        self._store = store
+        self._path = path
+        self._direct = direct
+
+    def __del__(self) -> None:
+        if getattr(self, "_direct", False):
+            self.Close()
+
+    @property
+    def store(self) -> Store:
+        """What statements work on; MsiError after :meth:`Close`."""
+        self._store.check_open()
+        return self._store
+
+    def OpenView(self, sql: str) -> View:
+        """A view of a statement; MsiError when there is something wrong with it."""
+        if not isinstance(sql, str):
+            raise TypeError("OpenView() takes a statement")
+        return View(self.store, sql)
+
+    def Commit(self) -> None:
+        """Write the file: the whole new one or the old one stays.  Does nothing for a database opened for reading."""
+        if not self.store.writable:
+            return
+        saved = self.store.persistent()
+        _settle_codepages(saved)
+        self._store.database.codepage = saved.codepage
+        try:
+            saved.commit(self._path)
+        except WixpyError as error:
+            raise MsiError(Status.FUNCTION_FAILED, 2213, self._path) from error
+
+    def GetSummaryInformation(self, count: int) -> SummaryInformation:
+        """The summary information, of which up to ``count`` properties may be set."""
+        if count and not self.store.writable:
+            raise MsiError(Status.ACCESS_DENIED)
+        return SummaryInformation(self.store, count)
+
+    def Export(self, table: str, folder: str | os.PathLike[str], file: str) -> None:
+        """Write a table as text archive ``file`` into ``folder`` (MsiDatabaseExport; beyond msilib)."""
+        idt.export_file(self.store, table, Path(folder) / file)
+
+    def Import(self, folder: str | os.PathLike[str], file: str) -> None:
+        """Read a table from a text archive (MsiDatabaseImport; beyond msilib)."""
+        idt.import_file(self.store, Path(folder) / file)
+
+    def Close(self) -> None:
+        """Let go of the database; what was not committed is lost, unless it was opened directly."""
+        if self._store.closed:
+            return
+        direct, self._direct = self._direct, False
+        try:
+            if direct:
+                self.Commit()
+        finally:
+            self._store.closed = True
+
+
+def OpenDatabase(path: str | os.PathLike[str], persist: int) -> Database:
+    """Open or create a database; ``persist`` is one of the constants MSIDBOPEN.
+
+    MsiError when the file is not there or no database.  A created one is on the disk once it is committed.
+    """
+    mode = int(persist)
+    is_patch = mode >= MSIDBOPEN_PATCHFILE
+    mode -= MSIDBOPEN_PATCHFILE if is_patch else 0
+    if not MSIDBOPEN_READONLY <= mode <= MSIDBOPEN_CREATEDIRECT:
+        raise MsiError(Status.INVALID_PARAMETER)
+    file = Path(path)
+    if mode in (MSIDBOPEN_CREATE, MSIDBOPEN_CREATEDIRECT):
+        if not file.absolute().parent.is_dir():
+            raise MsiError(Status.OPEN_FAILED, 2203, path, _STG_E_NO_FOLDER)
+        content = database.Database()
+        if is_patch:
+            content.clsid = database.PATCH_CLSID
+    else:
+        content = _read(file)
+    store = Store(content, writable=mode != MSIDBOPEN_READONLY)
+    return Database(store, file.absolute(), direct=mode in (MSIDBOPEN_DIRECT, MSIDBOPEN_CREATEDIRECT))
+
+
+def _read(path: Path) -> database.Database:
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise MsiError(Status.OPEN_FAILED, 2203, path, _STG_E.get(type(error), _STG_E_INVALID_NAME)) from error
+    try:
+        return database.Database.parse(data)
+    except WixpyError as error:
+        if data[:8] != bytes.fromhex("d0cf11e0a1b11ae1"):
+            raise MsiError(Status.OPEN_FAILED, 2203, path, _STG_E_NOT_COMPOUND) from error
+        raise MsiError(Status.OPEN_FAILED, 2219, path) from error
+
+
+def _settle_codepages(saved: database.Database) -> None:
+    """Give a database without a code page one for its text: that of western Windows, or UTF-8 where that lacks some."""
+    if saved.codepage == NEUTRAL:
+        texts = (c for name in saved.tables for row in saved.cells(name).values() for c in row if isinstance(c, str))
+        saved.codepage = _codepage("".join(text for text in texts if not text.isascii()))
+    if saved.summary.get(Pid.CODEPAGE, NEUTRAL) == NEUTRAL:
+        codepage = _codepage("".join(value for value in saved.summary.values() if isinstance(value, str)))
+        if codepage != NEUTRAL:
+            saved.summary[Pid.CODEPAGE] = codepage
+
+
+def _codepage(text: str) -> int:
+    if text.isascii():
+        return NEUTRAL
+    try:
+        text.encode(codec(_WESTERN))
+    except UnicodeEncodeError:
+        return UTF8
+    return _WESTERN
+
+
+class SummaryInformation:
+    """The summary information of a database; changes are in it after :meth:`Persist`, in the file after Commit."""
+
+    def __init__(self, store: Store, count: int) -> None:
+        self._store = store
+        self._left = count
+        self._values = dict(store.database.summary)
+
+    def GetProperty(self, field: int) -> int | bytes | datetime | None:
+        """A property: a number, text as bytes in the code page of the summary, a time in UTC, or None."""
+        if not 0 <= field <= _LAST_PROPERTY:
+            raise MsiError(Status.UNKNOWN_PROPERTY)
+        if field not in set(Pid):
+            return None
+        value = self._values.get(Pid(field))
+        if not isinstance(value, str):
+            return value
+        codepage = self._values.get(Pid.CODEPAGE, NEUTRAL)
+        encoding = codec(codepage if isinstance(codepage, int) and codepage else _WESTERN)
+        try:
+            return value.encode(encoding)
+        except UnicodeEncodeError:
+            return value.encode("utf-8")
+
+    def GetPropertyCount(self) -> int:
+        """The number of properties that are there."""
+        return len(self._values)
+
+    def SetProperty(self, field: int, value: int | str | datetime) -> None:
+        """Set a property to a number, text or (beyond msilib) a time; MsiError when it takes another kind."""
+        if not isinstance(value, (int, str, datetime)):
+            raise TypeError("unsupported type")
+        if field not in set(Pid):
+            raise MsiError(Status.UNKNOWN_PROPERTY)
+        if self._left <= 0:
+            raise MsiError(Status.FUNCTION_FAILED)
+        pid = Pid(field)
+        kind = datetime if pid in _DATES else int if pid in _NUMBERS else str
+        if not isinstance(value, kind):
+            raise MsiError(Status.DATATYPE_MISMATCH)
+        if isinstance(value, datetime) and value.tzinfo is None:
+            value = value.replace(tzinfo=timezone.utc)
+        self._left -= 1
+        self._values[pid] = value
+
+    def Persist(self) -> None:
+        """Put the properties into the database; MsiError when one does not fit its code page."""
+        self._store.check_open()
+        if not self._store.writable:
+            raise MsiError(Status.ACCESS_DENIED)
+        if self._values.get(Pid.CODEPAGE, NEUTRAL) != NEUTRAL:
+            try:
+                summary.encode(self._values)
+            except WixpyError as error:
+                raise MsiError(Status.FUNCTION_FAILED) from error
+        self._store.database.summary = dict(self._values)
+
+
+def CreateRecord(count: int) -> Record:
+    """A record of ``count`` fields, all null."""
+    return Record(count)
+
+
+def UuidCreate() -> str:
+    """A new unique identifier."""
+    return str(uuid.uuid4())
+
+
+def cabinet(files: list[tuple[str, str]]) -> bytes:
+    """A cabinet of files, given by path and name inside, in that order, MSZIP-compressed.
+
+    Times are those of the files, none later than SOURCE_DATE_EPOCH when that is set; ValueError as of msilib.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    entries = []
+    for full, name in files:
+        try:
+            content, seconds = Path(full).read_bytes(), Path(full).stat().st_mtime
+        except OSError as error:
+            raise ValueError(f"FCI error {_FCI_OPEN}") from error
+        seconds = min(seconds, int(epoch)) if epoch.isdecimal() else seconds
+        modified = datetime.fromtimestamp(max(seconds, 315532800), timezone.utc)
+        entries.append(cab.CabinetFile(name, content, modified))
+    try:
+        return cab.write([entries])
+    except WixpyError as error:
+        raise ValueError(f"FCI error {_FCI_CABINET}: {error.message}") from error
+
+
+def FCICreate(cabname: str, files: list[tuple[str, str]]) -> None:
+    """Write a cabinet file; ``files`` are pairs of path on disk and name inside."""
+    if not isinstance(files, list):
+        raise TypeError("FCICreate expects a list")
+    Path(cabname).write_bytes(cabinet(files))
