@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from wixpy import cfb, names
+from wixpy import cfb, names, summary
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError, Status
@@ -67,7 +67,10 @@ class Store:
             listed = ((t.name, n, c.name, c.bits) for t in self.database.tables.values() for n, c in _numbered(t))
             return {row[:2]: row for row in listed}
         if name in SYSTEM:
-            return {(stream,): (stream, stream) for stream in self._content(name)}
+            names_of_streams = [*self._content(name)]
+            if name == STREAMS.name and self.database.summary:
+                names_of_streams.insert(0, names.SUMMARY_INFORMATION)
+            return {(stream,): (stream, stream) for stream in names_of_streams}
         raise self.fail(2205, name)
 
     def _content(self, name: str) -> dict[str, bytes]:
@@ -75,6 +78,8 @@ class Store:
 
     def stream(self, table: Table, cell: Cell) -> bytes:
         """The data behind a cell of a binary column; empty when it is lost."""
+        if cell == names.SUMMARY_INFORMATION:
+            return summary.encode(self.database.summary)
         return self._content(table.name).get(str(cell), b"")
 
     def is_temporary(self, table: Table, column: Column) -> bool:
@@ -118,6 +123,8 @@ class Store:
         for column, cell in zip(table.columns, row, strict=True):
             if column.is_binary and cell is not None:
                 self._content(table.name).pop(str(cell), None)
+        if row[0] == names.SUMMARY_INFORMATION:
+            self.database.summary = {}
         if table.name not in SYSTEM:
             del self.database.cells(table.name)[key]
             self.temporary_rows.get(table.name, set()).discard(key)
@@ -129,6 +136,8 @@ class Store:
             raise self.fail(2212, status=Status.ACCESS_DENIED)
 
     def _put(self, table: Table, row: Values, streams: dict[str, bytes]) -> None:
+        if names.SUMMARY_INFORMATION in streams:
+            self.database.summary = summary.decode(streams.pop(names.SUMMARY_INFORMATION))
         self._content(table.name).update(streams)
         if table.name not in SYSTEM:
             self.database.cells(table.name)[row[: table.key_count]] = row
@@ -175,6 +184,8 @@ class Store:
             names.encode(name)
             if table is STORAGES:
                 cfb.CompoundFile(content)
+            if name == names.SUMMARY_INFORMATION:
+                summary.decode(content)
         except WixpyError as error:
             raise self.fail(2259) from error
 

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""wixpy.msilib against Windows Installer as Wine has it: a package that a program written for msilib makes installs
+and goes, and Wine's automation objects find what wixpy's SQL finds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from wixpy.database import Database
+from wixpy.msilib import MSIDBOPEN_READONLY, OpenDatabase
+from wixpy.view import View
+
+from .prefix import PROJECT
+from .windows import Windows
+
+PROGRAM = PROJECT / "tests" / "unit" / "wixpy" / "programs" / "bdist_msi.py"
+FILES = {"hello.exe": b"no program\r\n", "lib/a module.py": b"pass\n", "lib/sub/data.txt": b"text" * 20_000}
+QUERIES = [
+    "SELECT `File`, `FileSize`, `Sequence` FROM `File` WHERE `FileSize` > 6",
+    "SELECT `File` FROM `File` WHERE `FileSize` <= 5 OR `Version` IS NOT NULL",
+    "SELECT `File` FROM `File` WHERE `Version` = '' AND `Sequence` <> 1",
+    "SELECT `Action` FROM `InstallExecuteSequence` WHERE `Condition` = 'VersionNT'",
+    "SELECT `Action`, `Sequence` FROM `InstallUISequence` WHERE `Condition` <> 'not Installed' AND `Sequence` >= 900",
+    "SELECT `Control` FROM `Control` WHERE `Attributes` < 3 AND (`Type` = 'Line' OR `Type` = 'PushButton')",
+    "SELECT `File`.`FileName`, `Directory`.`DefaultDir` FROM `File`, `Component`, `Directory` "
+    "WHERE `File`.`Component_` = `Component`.`Component` AND `Component`.`Directory_` = `Directory`.`Directory`",
+    "SELECT `Control`.`Control`, `Event` FROM `ControlEvent`, `Control` WHERE `ControlEvent`.`Dialog_` = "
+    "`Control`.`Dialog_` AND `ControlEvent`.`Control_` = `Control`.`Control` AND `Event` = 'SpawnDialog'",
+    "SELECT DISTINCT `Type` FROM `Control`",
+    "SELECT `Dialog`, `Width` FROM `Dialog` WHERE `Control_Cancel` IS NULL",
+    "SELECT `Level` FROM `Feature` WHERE `Display` = 1",
+    "SELECT `Ordering` FROM `ControlEvent` WHERE `Ordering` < 3",
+    "SELECT `Name` FROM `_Tables`",
+    "SELECT `Number`, `Name`, `Type` FROM `_Columns` WHERE `Table` = 'Control'",
+    "SELECT `Name` FROM `_Streams`",
+]
+REFUSED = ["SELECT `Nothing` FROM `File`", "SELECT `File` FROM `Nothing`", "SELECT `File` FROM", "UPDATE `File` SET"]
+SCRIPT = """\
+Set database = CreateObject("WindowsInstaller.Installer").OpenDatabase(WScript.Arguments(0), 0)
+Set queries = CreateObject("Scripting.FileSystemObject").OpenTextFile(WScript.Arguments(1))
+Do Until queries.AtEndOfStream
+  sql = queries.ReadLine
+  WScript.Echo "? " & sql
+  On Error Resume Next
+  Set view = Nothing
+  Set view = database.OpenView(sql)
+  If view Is Nothing Then
+    WScript.Echo "refused"
+  Else
+    view.Execute
+    Do
+      Set record = view.Fetch
+      If record Is Nothing Then Exit Do
+      line = "="
+      For field = 1 To record.FieldCount
+        line = line & vbTab & record.StringData(field)
+      Next
+      WScript.Echo line
+    Loop
+  End If
+Loop
+"""
+
+
+def make_package(folder: Path) -> Path:
+    """What cx_Freeze's bdist_msi makes of FILES."""
+    for name, content in {**FILES, "hello.ico": b"\0", "license.rtf": b"{\\rtf1 none}"}.items():
+        (folder / "frozen" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "frozen" / name).write_bytes(content)
+    subprocess.run([sys.executable, PROGRAM, folder / "frozen", folder / "out"], check=True, cwd=folder)
+    return folder / "out" / "hello-1.2.3-win64.msi"
+
+
+def our_answers(package: Path) -> dict[str, list[list[str]]]:
+    store = OpenDatabase(package, MSIDBOPEN_READONLY).store
+    answers = {}
+    for sql in QUERIES:
+        view = View(store, sql)
+        view.Execute()
+        rows = []
+        while record := view.Fetch():
+            rows.append([record.GetString(field + 1) for field in range(record.GetFieldCount())])
+        answers[sql] = sorted(rows)
+    return answers
+
+
+def their_answers(machine: Windows, package: Path, folder: Path) -> dict[str, list[list[str]]]:
+    (folder / "query.vbs").write_text(SCRIPT)
+    (folder / "queries.txt").write_text("\r\n".join([*QUERIES, *REFUSED]))
+    paths = [machine.put(path) for path in (folder / "query.vbs", package, folder / "queries.txt")]
+    answers: dict[str, list[list[str]]] = {}
+    for line in machine.run("cscript", "//nologo", *paths).stdout.split("\n"):
+        if line.startswith("? "):
+            rows = answers[line[2:]] = []
+        elif line:
+            rows.append(line.split("\t")[1:])
+    return {sql: sorted(rows) for sql, rows in answers.items()}
+
+
+def test_a_package_made_with_msilib_is_queried_installed_and_removed(
+    windows: Callable[[str], Windows], tmp_path: Path
+) -> None:
+    package = make_package(tmp_path)
+    machine = windows("x64")
+    theirs = their_answers(machine, package, tmp_path)
+    assert [theirs.pop(sql) for sql in REFUSED] == [[[]]] * len(REFUSED)
+    assert theirs == our_answers(package)
+
+    assert machine.msiexec(package)[0] == 0
+    root = "C:\\Program Files\\hello"
+    for name, content in FILES.items():
+        assert machine.path(f"{root}\\{name}".replace("/", "\\")).read_bytes() == content
+    assert [file for file in machine.files() if file.endswith("programs\\hello.lnk")]
+    code = Database.open(package).property("ProductCode")
+    key = f"HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\{code}"
+    assert machine.registry(key).under()["Publisher"] == "Jürgen Müller"
+
+    assert machine.msiexec(package, action="/x")[0] == 0
+    assert not machine.exists(root)
+    assert not [file for file in machine.files() if file.endswith("hello.lnk")]
