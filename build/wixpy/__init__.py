@@ -3,7 +3,9 @@
 
 ``build`` compiles a source into a checked package; ``open`` reads one, ``check`` examines one.  Underneath, one module
 a format: ``cfb`` (compound files), ``names`` (stream names), ``strings`` (string pool), ``tables`` and ``schema``,
-``summary``, ``cab``, ``database``; above them ``wxs`` (the compiler) and ``checks`` (integrity checks).
+``summary``, ``cab``, ``database``; above them ``wxs`` (the compiler) and ``checks`` (integrity checks), and ``store``,
+``sql``, ``view`` and ``record`` (Windows Installer's SQL), ``idt`` (text archives) and ``msilib`` (the API of the
+standard library's module of that name).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The command ``wixpy``: build, check, dump, tables, extract.
+"""The command ``wixpy``: build, check, dump, tables, extract, query, export, import.
 
-Exit codes: 0 done (warnings allowed), 1 an error in the source, the package or a file, 2 a wrong command line.
+Exit codes: 0 done (warnings allowed), 1 an error in the source, the package, a statement or a file, 2 a wrong command
+line.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from wixpy import idt
 from wixpy.checks import Level
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.files import replacing
+from wixpy.msilib import MSIDBOPEN_CREATE, MSIDBOPEN_READONLY, MSIDBOPEN_TRANSACT, CreateRecord, OpenDatabase
 from wixpy.package import build, check, installed_files
 from wixpy.summary import Pid
+from wixpy.view import ColumnInfo
 
 DEFAULT_EPOCH = 315532800
 
@@ -70,6 +74,26 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("package", type=Path, metavar="x.msi")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     command.set_defaults(run=_extract)
+
+    command = commands.add_parser("query", help="carry out a statement of Windows Installer's SQL, and save a change")
+    command.add_argument("package", type=Path, metavar="x.msi")
+    command.add_argument("sql", metavar="SQL")
+    command.add_argument("parameters", nargs="*", metavar="VALUE", help="for the question marks of the statement")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_query)
+
+    command = commands.add_parser("export", help="write tables as text archives (.idt)")
+    command.add_argument("package", type=Path, metavar="x.msi")
+    command.add_argument("tables", nargs="*", metavar="TABLE", help="only these tables; default all, and the summary")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_export)
+
+    command = commands.add_parser("import", help="read text archives into a package, all or none; make it if need be")
+    command.add_argument("package", type=Path, metavar="x.msi")
+    command.add_argument("archives", nargs="+", type=Path, metavar="TABLE.idt")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_import)
     return parser
 
 
@@ -141,6 +165,58 @@ def _extract(options: argparse.Namespace) -> int:
         with replacing(path) as (_, file):
             file.write(content)
         print(path)
+    return 0
+
+
+def _query(options: argparse.Namespace) -> int:
+    database = OpenDatabase(options.package, MSIDBOPEN_TRANSACT)
+    view = database.OpenView(options.sql)
+    record = CreateRecord(len(options.parameters))
+    for number, value in enumerate(options.parameters, 1):
+        record.SetString(number, value)
+    view.Execute(record)
+    if not view.has_result:
+        database.Commit()
+        if options.json:
+            print(json.dumps({"columns": [], "rows": []}))
+        return 0
+    names, types = view.GetColumnInfo(ColumnInfo.NAMES), view.GetColumnInfo(ColumnInfo.TYPES)
+    rows = [[_plain(value) for value in row.values] for row in view]
+    if options.json:
+        columns = [{"name": name, "type": kind} for name, kind in zip(names.values, types.values, strict=True)]
+        print(json.dumps({"columns": columns, "rows": rows}, indent=2, ensure_ascii=False))
+        return 0
+    print("\t".join(str(name) for name in names.values))
+    for cells in rows:
+        print("\t".join("" if cell is None else str(cell) for cell in cells))
+    return 0
+
+
+def _plain(value: int | str | bytes | None) -> int | str | None:
+    return f"{len(value)} bytes" if isinstance(value, bytes) else value
+
+
+def _export(options: argparse.Namespace) -> int:
+    database = OpenDatabase(options.package, MSIDBOPEN_READONLY)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WixpyError(f"cannot make {options.output}: {error.strerror}", "choose another folder") from error
+    tables = options.tables or [idt.CODEPAGE, idt.SUMMARY, *sorted(database.store.database.tables)]
+    for name in tables:
+        database.Export(name, options.output, f"{name}.idt")
+    paths = [str(options.output / f"{name}.idt") for name in tables]
+    print(json.dumps(paths) if options.json else "\n".join(paths))
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    database = OpenDatabase(options.package, MSIDBOPEN_TRANSACT if options.package.exists() else MSIDBOPEN_CREATE)
+    # The code page comes before what is written in it.
+    archives = sorted(options.archives, key=lambda path: path.stem != idt.CODEPAGE)
+    names = [idt.import_file(database.store, path) for path in archives]
+    database.Commit()
+    print(json.dumps(names) if options.json else "\n".join(names))
     return 0
 
 

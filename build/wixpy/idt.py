@@ -20,7 +20,7 @@ from wixpy.errors import WixpyError
 from wixpy.files import read_bytes, replacing
 from wixpy.msi_errors import MsiError, Status
 from wixpy.store import SYSTEM, Store, Value
-from wixpy.strings import NEUTRAL, codec
+from wixpy.strings import NEUTRAL, UTF8, codec
 from wixpy.summary import Pid
 from wixpy.tables import Column, Table, Values
 
@@ -139,11 +139,13 @@ class _Reader:
         return self.store.fail(2216, self.path.name, line)
 
     def text(self, cell: bytes, line: int) -> str:
+        """A cell as text.  Without a code page all should be ASCII; UTF-8 is taken too, which msitools writes."""
         try:
-            return cell.decode(codec(self.codepage)).translate(_RESTORED)
-        except (UnicodeDecodeError, WixpyError) as error:
-            number = 2221 if isinstance(error, UnicodeDecodeError) else 2216
-            raise self.store.fail(number, self.path.name, line) from error
+            return cell.decode(codec(self.codepage or UTF8)).translate(_RESTORED)
+        except UnicodeDecodeError as error:
+            raise self.store.fail(2221, self.path.name) from error
+        except WixpyError as error:
+            raise self.fail(line) from error
 
     def read(self) -> str:
         if self.name == CODEPAGE:

@@ -70,6 +70,11 @@ class View:
             self.Close()
 
     @property
+    def has_result(self) -> bool:
+        """Whether the statement is one that finds rows."""
+        return bool(self._prepared.outputs)
+
+    @property
     def examined(self) -> int:
         """How many rows the conditions were tested on so far: the work that was done."""
         return self._prepared.plan.examined if self._prepared.plan else 0
@@ -127,6 +132,11 @@ class View:
                 self._fill(record, self._result, keys, current)
                 return record
         return None
+
+    def __iter__(self) -> Iterator[Record]:
+        """The rows that are still to be fetched.  Beyond msilib."""
+        while (record := self.Fetch()) is not None:
+            yield record
 
     def _keys(self, rows: Joined) -> Joined:
         assert self._result

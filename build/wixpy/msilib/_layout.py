@@ -34,14 +34,14 @@ class CAB:
         self.files: list[tuple[str, str]] = []
         self.filenames: set[str] = set()
         self.index = 0
+        self._last: dict[str, int] = {}
 
     def gen_id(self, file: str) -> str:
         """A name for a file in the cabinet that none has yet."""
         logical = base = make_id(file)
-        number = 1
         while logical in self.filenames:
-            logical = f"{base}.{number}"
-            number += 1
+            self._last[base] = self._last.get(base, 0) + 1
+            logical = f"{base}.{self._last[base]}"
         self.filenames.add(logical)
         return logical
 
@@ -118,6 +118,7 @@ class Directory:
         self.logical = logical
         self.component: str | None = None
         self.short_names: set[str] = set()
+        self._last: dict[str, int] = {}
         self.ids: set[str] = set()
         self.keyfiles: dict[str, str] = {}
         self.componentflags = componentflags
@@ -160,11 +161,11 @@ class Directory:
         stem, suffix = stem.replace(".", "").upper(), suffix.upper()
         short = f"{stem}{dot}{suffix}"
         is_same = short == file.upper() and 0 < len(stem) <= 8 and len(suffix) <= 3 and (suffix or not dot)
-        number = 1
+        pattern = f"{stem[:6]}.{suffix[:3]}"
         while not is_same or short in self.short_names:
+            number = self._last[pattern] = self._last.get(pattern, 0) + 1
             tail = f"~{number}"
             short = f"{stem[: min(6, 8 - len(tail))]}{tail}{'.' if suffix else ''}{suffix[:3]}"
-            number += 1
             is_same = True
         self.short_names.add(short)
         return short

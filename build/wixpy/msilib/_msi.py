@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from copy import copy
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -72,9 +73,7 @@ class Database:
         """Write the file: the whole new one or the old one stays.  Does nothing for a database opened for reading."""
         if not self.store.writable:
             return
-        saved = self.store.persistent()
-        _settle_codepages(saved)
-        self._store.database.codepage = saved.codepage
+        saved = _with_codepages(self.store.persistent())
         try:
             saved.commit(self._path)
         except WixpyError as error:
@@ -142,8 +141,10 @@ def _read(path: Path) -> database.Database:
         raise MsiError(Status.OPEN_FAILED, 2219, path) from error
 
 
-def _settle_codepages(saved: database.Database) -> None:
-    """Give a database without a code page one for its text: that of western Windows, or UTF-8 where that lacks some."""
+def _with_codepages(content: database.Database) -> database.Database:
+    """The database, with code pages for text where it has none: western Windows', or UTF-8 where that lacks some."""
+    saved = copy(content)
+    saved.summary = dict(content.summary)
     if saved.codepage == NEUTRAL:
         texts = (c for name in saved.tables for row in saved.cells(name).values() for c in row if isinstance(c, str))
         saved.codepage = _codepage("".join(text for text in texts if not text.isascii()))
@@ -151,6 +152,7 @@ def _settle_codepages(saved: database.Database) -> None:
         codepage = _codepage("".join(value for value in saved.summary.values() if isinstance(value, str)))
         if codepage != NEUTRAL:
             saved.summary[Pid.CODEPAGE] = codepage
+    return saved
 
 
 def _codepage(text: str) -> int:

@@ -9,6 +9,7 @@ soon as the tables it names are there.  In comparisons null is the empty text or
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -23,6 +24,7 @@ Test = Callable[[Joined], bool]
 _Link = tuple[int, int, int]  # a column here, the slot of an earlier table, the equal column there
 
 NULL_NUMBER = -0x80000000
+_NUMBER = re.compile(r"-?[0-9]{1,10}")
 _OPERATORS: dict[str, Callable[[int | str, int | str], bool]] = {
     "=": operator.eq, "<>": operator.ne, "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge,
 }  # fmt: skip
@@ -273,6 +275,8 @@ class Plan:
             return NULL_NUMBER if column.is_integer else ""
         if column.is_string and isinstance(value, int):
             return str(value)
+        if column.is_integer and isinstance(value, str) and _NUMBER.fullmatch(value):
+            return int(value)
         if isinstance(value, bytes) or isinstance(value, int) != column.is_integer:
             raise MsiError(Status.DATATYPE_MISMATCH, 2258, self.scope.store.name, column.name)
         return value

@@ -20,7 +20,7 @@ def run(store: Store, sql: str, *values: Value) -> list[tuple[Value, ...]]:
     view = View(store, sql)
     view.Execute(record(*values) if values else None)
     rows = []
-    if view._prepared.outputs:
+    if view.has_result:
         while row := view.Fetch():
             rows.append(tuple(row.values))
     view.Close()

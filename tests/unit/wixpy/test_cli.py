@@ -119,6 +119,57 @@ def test_extract_never_leaves_its_folder(
     assert not (tmp_path / "out").exists()
 
 
+def test_query_prints_what_it_finds(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sql = "SELECT `File`, `FileSize`, `Version` FROM `File` WHERE `FileSize` = ?"
+    assert cli.main(["query", str(built), sql, "80"]) == 0
+    assert capsys.readouterr().out == "File\tFileSize\tVersion\nmain\t80\t\n"
+    assert cli.main(["query", str(built), sql, "80", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "columns": [
+            {"name": "File", "type": "s72"},
+            {"name": "FileSize", "type": "i4"},
+            {"name": "Version", "type": "S72"},
+        ],
+        "rows": [["main", 80, None]],
+    }
+
+
+def test_query_saves_what_it_changes_and_leaves_the_file_when_it_fails(
+    built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        cli.main(["query", str(built), "INSERT INTO `Property` (`Property`, `Value`) VALUES (?, ?)", "A", "it's"]) == 0
+    )
+    assert Database.open(built).property("A") == "it's"
+    before = built.read_bytes()
+    assert cli.main(["query", str(built), "DELETE FROM `Proprety`"]) == 1
+    printed = capsys.readouterr().err
+    assert "wixpy: error: 1: 2228 2:  3: Proprety 4: DELETE FROM `Proprety`" in printed
+    assert "hint: Unknown table 'Proprety'" in printed
+    assert built.read_bytes() == before
+
+
+def test_export_and_import_say_what_they_did(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", str(built), "File", "-o", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [str(tmp_path / "out" / "File.idt")]
+    archive = tmp_path / "out" / "File.idt"
+    archive.write_bytes(archive.read_bytes().replace(b"\t80\t", b"\t81\t"))
+    assert cli.main(["import", str(built), str(archive), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == ["File"]
+    assert [row["FileSize"] for row in Database.open(built).rows("File")] == [81]
+
+
+def test_an_import_that_fails_half_way_changes_nothing(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.main(["export", str(built), "File", "-o", str(tmp_path)])
+    (tmp_path / "Bad.idt").write_bytes(b"K\r\nx9\r\nBad\tK\r\n")
+    before = built.read_bytes()
+    assert cli.main(["import", str(built), str(tmp_path / "File.idt"), str(tmp_path / "Bad.idt")]) == 1
+    assert "Import file format error: Bad.idt, Line 2" in capsys.readouterr().err
+    assert built.read_bytes() == before
+
+
 @pytest.mark.parametrize("command", ["check", "tables", "dump"])
 def test_a_file_that_is_no_package(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.msi"

@@ -1,0 +1,399 @@
+# SPDX-License-Identifier: MIT
+"""wixpy.msilib against the documentation of msilib in Python 3.12."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import olefile
+import pytest
+
+from wixpy import cab, checks, msilib
+from wixpy.database import CLSID, PATCH_CLSID
+from wixpy.database import Database as Content
+from wixpy.msilib import schema, sequence, text
+
+PROGRAM = Path(__file__).parent / "programs" / "bdist_msi.py"
+CODE = "{12345678-1234-1234-1234-123456789012}"
+
+# Names and parameters as the documentation of Python 3.12 has them; an optional one is in brackets.
+DOCUMENTED = {
+    "FCICreate": "cabname files",
+    "UuidCreate": "",
+    "OpenDatabase": "path persist",
+    "CreateRecord": "count",
+    "init_database": "name schema ProductName ProductCode ProductVersion Manufacturer",
+    "add_data": "database table records",
+    "Binary": "filename",
+    "add_tables": "database module",
+    "add_stream": "database name path",
+    "gen_uuid": "",
+    "CAB": "name",
+    "CAB.append": "full file logical",
+    "CAB.commit": "database",
+    "Directory": "database cab basedir physical logical default [componentflags]",
+    "Directory.start_component": "[component] [feature] [flags] [keyfile] [uuid]",
+    "Directory.add_file": "file [src] [version] [language]",
+    "Directory.glob": "pattern [exclude]",
+    "Directory.remove_pyc": "",
+    "Feature": "db id title desc display [level] [parent] [directory] [attributes]",
+    "Feature.set_current": "",
+    "Control": "dlg name",
+    "Control.event": "event argument [condition] [ordering]",
+    "Control.mapping": "event attribute",
+    "Control.condition": "action condition",
+    "RadioButtonGroup": "dlg name property",
+    "RadioButtonGroup.add": "name x y width height text [value]",
+    "Dialog": "db name x y w h attr title first default cancel",
+    "Dialog.control": "name type x y width height attributes property text control_next help",
+    "Dialog.text": "name x y width height attributes text",
+    "Dialog.bitmap": "name x y width height text",
+    "Dialog.line": "name x y width height",
+    "Dialog.pushbutton": "name x y width height attributes text next_control",
+    "Dialog.radiogroup": "name x y width height attributes property text next_control",
+    "Dialog.checkbox": "name x y width height attributes property text next_control",
+}
+OBJECTS = {
+    "_msi.Database": "OpenView Commit GetSummaryInformation Close",
+    "_msi.View": "Execute GetColumnInfo Fetch Modify Close",
+    "_msi.SummaryInformation": "GetProperty GetPropertyCount SetProperty Persist",
+    "_msi.Record": "GetFieldCount GetInteger GetString SetString SetStream SetInteger ClearData",
+}
+CONSTANTS = """
+    MSIDBOPEN_CREATEDIRECT MSIDBOPEN_CREATE MSIDBOPEN_DIRECT MSIDBOPEN_READONLY MSIDBOPEN_TRANSACT MSIDBOPEN_PATCHFILE
+    MSICOLINFO_NAMES MSICOLINFO_TYPES MSIMODIFY_SEEK MSIMODIFY_REFRESH MSIMODIFY_INSERT MSIMODIFY_UPDATE
+    MSIMODIFY_ASSIGN MSIMODIFY_REPLACE MSIMODIFY_MERGE MSIMODIFY_DELETE MSIMODIFY_INSERT_TEMPORARY MSIMODIFY_VALIDATE
+    MSIMODIFY_VALIDATE_NEW MSIMODIFY_VALIDATE_FIELD MSIMODIFY_VALIDATE_DELETE PID_CODEPAGE PID_TITLE PID_SUBJECT
+    PID_AUTHOR PID_KEYWORDS PID_COMMENTS PID_TEMPLATE PID_LASTAUTHOR PID_REVNUMBER PID_LASTPRINTED PID_CREATE_DTM
+    PID_LASTSAVE_DTM PID_PAGECOUNT PID_WORDCOUNT PID_CHARCOUNT PID_APPNAME PID_SECURITY
+"""
+
+
+@pytest.mark.parametrize(("name", "parameters"), DOCUMENTED.items())
+def test_everything_documented_takes_what_is_documented(name: str, parameters: str) -> None:
+    target: object = msilib
+    for part in name.split("."):
+        target = getattr(target, part)
+    found = [p for p in inspect.signature(target).parameters.values() if p.name != "self"]
+    wanted = parameters.split()
+    assert len(found) == len(wanted)
+    assert [p.default is not p.empty for p in found] == [word.startswith("[") for word in wanted]
+
+
+def test_objects_and_constants_are_all_there() -> None:
+    for name, methods in OBJECTS.items():
+        target = getattr(msilib._msi, name.partition(".")[2])
+        assert [method for method in methods.split() if not callable(getattr(target, method, None))] == []
+    assert [name for name in CONSTANTS.split() if not isinstance(getattr(msilib, name), int)] == []
+    assert issubclass(msilib.MSIError, Exception)
+
+
+def create(path: Path) -> msilib._msi.Database:
+    return msilib.init_database(str(path), schema, "Hello", CODE, "1.0.0", "Mäker")
+
+
+def rows(db: msilib._msi.Database, sql: str) -> list[list]:
+    view = db.OpenView(sql)
+    view.Execute(None)
+    return [row.values for row in view]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder of files to install."""
+    folder = tmp_path / "files"
+    (folder / "lib").mkdir(parents=True)
+    for name in ("hello.exe", "a long name.txt", "a long name too.txt", "lib/one.py", "lib/two.py", "lib/three.dat"):
+        (folder / name).write_bytes(name.encode() * 100)
+    return folder
+
+
+def package(path: Path, files: Path) -> msilib._msi.Database:
+    """A package as the documentation's parts make it."""
+    db = create(path)
+    msilib.add_tables(db, sequence)
+    msilib.add_tables(db, text)
+    cabinet = msilib.CAB("files")
+    feature = msilib.Feature(db, "All", "All", "Everything", 1, directory="TARGETDIR")
+    feature.set_current()
+    root = msilib.Directory(db, cabinet, None, str(files), "TARGETDIR", "SourceDir")
+    root.start_component("Main", keyfile="hello.exe", uuid="{0f0f0f0f-1111-2222-3333-444444444444}")
+    root.add_file("hello.exe", version="1.2.3.4", language="1033")
+    root.glob("*.txt")
+    lib = msilib.Directory(db, cabinet, root, "lib", "lib", "lib", 0)
+    assert lib.glob("*", exclude=["three.dat"]) == ["one.py", "three.dat", "two.py"]
+    lib.remove_pyc()
+    dialog = msilib.Dialog(db, "Dlg", 50, 50, 300, 200, 3, "Title", "Ok", "Ok", "Ok")
+    dialog.pushbutton("Ok", 1, 2, 50, 17, 3, "OK", None).event("EndDialog", "Exit", ordering=1)
+    group = dialog.radiogroup("Group", 1, 30, 200, 60, 3, "CHOICE", None, "Ok")
+    group.add("One", 0, 0, 100, 15, "First")
+    group.add("Two", 0, 20, 100, 15, "Second", value="2")
+    check = dialog.checkbox("Check", 1, 100, 100, 15, 3, "CHECKED", "Really", "Ok")
+    check.condition("Hide", "CHOICE = 2")
+    dialog.text("Text", 1, 150, 100, 15, 3, "Text").mapping("ActionText", "Text")
+    dialog.line("Line", 0, 170, 300, 0)
+    cabinet.commit(db)
+    return db
+
+
+def test_a_program_of_the_documented_parts_makes_a_sound_package(tmp_path: Path, files: Path) -> None:
+    package(tmp_path / "x.msi", files)
+    content = Content.open(tmp_path / "x.msi")
+    assert [str(finding) for finding in checks.run(content)] == []
+    assert content.codepage == 1252
+    named = {row.text("File"): row.text("FileName") for row in content.rows("File")}
+    assert named == {
+        "hello.exe": "HELLO.EXE|hello.exe", "a_long_name.txt": "ALONGN~2.TXT|a long name.txt",
+        "a_long_name_too.txt": "ALONGN~1.TXT|a long name too.txt", "one.py": "ONE.PY|one.py", "two.py": "TWO.PY|two.py",
+    }  # fmt: skip
+    unpacked = cab.Cabinet(content.streams["files"])
+    assert [entry.name for entry in unpacked.files] == [
+        "hello.exe", "a_long_name_too.txt", "a_long_name.txt", "one.py", "two.py",
+    ]  # fmt: skip
+    assert unpacked.read(unpacked.files[0]) == b"hello.exe" * 100
+    assert content.get("Media", 1).cells == (1, 5, None, "#files", None, None)
+    assert content.get("Component", "Main").cells == (
+        "Main", "{0F0F0F0F-1111-2222-3333-444444444444}", "TARGETDIR", 256, None, "hello.exe",
+    )  # fmt: skip
+    assert content.get("RemoveFile", "libc").cells == ("libc", "lib", "*.pyc", "lib", 2)
+    assert content.get("RadioButton", "CHOICE", 2)["Value"] == "2"
+
+
+def test_components_have_the_same_identifiers_when_built_again(tmp_path: Path, files: Path) -> None:
+    found = []
+    for name in ("x.msi", "y.msi"):
+        package(tmp_path / name, files)
+        found.append(Content.open(tmp_path / name).get("Component", "lib")["ComponentId"])
+    assert found[0] == found[1]
+
+
+def test_the_processor_is_what_the_program_says(tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(msilib, "AMD64", False)
+    monkeypatch.setattr(msilib, "Win64", False)
+    db = package(tmp_path / "x.msi", files)
+    assert db.GetSummaryInformation(0).GetProperty(msilib.PID_TEMPLATE) == b"Intel;1033"
+    assert rows(db, "SELECT `Attributes` FROM `Component`") == [[0], [0]]
+
+
+def test_a_new_database_has_schema_validation_summary_and_properties(tmp_path: Path) -> None:
+    db = create(tmp_path / "x.msi")
+    content = Content.open(tmp_path / "x.msi")
+    assert len(content.tables) == len(schema.tables) > 80
+    assert sorted(map(repr, (row.cells for row in content.rows("_Validation")))) == sorted(
+        map(repr, schema._Validation_records)
+    )
+    assert content.property("ProductLanguage") == "1033"
+    information = db.GetSummaryInformation(0)
+    assert information.GetProperty(msilib.PID_TITLE) == b"Installation Database"
+    assert information.GetProperty(msilib.PID_AUTHOR) == "Mäker".encode("cp1252")
+    assert information.GetProperty(msilib.PID_PAGECOUNT) == 200
+    assert information.GetProperty(msilib.PID_KEYWORDS) is None
+    assert information.GetPropertyCount() == 8
+
+
+def test_summary_information_is_set_within_its_count_and_kinds(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.msi")
+    db = create(tmp_path / "x.msi")
+    information = db.GetSummaryInformation(3)
+    moment = datetime(2020, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+    information.SetProperty(msilib.PID_SUBJECT, "Ωmega")
+    information.SetProperty(msilib.PID_CREATE_DTM, moment)
+    information.SetProperty(msilib.PID_SECURITY, 2)
+    for field, value, message in (
+        (msilib.PID_TITLE, "x", "function failed"), (99, "x", "unknown error 648"),
+    ):  # fmt: skip
+        with pytest.raises(msilib.MSIError, match=message):
+            information.SetProperty(field, value)
+    with pytest.raises(msilib.MSIError, match="unknown error 65d"):
+        db.GetSummaryInformation(1).SetProperty(msilib.PID_TITLE, 1)
+    with pytest.raises(TypeError, match="unsupported type"):
+        information.SetProperty(msilib.PID_TITLE, 1.5)
+    information.Persist()
+    db.Commit()
+    back = msilib.OpenDatabase(path, msilib.MSIDBOPEN_READONLY).GetSummaryInformation(0)
+    assert back.GetProperty(msilib.PID_SUBJECT) == "Ωmega".encode()
+    assert back.GetProperty(msilib.PID_CREATE_DTM) == moment
+    assert back.GetProperty(msilib.PID_CODEPAGE) == 65001
+
+
+def test_nothing_is_on_the_disk_before_commit(tmp_path: Path) -> None:
+    path = tmp_path / "x.msi"
+    db = msilib.OpenDatabase(str(path), msilib.MSIDBOPEN_CREATE)
+    schema.Property.create(db)
+    assert list(tmp_path.iterdir()) == []
+    db.Commit()
+    before = path.read_bytes()
+    db = msilib.OpenDatabase(str(path), msilib.MSIDBOPEN_TRANSACT)
+    msilib.add_data(db, "Property", [("A", "1")])
+    db.Close()
+    assert path.read_bytes() == before
+    with pytest.raises(msilib.MSIError, match="invalid handle"):
+        db.Commit()
+
+
+@pytest.mark.parametrize("mode", [msilib.MSIDBOPEN_CREATEDIRECT, msilib.MSIDBOPEN_DIRECT])
+def test_a_direct_database_is_saved_when_it_goes(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "x.msi"
+    Content().commit(path)
+    db = msilib.OpenDatabase(str(path), mode)
+    schema.Property.create(db)
+    msilib.add_data(db, "Property", [("A", "1")])
+    del db
+    assert Content.open(path).property("A") == "1"
+
+
+def test_a_read_only_database_is_not_changed(tmp_path: Path) -> None:
+    create(tmp_path / "x.msi")
+    before = (tmp_path / "x.msi").read_bytes()
+    db = msilib.OpenDatabase(str(tmp_path / "x.msi"), msilib.MSIDBOPEN_READONLY)
+    assert rows(db, "SELECT `Value` FROM `Property` WHERE `Property` = 'ProductName'") == [["Hello"]]
+    with pytest.raises(msilib.MSIError, match="Could not insert"):
+        msilib.add_data(db, "Property", [("A", "1")])
+    with pytest.raises(msilib.MSIError, match="access denied"):
+        db.GetSummaryInformation(1)
+    db.Commit()
+    assert (tmp_path / "x.msi").read_bytes() == before
+
+
+def test_a_failed_commit_leaves_the_file_and_the_changes(tmp_path: Path) -> None:
+    path = tmp_path / "x.msi"
+    create(path)
+    before = path.read_bytes()
+    db = msilib.OpenDatabase(path, msilib.MSIDBOPEN_TRANSACT)
+    msilib.add_data(db, "Property", [("A", "Ω")])
+    with pytest.raises(msilib.MSIError, match="2213"):
+        db.Commit()
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.msi"]
+    assert rows(db, "SELECT `Value` FROM `Property` WHERE `Property` = 'A'") == [["Ω"]]
+
+
+def test_files_that_are_no_databases(tmp_path: Path) -> None:
+    path = tmp_path / "x.msi"
+    for content, message in (
+        (None, f"1: 2203 2: {path} 3: -2147287038 "), (b"text" * 999, f"1: 2203 2: {path} 3: -2147286960 "),
+        (Content().to_bytes()[:700], f"1: 2219 2: {path} "),
+    ):  # fmt: skip
+        if content:
+            path.write_bytes(content)
+        with pytest.raises(msilib.MSIError) as caught:
+            msilib.OpenDatabase(str(path), msilib.MSIDBOPEN_READONLY)
+        assert str(caught.value) == message
+    with pytest.raises(msilib.MSIError, match="2203"):
+        msilib.OpenDatabase(str(tmp_path / "none" / "x.msi"), msilib.MSIDBOPEN_CREATE)
+    with pytest.raises(msilib.MSIError, match="invalid parameter"):
+        msilib.OpenDatabase(str(path), 7)
+
+
+def test_a_patch_file_is_one_and_stays_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.msp"
+    msilib.OpenDatabase(path, msilib.MSIDBOPEN_CREATE | msilib.MSIDBOPEN_PATCHFILE).Commit()
+    msilib.OpenDatabase(path, msilib.MSIDBOPEN_TRANSACT | msilib.MSIDBOPEN_PATCHFILE).Commit()
+    assert PATCH_CLSID != CLSID
+    with olefile.OleFileIO(path) as ole:
+        assert ole.root.clsid == "000C1086-0000-0000-C000-000000000046"
+
+
+def test_records_convert_and_refuse(tmp_path: Path) -> None:
+    record = msilib.CreateRecord(3)
+    assert record.GetFieldCount() == 3
+    record.SetInteger(1, -5)
+    record.SetString(2, "12")
+    assert (record.GetString(1), record.GetInteger(2), record.GetString(3)) == ("-5", 12, "")
+    (tmp_path / "data").write_bytes(b"data")
+    record.SetStream(3, str(tmp_path / "data"))
+    assert record.GetStream(3) == b"data"
+    for call in (lambda: record.SetInteger(4, 1), lambda: record.SetString(-1, "x")):
+        with pytest.raises(msilib.MSIError, match="invalid parameter"):
+            call()
+    with pytest.raises(TypeError):
+        record.SetString(1, 5)
+    with pytest.raises(msilib.MSIError, match="1101"):
+        record.SetStream(1, str(tmp_path / "none"))
+    record.ClearData()
+    with pytest.raises(msilib.MSIError, match="could not convert record field to integer"):
+        record.GetInteger(1)
+
+
+def test_data_of_every_kind_is_added_or_refused(tmp_path: Path) -> None:
+    db = create(tmp_path / "x.msi")
+    (tmp_path / "tool").write_bytes(b"tool")
+    msilib.add_data(db, "Binary", [("tool", msilib.Binary(str(tmp_path / "tool")))])
+    msilib.add_stream(db, "extra", str(tmp_path / "tool"))
+    assert rows(db, "SELECT `Data` FROM `Binary`") == [[b"tool"]]
+    assert rows(db, "SELECT `Name` FROM `_Streams`") == [["\x05SummaryInformation"], ["Binary.tool"], ["extra"]]
+    with pytest.raises(msilib.MSIError, match=r"Could not insert \('ProductName', 'x'\) into Property"):
+        msilib.add_data(db, "Property", [("ProductName", "x")])
+    with pytest.raises(msilib.MSIError, match="Property has 2 columns, not 1"):
+        msilib.add_data(db, "Property", [("A",)])
+    with pytest.raises(TypeError, match="Unsupported type float"):
+        msilib.add_data(db, "Property", [("A", 1.5)])
+
+
+def test_a_cabinet_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1200000000")
+    (tmp_path / "a").write_bytes(b"content")
+    msilib.FCICreate(str(tmp_path / "x.cab"), [(str(tmp_path / "a"), "inside")])
+    cabinet = cab.Cabinet((tmp_path / "x.cab").read_bytes())
+    assert [(entry.name, entry.size) for entry in cabinet.files] == [("inside", 7)]
+    assert cabinet.files[0].modified.timestamp() == 1_200_000_000
+    with pytest.raises(ValueError, match="FCI error 1"):
+        msilib.FCICreate(str(tmp_path / "x.cab"), [(str(tmp_path / "none"), "inside")])
+
+
+def test_short_names_are_short_and_differ(tmp_path: Path) -> None:
+    directory = msilib.Directory(create(tmp_path / "x.msi"), msilib.CAB("c"), None, "", "TARGETDIR", "SourceDir")
+    made = [
+        directory.make_short(name)
+        for name in ("a.txt", "A.TXT", "a b.txt", "a.b.c", ".hidden", "ünï", "x+y", "Makefile")
+    ]
+    assert made == ["A.TXT", "A~1.TXT", "AB~1.TXT", "AB~1.C", "HIDDEN~1", "N~1", "X_Y~1", "MAKEFILE"]
+    many = [directory.make_short(f"a long name {number}.text") for number in range(1200)]
+    assert len(set(many)) == 1200
+    assert all(len(name.partition(".")[0]) <= 8 and name.endswith(".TEX") for name in many)
+
+
+def test_sequences_are_in_order_and_can_be_changed() -> None:
+    for name in sequence.tables:
+        numbers = [number for _, _, number in getattr(sequence, name)]
+        assert numbers == sorted(set(numbers))
+    assert ("RemoveExistingProducts", None, 6700) in sequence.InstallExecuteSequence
+    actions = list(sequence.InstallExecuteSequence)
+    msilib.change_sequence(actions, "InstallFiles", seqno=4001)
+    assert ("InstallFiles", None, 4001) in actions
+    with pytest.raises(ValueError, match="Action not found in sequence"):
+        msilib.change_sequence(actions, "Nothing", 1)
+
+
+def test_texts_cover_the_standard_actions() -> None:
+    described = {row[0] for row in text.ActionText}
+    executed = {row[0] for row in sequence.InstallExecuteSequence}
+    assert executed - described <= {"InstallInitialize", "InstallFinalize"}
+
+
+def test_directories_have_names_of_their_own_in_each_database(tmp_path: Path) -> None:
+    for name in ("x.msi", "y.msi"):
+        db, cabinet = create(tmp_path / name), msilib.CAB("c")
+        made = [msilib.Directory(db, cabinet, None, str(tmp_path), "TARGETDIR", "SourceDir") for _ in range(2)]
+        assert [directory.logical for directory in made] == ["TARGETDIR", "TARGETDIR1"]
+
+
+def test_bdist_msi_of_cx_freeze_runs_unchanged(files: Path, tmp_path: Path, run: Callable[..., str]) -> None:
+    for name in ("hello.ico", "license.rtf"):
+        (files / name).write_bytes(b"{\\rtf1}")
+    subprocess.run([sys.executable, PROGRAM, files, tmp_path / "out"], check=True, cwd=tmp_path, timeout=60)
+    made = tmp_path / "out" / "hello-1.2.3-win64.msi"
+    run("msiextract", "-C", tmp_path / "unpacked", made)
+    unpacked = {path.name: path.read_bytes() for path in (tmp_path / "unpacked").rglob("*") if path.is_file()}
+    assert unpacked == {path.name: path.read_bytes() for path in files.rglob("*") if path.is_file()}
+    assert "Author: J\udcfcrgen" in run("msiinfo", "suminfo", made)  # the bytes as they are, in code page 1252
+    assert "S_APP_0\tProgramMenuFolder\tHello\tTARGETDIR" in run("msiinfo", "export", made, "Shortcut")
+    # What is left is in rows that bdist_msi writes so on Windows too.
+    assert {(finding.rule, finding.table) for finding in checks.run(Content.open(made))} == {
+        ("ICE03", "Registry"), ("ICE61", "Upgrade"),
+    }  # fmt: skip
