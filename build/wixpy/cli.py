@@ -14,15 +14,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wixpy import idt
 from wixpy.checks import Level
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.files import replacing
-from wixpy.msilib import MSIDBOPEN_CREATE, MSIDBOPEN_READONLY, MSIDBOPEN_TRANSACT, CreateRecord, OpenDatabase
 from wixpy.package import build, check, installed_files
 from wixpy.summary import Pid
-from wixpy.view import ColumnInfo
 
 DEFAULT_EPOCH = 315532800
 
@@ -168,10 +165,15 @@ def _extract(options: argparse.Namespace) -> int:
     return 0
 
 
+# The commands for databases load what they need themselves, so that a build need not wait for it.
+
+
 def _query(options: argparse.Namespace) -> int:
-    database = OpenDatabase(options.package, MSIDBOPEN_TRANSACT)
+    from wixpy import msilib  # noqa: PLC0415
+
+    database = msilib.OpenDatabase(options.package, msilib.MSIDBOPEN_TRANSACT)
     view = database.OpenView(options.sql)
-    record = CreateRecord(len(options.parameters))
+    record = msilib.CreateRecord(len(options.parameters))
     for number, value in enumerate(options.parameters, 1):
         record.SetString(number, value)
     view.Execute(record)
@@ -180,7 +182,7 @@ def _query(options: argparse.Namespace) -> int:
         if options.json:
             print(json.dumps({"columns": [], "rows": []}))
         return 0
-    names, types = view.GetColumnInfo(ColumnInfo.NAMES), view.GetColumnInfo(ColumnInfo.TYPES)
+    names, types = view.GetColumnInfo(msilib.MSICOLINFO_NAMES), view.GetColumnInfo(msilib.MSICOLINFO_TYPES)
     rows = [[_plain(value) for value in row.values] for row in view]
     if options.json:
         columns = [{"name": name, "type": kind} for name, kind in zip(names.values, types.values, strict=True)]
@@ -197,6 +199,9 @@ def _plain(value: int | str | bytes | None) -> int | str | None:
 
 
 def _export(options: argparse.Namespace) -> int:
+    from wixpy import idt  # noqa: PLC0415
+    from wixpy.msilib import MSIDBOPEN_READONLY, OpenDatabase  # noqa: PLC0415
+
     database = OpenDatabase(options.package, MSIDBOPEN_READONLY)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
@@ -211,6 +216,9 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
+    from wixpy import idt  # noqa: PLC0415
+    from wixpy.msilib import MSIDBOPEN_CREATE, MSIDBOPEN_TRANSACT, OpenDatabase  # noqa: PLC0415
+
     database = OpenDatabase(options.package, MSIDBOPEN_TRANSACT if options.package.exists() else MSIDBOPEN_CREATE)
     # The code page comes before what is written in it.
     archives = sorted(options.archives, key=lambda path: path.stem != idt.CODEPAGE)

@@ -127,6 +127,9 @@ class Plan:
     def run(self, parameters: Sequence[Value]) -> Iterator[Joined]:
         """The combinations of rows, a row a table in the order of FROM."""
         terms = [_Term(condition, self._tables(condition)) for condition in _conjuncts(self.where)]
+        if len(self.scope.tables) == 1:
+            # By far the most frequent, and done without a copy of every row: programs open such views to insert.
+            return ((row,) for row in self._candidates(0, terms, parameters))
         order = self._order(terms)
         slots = {table: slot for slot, table in enumerate(order)}
         found: list[Joined] = [()]

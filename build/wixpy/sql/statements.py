@@ -7,7 +7,7 @@ number of times.  Only SELECT has a result: :class:`Result` describes its column
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from wixpy.msi_errors import MsiError, Status
@@ -35,7 +35,7 @@ class Result:
 
     scope: Scope
     outputs: tuple[Output, ...]
-    found: list[Joined]
+    found: Iterable[Joined]
 
     def values(self, rows: Joined) -> Values:
         """The columns of one row of the result."""
@@ -100,13 +100,12 @@ def _select(store: Store, query: syntax.Query, select: syntax.Select) -> Prepare
     plan = Plan(scope, select.where)
 
     def execute(parameters: Parameters) -> Result:
-        found = list(plan.run(parameters))
-        result = Result(scope, outputs, found)
+        result = Result(scope, outputs, plan.run(parameters))
         if order:
-            found.sort(key=lambda rows: [_sort_key(rows, place) for place in order])
+            result.found = sorted(result.found, key=lambda rows: [_sort_key(rows, place) for place in order])
         if select.distinct:
             first: dict[Values, Joined] = {}
-            for rows in found:
+            for rows in result.found:
                 first.setdefault(result.values(rows), rows)
             result.found = list(first.values())
         return result
