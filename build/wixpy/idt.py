@@ -139,13 +139,19 @@ class _Reader:
         return self.store.fail(2216, self.path.name, line)
 
     def text(self, cell: bytes, line: int) -> str:
-        """A cell as text.  Without a code page all should be ASCII; UTF-8 is taken too, which msitools writes."""
-        try:
-            return cell.decode(codec(self.codepage or UTF8)).translate(_RESTORED)
-        except UnicodeDecodeError as error:
-            raise self.store.fail(2221, self.path.name) from error
-        except WixpyError as error:
-            raise self.fail(line) from error
+        """A cell as text.
+
+        Without a code page all should be ASCII; what msitools and Wine write there is taken too: UTF-8, and text in
+        the code page of the database.
+        """
+        for codepage in (self.codepage,) if self.codepage else (UTF8, self.store.database.codepage):
+            try:
+                return cell.decode(codec(codepage)).translate(_RESTORED)
+            except UnicodeDecodeError:
+                continue
+            except WixpyError as error:
+                raise self.fail(line) from error
+        raise self.store.fail(2221, self.path.name)
 
     def read(self) -> str:
         if self.name == CODEPAGE:

@@ -124,7 +124,7 @@ FAULTS = {
     HEAD + b"_Streams\tKey\r\n": 2216,
     HEAD + b"99999\tItem\tKey\r\na\r\n": 2221,
     HEAD + b"932\tItem\tKey\r\n": 2221,
-    HEAD + b"Item\tKey\r\na\t\xff\r\n": 2221,
+    HEAD + b"Item\tKey\r\na\t\t\x81\r\n": 2221,
     HEAD + b"Item\tKey\r\na\tx\r\n": 2216,
     HEAD + b"Item\tKey\r\na\t1\r\na\t2\r\n": 2216,
     HEAD + b"Item\tKey\r\n\t1\r\n": 2216,

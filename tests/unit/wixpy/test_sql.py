@@ -30,6 +30,7 @@ FOUND = [
     ("SELECT DISTINCT `Shelf_` FROM `Item`", ["s1", "s2", None]),
     ("SELECT `Item` FROM `Item`, `Shelf` WHERE `Shelf_` = `Shelf` AND `Floor` = 1", ["apple", "dill"]),
     ("SELECT `Note` FROM `Shelf`, `Item` WHERE `Item`.`Shelf_` = `Shelf`.`Shelf` AND `Price` = 4", ["top"]),
+    ("SELECT `Item` FROM `Item`, `Shelf` WHERE `Shelf_` = `Shelf` AND `Price` = `Floor`", []),
     ("SELECT `Floor` FROM `Shelf` WHERE `Shelf` = 's2'", [70_000]),
     ("SELECT `Name` FROM `_Tables`", ["Item", "Shelf"]),
     ("SELECT `Name` FROM `_Columns` WHERE `Table` = 'Shelf' AND `Number` > 1", ["Floor", "Note"]),
