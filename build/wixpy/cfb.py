@@ -61,7 +61,7 @@ def sort_key(name: str) -> tuple[int, bytes]:
     ['a', 'C', 'AA', 'bb']
     """
     upper = "".join(c.upper() if len(c.upper()) == 1 and c < "\U00010000" else c for c in name)
-    return len(name.encode("utf-16-le")), upper.encode("utf-16-be")
+    return len(name.encode("utf-16-le", "surrogatepass")), upper.encode("utf-16-be", "surrogatepass")
 
 
 @dataclass
@@ -80,7 +80,7 @@ class _Node:
     size: int = 0
 
     def pack(self) -> bytes:
-        name = self.name.encode("utf-16-le")
+        name = self.name.encode("utf-16-le", "surrogatepass")
         return _ENTRY.pack(
             name, len(name) + 2, self.kind, self.color, self.left, self.right, self.child,
             self.clsid.bytes_le, 0, bytes(16), self.start, self.size,
@@ -95,7 +95,7 @@ def _directory(root: Storage) -> list[_Node]:
         parent, storage = pending.pop(0)
         first = len(nodes)
         for name in sorted(storage.children, key=sort_key):
-            if not 0 < len(name.encode("utf-16-le")) <= 62:
+            if not 0 < len(name.encode("utf-16-le", "surrogatepass")) <= 62:
                 raise WixpyError(f"“{name}” is no name for a stream", "use 1 to 31 characters")
             child = storage.children[name]
             if isinstance(child, Storage):

@@ -44,6 +44,7 @@ class Archive:
 
 def export(store: Store, name: str) -> Archive:
     """A table as an archive; MsiError when there is none of that name."""
+    store = Store(store.persistent(), name=store.name)
     if name == CODEPAGE:
         return Archive(_lines([[""], [""], [str(store.database.codepage), CODEPAGE]]), {})
     if name == SUMMARY:

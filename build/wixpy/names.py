@@ -43,7 +43,7 @@ def encode(name: str, *, table: bool = False) -> str:
             position += 1
         position += 1
     stored = "".join(units)
-    if not 0 < len(stored.encode("utf-16-le")) <= 2 * MAX_UNITS:
+    if not 0 < len(stored.encode("utf-16-le", "surrogatepass")) <= 2 * MAX_UNITS:
         raise WixpyError(
             f"the stream name “{name}” does not fit into a compound file", "use 1 to 62 letters, digits, “.” and “_”"
         )

@@ -88,6 +88,12 @@ def test_an_empty_table_is_defined_without_a_stream() -> None:
     assert [column.type for column in back.tables["Own"].columns] == ["s72", "I4"]
 
 
+def test_a_stream_whose_name_is_half_a_character_is_kept() -> None:
+    database = sample()
+    database.streams["a\udc31"] = b"data"
+    assert Database.parse(database.to_bytes()).streams == database.streams
+
+
 def test_replacing_cells_keeps_what_was_replaced_before() -> None:
     database = sample()
     row = database.rows("MsiFileHash")[0]
