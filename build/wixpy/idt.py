@@ -29,7 +29,7 @@ CODEPAGE = "_ForceCodepage"
 _REPLACED = str.maketrans("\0\b\t\n\f\r", "\x15\x1b\x10\x19\x18\x11")
 _RESTORED = str.maketrans("\x15\x1b\x10\x19\x18\x11", "\0\b\t\n\f\r")
 _TYPE = re.compile(r"[sSlL]\d{1,3}|[iI][24]|[vV]0")
-_STREAM_NAME = re.compile(r'[^\\/:*?"<>|\x00-\x1f]+')
+_FILE_NAME = re.compile(r'[^\\/:*?"<>|\x00-\x1f]+')
 MAX_TEXT = 255
 _TIME = "%Y/%m/%d %H:%M:%S"
 
@@ -65,6 +65,11 @@ def export(store: Store, name: str) -> Archive:
         raise store.fail(2221, f"{name}.idt") from error
 
 
+def _is_file_name(text: str) -> bool:
+    """Whether a text from a file can be a name in a folder, and not lead out of it."""
+    return _FILE_NAME.fullmatch(text) is not None and text not in (".", "..")
+
+
 def _lines(rows: list[list[str]], encoding: str = "ascii") -> bytes:
     return "".join("\t".join(row) + "\r\n" for row in rows).encode(encoding)
 
@@ -78,7 +83,9 @@ def _exported(store: Store, table: Table, row: Values, streams: dict[str, bytes]
     for column, cell in zip(table.columns, row, strict=True):
         if cell is not None and column.is_binary:
             key = ".".join(str(part) for part in row[: table.key_count])
-            file = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", key) + ".ibd"
+            stem = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", key)
+            while (file := f"{stem}.ibd") in streams:
+                stem += "_"
             streams[file] = store.stream(table, cell)
             cells.append(file)
         else:
@@ -89,6 +96,8 @@ def _exported(store: Store, table: Table, row: Values, streams: dict[str, bytes]
 def export_file(store: Store, name: str, path: Path) -> None:
     """Write a table as an archive, its streams into a folder beside it; MsiError when that fails."""
     archive = export(store, name)
+    if not _is_file_name(name):
+        raise store.fail(2214, path)
     try:
         with replacing(path) as (_, file):
             file.write(archive.text)
@@ -212,7 +221,7 @@ class _Reader:
             raise self.fail(1)
         if len(types) != len(names) or not all(_TYPE.fullmatch(kind) for kind in types):
             raise self.fail(2)
-        if not key or names[: len(key)] != key or not self.name or self.name in SYSTEM:
+        if not key or names[: len(key)] != key or not _is_file_name(self.name) or self.name in SYSTEM:
             raise self.fail(3)
         columns = tuple(Column(name, kind, name in key) for name, kind in zip(names, types, strict=True))
         if any(column.is_string and column.size > MAX_TEXT for column in columns):
@@ -230,7 +239,7 @@ class _Reader:
         return values
 
     def stream(self, table: Table, file: str, number: int) -> bytes:
-        if not _STREAM_NAME.fullmatch(file) or file in (".", ".."):
+        if not _is_file_name(file):
             raise self.fail(number)
         try:
             return read_bytes(self.path.parent / table.name / file)

@@ -8,13 +8,16 @@ changed too.  Temporary tables, columns and rows are never saved; the first two 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 
 from wixpy import cfb, names, summary
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError, Status
+from wixpy.strings import NEUTRAL, UTF8, codec
+from wixpy.summary import Pid, Summary
 from wixpy.tables import Cell, Column, Table, Values
 
 Value = int | str | bytes | None
@@ -28,6 +31,7 @@ STREAMS = Table("_Streams", (Column("Name", "s62", key=True), Column("Data", "V0
 STORAGES = Table("_Storages", (Column("Name", "s62", key=True), Column("Data", "V0")))
 SYSTEM = {table.name: table for table in (TABLES, COLUMNS, STREAMS, STORAGES)}
 MAX_COLUMNS = 32
+WESTERN = 1252
 
 
 class Store:
@@ -59,19 +63,19 @@ class Store:
 
     def rows(self, name: str) -> Mapping[Values, Values]:
         """The rows of a table by key."""
-        if name in self.database.tables:
+        if name not in SYSTEM:
+            if name not in self.database.tables:
+                raise self.fail(2205, name)
             return self.database.cells(name)
         if name == TABLES.name:
             return {(table,): (table,) for table in self.database.tables}
         if name == COLUMNS.name:
             listed = ((t.name, n, c.name, c.bits) for t in self.database.tables.values() for n, c in _numbered(t))
             return {row[:2]: row for row in listed}
-        if name in SYSTEM:
-            names_of_streams = [*self._content(name)]
-            if name == STREAMS.name and self.database.summary:
-                names_of_streams.insert(0, names.SUMMARY_INFORMATION)
-            return {(stream,): (stream, stream) for stream in names_of_streams}
-        raise self.fail(2205, name)
+        found = [*self._content(name)]
+        if name == STREAMS.name and self.database.summary:
+            found.insert(0, names.SUMMARY_INFORMATION)
+        return {(stream,): (stream, stream) for stream in found}
 
     def _content(self, name: str) -> dict[str, bytes]:
         return self.database.storages if name == STORAGES.name else self.database.streams
@@ -79,7 +83,7 @@ class Store:
     def stream(self, table: Table, cell: Cell) -> bytes:
         """The data behind a cell of a binary column; empty when it is lost."""
         if cell == names.SUMMARY_INFORMATION:
-            return summary.encode(self.database.summary)
+            return summary.encode(_summary_with_codepage(self.database.summary))
         return self._content(table.name).get(str(cell), b"")
 
     def is_temporary(self, table: Table, column: Column) -> bool:
@@ -280,11 +284,40 @@ class Store:
                 saved.cells(name).update((k, row[:kept]) for k, row in self.rows(name).items() if k not in gone)
         return saved
 
+    def to_save(self) -> Database:
+        """What is saved: what is persistent, with code pages for text where none are given.
+
+        They are western Windows', or UTF-8 where that lacks a character.
+        """
+        saved = copy(self.persistent())
+        saved.summary = _summary_with_codepage(saved.summary)
+        if saved.codepage == NEUTRAL:
+            cells = (cell for name in saved.tables for row in saved.cells(name).values() for cell in row)
+            saved.codepage = _codepage(cell for cell in cells if isinstance(cell, str))
+        return saved
+
     @staticmethod
     def _drop_streams(saved: Database, table: Table, row: Values) -> None:
         for column, cell in zip(table.columns, row, strict=True):
             if column.is_binary and cell is not None:
                 saved.streams.pop(str(cell), None)
+
+
+def _summary_with_codepage(given: Summary) -> Summary:
+    if given.get(Pid.CODEPAGE, NEUTRAL) != NEUTRAL:
+        return dict(given)
+    codepage = _codepage(value for value in given.values() if isinstance(value, str))
+    return {**given, Pid.CODEPAGE: codepage} if codepage != NEUTRAL else dict(given)
+
+
+def _codepage(texts: Iterable[str]) -> int:
+    """The code page for texts: none for ASCII, else the western one, else UTF-8."""
+    text = "".join(text for text in texts if not text.isascii())
+    try:
+        text.encode(codec(WESTERN))
+    except UnicodeEncodeError:
+        return UTF8
+    return WESTERN if text else NEUTRAL
 
 
 def _numbered(table: Table) -> list[tuple[int, Column]]:

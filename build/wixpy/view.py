@@ -55,7 +55,21 @@ class _Origin:
 
 
 class View:
-    """A statement on a store; MsiError when it cannot be."""
+    """A statement on a store; MsiError when it cannot be.
+
+    >>> from wixpy.database import Database
+    >>> store = Store(Database())
+    >>> view = View(store, "CREATE TABLE `Fruit` (`Name` CHAR(72) NOT NULL, `Count` SHORT PRIMARY KEY `Name`)")
+    >>> view.Execute()
+    >>> view = View(store, "INSERT INTO `Fruit` (`Name`, `Count`) VALUES ('apple', ?)")
+    >>> count = Record(1)
+    >>> count.SetInteger(1, 3)
+    >>> view.Execute(count)
+    >>> view = View(store, "SELECT * FROM `Fruit` WHERE `Count` > 2")
+    >>> view.Execute()
+    >>> list(view)
+    [<Record 'apple', 3>]
+    """
 
     def __init__(self, store: Store, sql: str) -> None:
         self._store = store

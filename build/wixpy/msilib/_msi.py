@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import uuid
-from copy import copy
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from wixpy import cab, database, idt, summary
 from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError, Status
 from wixpy.record import Record
-from wixpy.store import Store
-from wixpy.strings import NEUTRAL, UTF8, codec
+from wixpy.store import WESTERN, Store
+from wixpy.strings import NEUTRAL, codec
 from wixpy.summary import Pid
 from wixpy.view import View
 
@@ -34,7 +33,6 @@ _STG_E: dict[type[Exception], int] = {
 _STG_E_INVALID_NAME = -2147286788
 _STG_E_NO_FOLDER = -2147287037
 _STG_E_NOT_COMPOUND = -2147286960
-_WESTERN = 1252
 _LAST_PROPERTY = 19
 _DATES = (Pid.LAST_PRINTED, Pid.CREATED, Pid.LAST_SAVED)
 _NUMBERS = (Pid.CODEPAGE, Pid.PAGE_COUNT, Pid.WORD_COUNT, Pid.CHARACTER_COUNT, Pid.SECURITY)
@@ -73,9 +71,8 @@ class Database:
         """Write the file: the whole new one or the old one stays.  Does nothing for a database opened for reading."""
         if not self.store.writable:
             return
-        saved = _with_codepages(self.store.persistent())
         try:
-            saved.commit(self._path)
+            self.store.to_save().commit(self._path)
         except WixpyError as error:
             raise MsiError(Status.FUNCTION_FAILED, 2213, self._path) from error
 
@@ -141,30 +138,6 @@ def _read(path: Path) -> database.Database:
         raise MsiError(Status.OPEN_FAILED, 2219, path) from error
 
 
-def _with_codepages(content: database.Database) -> database.Database:
-    """The database, with code pages for text where it has none: western Windows', or UTF-8 where that lacks some."""
-    saved = copy(content)
-    saved.summary = dict(content.summary)
-    if saved.codepage == NEUTRAL:
-        texts = (c for name in saved.tables for row in saved.cells(name).values() for c in row if isinstance(c, str))
-        saved.codepage = _codepage("".join(text for text in texts if not text.isascii()))
-    if saved.summary.get(Pid.CODEPAGE, NEUTRAL) == NEUTRAL:
-        codepage = _codepage("".join(value for value in saved.summary.values() if isinstance(value, str)))
-        if codepage != NEUTRAL:
-            saved.summary[Pid.CODEPAGE] = codepage
-    return saved
-
-
-def _codepage(text: str) -> int:
-    if text.isascii():
-        return NEUTRAL
-    try:
-        text.encode(codec(_WESTERN))
-    except UnicodeEncodeError:
-        return UTF8
-    return _WESTERN
-
-
 class SummaryInformation:
     """The summary information of a database; changes are in it after :meth:`Persist`, in the file after Commit."""
 
@@ -183,7 +156,7 @@ class SummaryInformation:
         if not isinstance(value, str):
             return value
         codepage = self._values.get(Pid.CODEPAGE, NEUTRAL)
-        encoding = codec(codepage if isinstance(codepage, int) and codepage else _WESTERN)
+        encoding = codec(codepage if isinstance(codepage, int) and codepage else WESTERN)
         try:
             return value.encode(encoding)
         except UnicodeEncodeError:

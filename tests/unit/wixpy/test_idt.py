@@ -122,6 +122,7 @@ FAULTS = {
     HEAD + b"Item\r\n": 2216,
     HEAD + b"Item\tN\r\n": 2216,
     HEAD + b"_Streams\tKey\r\n": 2216,
+    HEAD + b"../Item\tKey\r\na\t1\tx\tx.ibd\r\n": 2216,
     HEAD + b"99999\tItem\tKey\r\na\r\n": 2221,
     HEAD + b"932\tItem\tKey\r\n": 2221,
     HEAD + b"Item\tKey\r\na\t\t\x81\r\n": 2221,
@@ -156,6 +157,21 @@ def test_any_bytes_are_an_archive_or_an_error_with_a_reason(text: bytes) -> None
         idt.import_text(Store(sample()), text, Path("/nowhere/Item.idt"))
     except MsiError as error:
         assert str(error)
+
+
+def test_no_archive_is_written_outside_the_folder(tmp_path: Path) -> None:
+    database = sample()
+    database.add_table(Table("../evil", ITEM.columns))
+    database.commit(tmp_path / "x.msi")
+    assert cli.main(["export", str(tmp_path / "x.msi"), "../evil", "-o", str(tmp_path / "out" / "inner")]) == 1
+    assert {path.name for path in tmp_path.rglob("*")} == {"x.msi", "out", "inner"}
+
+
+def test_files_of_streams_do_not_overwrite_each_other() -> None:
+    database = sample()
+    database.insert("Item", "a:b", None, None, b"1")
+    database.insert("Item", "a|b", None, None, b"2")
+    assert idt.export(Store(database), "Item").streams == {"a.ibd": b"\0data", "a_b.ibd": b"1", "a_b_.ibd": b"2"}
 
 
 def test_what_cannot_be_exported_is_an_error(tmp_path: Path) -> None:

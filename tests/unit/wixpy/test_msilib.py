@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import olefile
 import pytest
 
-from wixpy import cab, checks, msilib
+from wixpy import cab, checks, msilib, summary
 from wixpy.database import CLSID, PATCH_CLSID
 from wixpy.database import Database as Content
 from wixpy.msilib import schema, sequence, text
@@ -275,6 +276,29 @@ def test_a_failed_commit_leaves_the_file_and_the_changes(tmp_path: Path) -> None
     assert rows(db, "SELECT `Value` FROM `Property` WHERE `Property` = 'A'") == [["Ω"]]
 
 
+def test_a_program_that_is_killed_while_it_commits_leaves_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.msi"
+    content = Content(1252)
+    for number in range(3000):
+        content.insert("Property", f"P{number}", f"value {number}")
+    content.streams["data"] = bytes(2_000_000)
+    content.commit(path)
+    program = (
+        "import sys, wixpy.msilib as msilib\n"
+        "db = msilib.OpenDatabase(sys.argv[1], msilib.MSIDBOPEN_TRANSACT)\n"
+        "print(flush=True)\n"
+        "while True: db.Commit()"
+    )
+    for attempt in range(3):
+        command = [sys.executable, "-c", program, path]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            time.sleep(0.05 + 0.017 * attempt)
+            process.kill()
+        assert Content.open(path).digest() == content.digest()
+
+
 def test_files_that_are_no_databases(tmp_path: Path) -> None:
     path = tmp_path / "x.msi"
     for content, message in (
@@ -328,6 +352,8 @@ def test_data_of_every_kind_is_added_or_refused(tmp_path: Path) -> None:
     msilib.add_data(db, "Binary", [("tool", msilib.Binary(str(tmp_path / "tool")))])
     msilib.add_stream(db, "extra", str(tmp_path / "tool"))
     assert rows(db, "SELECT `Data` FROM `Binary`") == [[b"tool"]]
+    [[data]] = rows(db, "SELECT `Data` FROM `_Streams` WHERE `Name` = '\x05SummaryInformation'")
+    assert summary.decode(data)[summary.Pid.AUTHOR] == "Mäker"
     assert rows(db, "SELECT `Name` FROM `_Streams`") == [["\x05SummaryInformation"], ["Binary.tool"], ["extra"]]
     with pytest.raises(msilib.MSIError, match=r"Could not insert \('ProductName', 'x'\) into Property"):
         msilib.add_data(db, "Property", [("ProductName", "x")])

@@ -11,6 +11,7 @@ from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError, Status
 from wixpy.store import Store, Value
+from wixpy.tables import Column, Table
 from wixpy.view import View
 
 from .sqlkit import record, run, shop
@@ -139,6 +140,14 @@ def test_a_storage_comes_back_from_the_file() -> None:
     assert run(back, "SELECT * FROM `_Storages`") == [("nested", inner)]
     with pytest.raises(MsiError, match="2259"):
         run(store, "INSERT INTO `_Storages` (`Name`, `Data`) VALUES ('bad', ?)", b"no compound file")
+
+
+def test_a_file_that_defines_a_system_table_does_not_confuse() -> None:
+    database = Database()
+    database.add_table(Table("_Streams", (Column("A", "i2", key=True), Column("B", "I2"), Column("C", "I2"))))
+    database.insert("_Streams", 1, 2, 3)
+    store = Store(Database.parse(database.to_bytes()))
+    assert run(store, "SELECT * FROM `_Streams`") == []
 
 
 def test_temporary_rows_are_not_saved() -> None:
