@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import olefile
+import pymsi
 import pytest
 
 from wixpy import cab, checks, msilib, summary
@@ -421,7 +422,13 @@ def test_bdist_msi_of_cx_freeze_runs_unchanged(files: Path, tmp_path: Path, run:
     assert unpacked == {path.name: path.read_bytes() for path in files.rglob("*") if path.is_file()}
     assert "Author: J\udcfcrgen" in run("msiinfo", "suminfo", made)  # the bytes as they are, in code page 1252
     assert "S_APP_0\tProgramMenuFolder\tHello\tTARGETDIR" in run("msiinfo", "export", made, "Shortcut")
+    content = Content.open(made)
+    with pymsi.Package(made) as read:
+        for name, table in content.tables.items():
+            columns = [column.name for column in table.columns if not column.is_binary]
+            found = sorted(repr([row[column] for column in columns]) for row in read.get(name).iter())
+            assert found == sorted(repr([row[column] for column in columns]) for row in content.rows(name)), name
     # What is left is in rows that bdist_msi writes so on Windows too.
-    assert {(finding.rule, finding.table) for finding in checks.run(Content.open(made))} == {
+    assert {(finding.rule, finding.table) for finding in checks.run(content)} == {
         ("ICE03", "Registry"), ("ICE61", "Upgrade"),
     }  # fmt: skip
