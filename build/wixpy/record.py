@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import builtins
 from pathlib import Path
 
 from wixpy.msi_errors import MsiError, Status
@@ -81,27 +82,27 @@ class Record:
             raise MsiError(Status.DATATYPE_MISMATCH)
         return value
 
-    def SetString(self, field: int, value: str | None) -> None:
+    def SetString(self, field: int, str: str | None) -> None:
         """Set a field to text; empty text and None are null."""
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"SetString() takes text, not {type(value).__name__}")
-        self._fields[self._position(field)] = value or None
+        if str is not None and not isinstance(str, builtins.str):
+            raise TypeError(f"SetString() takes text, not {type(str).__name__}")
+        self._fields[self._position(field)] = str or None
 
-    def SetInteger(self, field: int, value: int) -> None:
+    def SetInteger(self, field: int, int: int) -> None:
         """Set a field to a number of 32 bits; the least one is null."""
-        if not isinstance(value, int):
-            raise TypeError(f"SetInteger() takes a number, not {type(value).__name__}")
-        if not NULL_INTEGER <= value < -NULL_INTEGER:
+        if not isinstance(int, builtins.int):
+            raise TypeError(f"SetInteger() takes a number, not {type(int).__name__}")
+        if not NULL_INTEGER <= int < -NULL_INTEGER:
             raise OverflowError("signed integer is out of 32 bits")
-        self._fields[self._position(field)] = None if value == NULL_INTEGER else int(value)
+        self._fields[self._position(field)] = None if int == NULL_INTEGER else builtins.int(int)
 
-    def SetStream(self, field: int, value: str | Path) -> None:
+    def SetStream(self, field: int, stream: str | Path) -> None:
         """Set a field to the content of the file of that name."""
         position = self._position(field)
         try:
-            self._fields[position] = Path(value).read_bytes()
+            self._fields[position] = Path(stream).read_bytes()
         except (OSError, ValueError) as error:
-            raise MsiError(Status.FUNCTION_FAILED, 1101, value, getattr(error, "errno", "")) from error
+            raise MsiError(Status.FUNCTION_FAILED, 1101, stream, getattr(error, "errno", "")) from error
 
     def ClearData(self) -> None:
         """Set every field to null."""

@@ -184,33 +184,33 @@ class View:
         ``(0, "")`` after the last.  Beyond msilib."""
         return self._faults.pop(0) if self._faults else (0, "")
 
-    def Modify(self, kind: int, data: Record) -> None:
-        """Change the table behind the view; see :class:`ModifyMode` for the kinds.  MsiError when it cannot be done."""
-        if not isinstance(data, Record):
+    def Modify(self, mode: int, record: Record) -> None:
+        """Change the table behind the view; see :class:`ModifyMode` for the modes.  MsiError when it cannot be done."""
+        if not isinstance(record, Record):
             raise TypeError("Modify() takes a record")
         self._store.check_open()
-        if kind not in set(ModifyMode):
+        if mode not in set(ModifyMode):
             raise MsiError(Status.INVALID_DATA)
         if self._result is None:
             raise self._store.fail(2209)
-        mode = ModifyMode(kind)
-        if data.GetFieldCount() < len(self._result.outputs):
+        mode = ModifyMode(mode)
+        if record.GetFieldCount() < len(self._result.outputs):
             raise MsiError(Status.INVALID_PARAMETER)
         if mode is ModifyMode.REFRESH:
-            keys, current = self._fetched(data)
-            return self._fill(data, self._result, keys, current)
+            keys, current = self._fetched(record)
+            return self._fill(record, self._result, keys, current)
         if mode is ModifyMode.UPDATE:
-            return self._update(data)
+            return self._update(record)
         if len(self._result.scope.tables) > 1:
             raise self._store.fail(2207)
         if mode >= ModifyMode.VALIDATE:
-            return self._validate(mode, data)
+            return self._validate(mode, record)
         modes: dict[ModifyMode, Callable[[Record], None]] = {
             ModifyMode.SEEK: self._seek, ModifyMode.INSERT: self._insert, ModifyMode.ASSIGN: self._assign,
             ModifyMode.REPLACE: self._replace, ModifyMode.MERGE: self._merge, ModifyMode.DELETE: self._delete,
             ModifyMode.INSERT_TEMPORARY: self._insert_temporary,
         }  # fmt: skip
-        return modes[mode](data)
+        return modes[mode](record)
 
     def _fetched(self, record: Record) -> tuple[Joined, Joined]:
         """The keys and rows that a record was fetched from; MsiError when it was not, or they are gone."""

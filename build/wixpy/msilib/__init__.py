@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from wixpy.msilib import schema, sequence, text
 from wixpy.msilib._dialogs import Control, Dialog, RadioButtonGroup
-from wixpy.msilib._layout import CAB, Directory, Feature, current_feature
+from wixpy.msilib._layout import CAB, Directory, Feature, _directories, current_feature
 from wixpy.msilib._msi import (
     MSIDBOPEN_CREATE,
     MSIDBOPEN_CREATEDIRECT,
@@ -141,6 +141,7 @@ __all__ = [
     "UuidCreate",
     "Win64",
     "_Unspecified",
+    "_directories",
     "add_data",
     "add_stream",
     "add_tables",

@@ -76,11 +76,11 @@ class Database:
         except WixpyError as error:
             raise MsiError(Status.FUNCTION_FAILED, 2213, self._path) from error
 
-    def GetSummaryInformation(self, count: int) -> SummaryInformation:
-        """The summary information, of which up to ``count`` properties may be set."""
-        if count and not self.store.writable:
+    def GetSummaryInformation(self, updateCount: int) -> SummaryInformation:
+        """The summary information, of which up to ``updateCount`` properties may be set."""
+        if updateCount and not self.store.writable:
             raise MsiError(Status.ACCESS_DENIED)
-        return SummaryInformation(self.store, count)
+        return SummaryInformation(self.store, updateCount)
 
     def Export(self, table: str, folder: str | os.PathLike[str], file: str) -> None:
         """Write a table as text archive ``file`` into ``folder`` (MsiDatabaseExport; beyond msilib)."""
