@@ -44,7 +44,7 @@ class Archive:
 
 def export(store: Store, name: str) -> Archive:
     """A table as an archive; MsiError when there is none of that name."""
-    store = Store(store.persistent(), name=store.name)
+    store = Store(store.to_save(), name=store.name)
     if name == CODEPAGE:
         return Archive(_lines([[""], [""], [str(store.database.codepage), CODEPAGE]]), {})
     if name == SUMMARY:
@@ -143,7 +143,7 @@ class _Reader:
         if head[0].isdigit():
             digits = head.pop(0)
             self.codepage = int(digits) if len(digits) < 6 else -1
-        self.name = head[0].decode("ascii", "replace") if head else ""
+        self.name = self.text(head[0], 3) if head else ""
 
     def fail(self, line: int) -> MsiError:
         return self.store.fail(2216, self.path.name, line)
@@ -184,8 +184,7 @@ class _Reader:
         for number, cells in enumerate(self.lines[3:], 4):
             try:
                 pid = Pid(int(cells[0]))
-                text = cells[1].decode("utf-8").translate(_RESTORED)
-                values[pid] = _summary_value(pid, text)
+                values[pid] = _summary_value(pid, self.text(cells[1], number))
             except (ValueError, IndexError) as error:
                 raise self.fail(number) from error
         self.store.database.summary = values
@@ -248,9 +247,9 @@ class _Reader:
 
 
 def _summary_value(pid: Pid, text: str) -> summary.Value:
-    if pid in (Pid.LAST_PRINTED, Pid.CREATED, Pid.LAST_SAVED):
+    if pid in summary.DATES:
         return datetime.strptime(text, _TIME).replace(tzinfo=timezone.utc)
-    if pid in (Pid.CODEPAGE, Pid.PAGE_COUNT, Pid.WORD_COUNT, Pid.CHARACTER_COUNT, Pid.SECURITY):
+    if pid in summary.NUMBERS:
         value = int(text)
         if not -0x80000000 <= value < 0x80000000:
             raise ValueError("out of 32 bits")

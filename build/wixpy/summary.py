@@ -48,6 +48,10 @@ class Pid(IntEnum):
     SECURITY = 19
 
 
+DATES = frozenset((Pid.LAST_PRINTED, Pid.CREATED, Pid.LAST_SAVED))
+NUMBERS = frozenset((Pid.CODEPAGE, Pid.PAGE_COUNT, Pid.WORD_COUNT, Pid.CHARACTER_COUNT, Pid.SECURITY))
+
+
 class _Vt(IntEnum):
     I2 = 2
     I4 = 3

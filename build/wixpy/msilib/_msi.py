@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wixpy import cab, database, idt, summary
 from wixpy.errors import WixpyError
+from wixpy.files import replacing
 from wixpy.msi_errors import MsiError, Status
 from wixpy.record import Record
 from wixpy.store import WESTERN, Store
@@ -34,8 +35,6 @@ _STG_E_INVALID_NAME = -2147286788
 _STG_E_NO_FOLDER = -2147287037
 _STG_E_NOT_COMPOUND = -2147286960
 _LAST_PROPERTY = 19
-_DATES = (Pid.LAST_PRINTED, Pid.CREATED, Pid.LAST_SAVED)
-_NUMBERS = (Pid.CODEPAGE, Pid.PAGE_COUNT, Pid.WORD_COUNT, Pid.CHARACTER_COUNT, Pid.SECURITY)
 _FCI_OPEN, _FCI_CABINET = 1, 8
 
 
@@ -175,7 +174,7 @@ class SummaryInformation:
         if self._left <= 0:
             raise MsiError(Status.FUNCTION_FAILED)
         pid = Pid(field)
-        kind = datetime if pid in _DATES else int if pid in _NUMBERS else str
+        kind = datetime if pid in summary.DATES else int if pid in summary.NUMBERS else str
         if not isinstance(value, kind):
             raise MsiError(Status.DATATYPE_MISMATCH)
         if isinstance(value, datetime) and value.tzinfo is None:
@@ -231,4 +230,9 @@ def FCICreate(cabname: str, files: list[tuple[str, str]]) -> None:
     """Write a cabinet file; ``files`` are pairs of path on disk and name inside."""
     if not isinstance(files, list):
         raise TypeError("FCICreate expects a list")
-    Path(cabname).write_bytes(cabinet(files))
+    content = cabinet(files)
+    try:
+        with replacing(Path(cabname)) as (_, out):
+            out.write(content)
+    except WixpyError as error:
+        raise ValueError(f"FCI error {_FCI_CABINET}: {error.message}") from error

@@ -123,7 +123,7 @@ FAULTS = {
     HEAD + b"Item\tN\r\n": 2216,
     HEAD + b"_Streams\tKey\r\n": 2216,
     HEAD + b"../Item\tKey\r\na\t1\tx\tx.ibd\r\n": 2216,
-    HEAD + b"99999\tItem\tKey\r\na\r\n": 2221,
+    HEAD + b"99999\tItem\tKey\r\na\r\n": 2216,
     HEAD + b"932\tItem\tKey\r\n": 2221,
     HEAD + b"Item\tKey\r\na\t\t\x81\r\n": 2221,
     HEAD + b"Item\tKey\r\na\tx\r\n": 2216,
@@ -157,6 +157,12 @@ def test_any_bytes_are_an_archive_or_an_error_with_a_reason(text: bytes) -> None
         idt.import_text(Store(sample()), text, Path("/nowhere/Item.idt"))
     except MsiError as error:
         assert str(error)
+
+
+def test_text_without_a_code_page_is_exported_with_the_one_that_would_be_saved() -> None:
+    database = sample("Ω")
+    database.codepage = 0
+    assert b"\r\n65001\tItem\tKey\r\na\t-3\t\xce\xa9\t" in idt.export(Store(database), "Item").text
 
 
 def test_no_archive_is_written_outside_the_folder(tmp_path: Path) -> None:

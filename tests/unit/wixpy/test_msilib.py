@@ -349,8 +349,9 @@ def test_a_cabinet_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     cabinet = cab.Cabinet((tmp_path / "x.cab").read_bytes())
     assert [(entry.name, entry.size) for entry in cabinet.files] == [("inside", 7)]
     assert cabinet.files[0].modified.timestamp() == 1_200_000_000
-    with pytest.raises(ValueError, match="FCI error 1"):
-        msilib.FCICreate(str(tmp_path / "x.cab"), [(str(tmp_path / "none"), "inside")])
+    for target, source, number in (("x.cab", "none", 1), ("none/x.cab", "a", 8)):
+        with pytest.raises(ValueError, match=f"FCI error {number}"):
+            msilib.FCICreate(str(tmp_path / target), [(str(tmp_path / source), "inside")])
 
 
 def test_short_names_are_short_and_differ(tmp_path: Path) -> None:
