@@ -42,6 +42,8 @@ class Store:
         self.writable = writable
         self.closed = False
         self.name = name
+        # Grows whenever a table is made, altered or dropped, so that prepared statements know.
+        self.generation = 0
         self.holds: dict[str, int] = {}
         self.temporary_columns: dict[str, set[str]] = {}
         self.temporary_rows: dict[str, set[Values]] = {}
@@ -208,6 +210,7 @@ class Store:
         except WixpyError as error:
             raise self.fail(2211, table.name) from error
         self.temporary_columns[table.name] = temporary
+        self.generation += 1
 
     def _check_columns(self, table: Table, temporary: set[str]) -> None:
         order = [column.name in temporary for column in table.columns]
@@ -227,6 +230,7 @@ class Store:
         for key, row in rows.items():
             rows[key] = (*row[:place], None, *row[place:])
         self.database.tables[table.name] = changed
+        self.generation += 1
         if temporary:
             known.add(column.name)
 
@@ -242,6 +246,7 @@ class Store:
 
     def _forget(self, name: str) -> None:
         self.database.remove_table(name)
+        self.generation += 1
         self.holds.pop(name, None)
         self.temporary_columns.pop(name, None)
         self.temporary_rows.pop(name, None)
@@ -258,6 +263,7 @@ class Store:
             self._forget(name)
             return
         self.database.tables[name] = _first_columns(table, kept)
+        self.generation += 1
         rows = self.database.cells(name)
         for key, row in rows.items():
             rows[key] = row[:kept]

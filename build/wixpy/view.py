@@ -99,6 +99,8 @@ class View:
             raise TypeError("Execute() takes a record or None")
         self._store.check_open()
         self.Close()
+        if not self._prepared.is_current:
+            self._prepared = prepare(self._store, self._prepared.query.text)
         self._result = self._prepared.run(params.values if params else ())
         self._rows = iter(self._result.found) if self._result else None
         self._holding = self._prepared.held is not None
@@ -138,6 +140,7 @@ class View:
         if self._rows is None:
             raise self._store.fail(2209)
         assert self._result
+        self._check_tables(self._result)
         for rows in self._rows:
             keys = self._keys(rows)
             current = self._current(keys, rows)
@@ -146,6 +149,11 @@ class View:
                 self._fill(record, self._result, keys, current)
                 return record
         return None
+
+    def _check_tables(self, result: Result) -> None:
+        """MsiError when a table of the result was altered or dropped: its rows have another form now."""
+        if any(self._store.table(table.name) is not table for table in result.scope.tables):
+            raise self._store.fail(2209)
 
     def __iter__(self) -> Iterator[Record]:
         """The rows that are still to be fetched.  Beyond msilib."""
@@ -164,9 +172,8 @@ class View:
             if table.name in SYSTEM and found is not None:
                 rows.append(found[position])
                 continue
-            known = self._store.table(table.name)
-            row = None if known is None else self._store.rows(table.name).get(key)
-            if row is None or len(row) < len(table.columns):
+            row = self._store.rows(table.name).get(key)
+            if row is None:
                 return None
             rows.append(row)
         return tuple(rows)
@@ -193,6 +200,7 @@ class View:
             raise MsiError(Status.INVALID_DATA)
         if self._result is None:
             raise self._store.fail(2209)
+        self._check_tables(self._result)
         mode = ModifyMode(mode)
         if record.GetFieldCount() < len(self._result.outputs):
             raise MsiError(Status.INVALID_PARAMETER)
@@ -223,21 +231,17 @@ class View:
         return origin.keys, current
 
     def _table(self) -> Table:
-        """The view's only table as it is now."""
+        """The view's only table."""
         assert self._result
-        table = self._store.table(self._result.scope.tables[0].name)
-        if table is None:
-            raise self._store.fail(2209)
-        return table
+        return self._result.scope.tables[0]
 
     def _values(self, table: Table, record: Record, base: Values | None = None) -> list[Value]:
         """A row of the table: the record's fields, the rest null or as in ``base``."""
         assert self._result
         values: list[Value] = list(base) if base else [None] * len(table.columns)
-        values += [None] * (len(table.columns) - len(values))
         for output, value in zip(self._result.outputs, record.values, strict=False):
-            if output.table.name == table.name:
-                values[table.index[output.column.name]] = value
+            if output.table is table:
+                values[output.place.column] = value
         return values
 
     def _key(self, table: Table, record: Record) -> Values:
@@ -262,9 +266,8 @@ class View:
     def _update(self, record: Record) -> None:
         keys, current = self._fetched(record)
         assert self._result
-        for shown, key, row in zip(self._result.scope.tables, keys, current, strict=True):
-            table = self._store.table(shown.name)
-            if table is not None and any(output.table.name == table.name for output in self._result.outputs):
+        for table, key, row in zip(self._result.scope.tables, keys, current, strict=True):
+            if any(output.table is table for output in self._result.outputs):
                 self._store.update(table, key, self._values(table, record, row))
 
     def _assign(self, record: Record) -> None:

@@ -34,6 +34,7 @@ class CAB:
         self.files: list[tuple[str, str]] = []
         self.filenames: set[str] = set()
         self.index = 0
+        self._added: set[str] = set()
         self._last: dict[str, int] = {}
 
     def gen_id(self, file: str) -> str:
@@ -48,12 +49,13 @@ class CAB:
     def append(self, full: str, file: str, logical: str | None) -> tuple[int, str] | None:
         """Add the file at ``full`` under the name ``logical``, or one made of ``file``; its number and name.
 
-        A folder is passed over.
+        It gets another name when a file has that one already.  A folder is passed over.
         """
         if os.path.isdir(full):  # noqa: PTH112
             return None
-        if not logical:
+        if not logical or logical in self._added:
             logical = self.gen_id(file)
+        self._added.add(logical)
         self.index += 1
         self.files.append((full, logical))
         return self.index, logical

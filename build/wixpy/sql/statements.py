@@ -8,7 +8,7 @@ number of times.  Only SELECT has a result: :class:`Result` describes its column
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wixpy.msi_errors import MsiError, Status
 from wixpy.sql import syntax
@@ -44,7 +44,8 @@ class Result:
 
 @dataclass
 class Prepared:
-    """A checked statement; ``outputs`` are the columns of its result, none but for SELECT.
+    """A statement, checked against the tables as they were; ``outputs`` are the columns of its result, none but for
+    SELECT.
 
     ``held`` is the table whose temporary part lives until the view is closed.
     """
@@ -56,6 +57,15 @@ class Prepared:
     scope: Scope | None = None
     plan: Plan | None = None
     held: str | None = None
+    generation: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.generation = self.store.generation
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no table was made, altered or dropped since."""
+        return self.generation == self.store.generation
 
     def run(self, parameters: Parameters = ()) -> Result | None:
         """Carry the statement out; MsiError when there are fewer parameters than markers, or it fails."""
@@ -137,7 +147,7 @@ def _insert(store: Store, text: str, insert: syntax.Insert) -> Callable[[Paramet
     places = _no_repeats(scope, insert.columns)
 
     def execute(parameters: Parameters) -> None:
-        table = Scope.of(store, text, [insert.table]).tables[0]
+        [table] = scope.tables
         values: list[Value] = [None] * len(table.columns)
         for place, constant in zip(places, insert.values, strict=True):
             values[place.column] = _value(constant, parameters)
@@ -156,10 +166,10 @@ def _update(store: Store, text: str, update: syntax.Update) -> Callable[[Paramet
 
     def execute(parameters: Parameters) -> None:
         given = [(place, _value(constant, parameters)) for place, constant in zip(places, constants, strict=True)]
+        found = list(plan.run(parameters))
         for table_number in {place.table for place in places}:
             table = scope.tables[table_number]
-            keys = dict.fromkeys(rows[table_number][: table.key_count] for rows in list(plan.run(parameters)))
-            for key in keys:
+            for key in dict.fromkeys(rows[table_number][: table.key_count] for rows in found):
                 values: list[Value] = list(store.rows(table.name)[key])
                 for place, value in given:
                     if place.table == table_number:
@@ -210,19 +220,17 @@ def _add_column(store: Store, query: syntax.Query, add: syntax.AddColumn) -> Pre
         raise MsiError(Status.BAD_QUERY_SYNTAX, 2242, store.name, add.column.name)
 
     def execute(_: Parameters) -> None:
-        [current] = Scope.of(store, query.text, [add.table]).tables
         column = Column(add.column.name, add.column.type)
-        store.add_column(current, column, temporary=add.column.temporary)
+        store.add_column(table, column, temporary=add.column.temporary)
         store.hold(add.table, 1 + add.hold)
 
     return Prepared(store, query, execute, held=add.table)
 
 
 def _table_command(store: Store, text: str, statement: syntax.Hold | syntax.DropTable) -> Callable[[Parameters], None]:
-    Scope.of(store, text, [statement.table])
+    [table] = Scope.of(store, text, [statement.table]).tables
 
     def execute(_: Parameters) -> None:
-        [table] = Scope.of(store, text, [statement.table]).tables
         if isinstance(statement, syntax.Hold):
             store.hold(table.name, statement.step)
         else:

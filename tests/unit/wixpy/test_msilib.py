@@ -354,6 +354,13 @@ def test_a_cabinet_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             msilib.FCICreate(str(tmp_path / target), [(str(tmp_path / source), "inside")])
 
 
+def test_files_of_a_cabinet_have_names_of_their_own(tmp_path: Path) -> None:
+    cabinet = msilib.CAB("c")
+    added = [cabinet.append("x", "a b", name) for name in (None, "a_b", "main", "main")]
+    assert added == [(1, "a_b"), (2, "a_b.1"), (3, "main"), (4, "a_b.2")]
+    assert cabinet.append(str(tmp_path), "folder", None) is None
+
+
 def test_short_names_are_short_and_differ(tmp_path: Path) -> None:
     directory = msilib.Directory(create(tmp_path / "x.msi"), msilib.CAB("c"), None, "", "TARGETDIR", "SourceDir")
     made = [

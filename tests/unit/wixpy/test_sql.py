@@ -71,6 +71,13 @@ def test_update_over_a_join_changes_the_table_of_the_column() -> None:
     assert run(store, "SELECT `Shelf`, `Note` FROM `Shelf`") == [("s1", "x"), ("s2", "top"), ("s3", "empty")]
 
 
+def test_update_of_two_tables_finds_its_rows_once() -> None:
+    store = shop()
+    run(store, "UPDATE `Item`, `Shelf` SET `Price` = 0, `Floor` = 5 WHERE `Shelf_` = `Shelf` AND `Price` = 3")
+    assert run(store, "SELECT `Item`, `Price` FROM `Item` WHERE `Price` = 0") == [("apple", 0)]
+    assert run(store, "SELECT `Shelf` FROM `Shelf` WHERE `Floor` = 5") == [("s1",)]
+
+
 def test_delete_removes_the_rows_that_match() -> None:
     store = shop()
     run(store, "DELETE FROM `Item` WHERE `Price` IS NULL OR `Price` < 0")

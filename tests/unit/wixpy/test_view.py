@@ -64,6 +64,23 @@ def test_a_view_is_executed_again() -> None:
         assert fetched(view).GetString(1) == item
 
 
+def test_a_statement_is_checked_again_when_tables_have_changed() -> None:
+    store, view = opened()
+    other = View(store, "SELECT `Shelf` FROM `Shelf`")
+    other.Execute()
+    run_sql(store, "DROP TABLE `Item`")
+    for call in (view.Fetch, lambda: view.Modify(Mode.INSERT, record("x", 1, None))):
+        with pytest.raises(MsiError, match="2209"):
+            call()
+    with pytest.raises(MsiError, match="2228"):
+        view.Execute()
+    run_sql(store, "CREATE TABLE `Item` (`Item` SHORT NOT NULL PRIMARY KEY `Item`)")
+    run_sql(store, "INSERT INTO `Item` (`Item`) VALUES (7)")
+    view.Execute()
+    assert fetched(view).values == [7]
+    assert fetched(other).values == ["s1"]
+
+
 @pytest.mark.parametrize("spoil", [lambda view: view.Close(), lambda view: None])
 def test_a_view_that_is_not_executed_is_not_fetched(spoil: Callable[[View], None]) -> None:
     view = View(shop(), ALL)
