@@ -43,7 +43,17 @@ class Archive:
 
 
 def export(store: Store, name: str) -> Archive:
-    """A table as an archive; MsiError when there is none of that name."""
+    """A table as an archive; MsiError when there is none of that name.
+
+    >>> database = Database()
+    >>> _ = database.insert("Property", "ProductName", "Sample")
+    >>> for line in export(Store(database), "Property").text.splitlines():
+    ...     print(line.split(bytes([9])))
+    [b'Property', b'Value']
+    [b's72', b'l0']
+    [b'Property', b'Property']
+    [b'ProductName', b'Sample']
+    """
     store = Store(store.to_save(), name=store.name)
     if name == CODEPAGE:
         return Archive(_lines([[""], [""], [str(store.database.codepage), CODEPAGE]]), {})

@@ -51,8 +51,11 @@ Action = tuple[str, str | None, int]
 class Schema(Protocol):
     """A module that describes tables."""
 
-    tables: Sequence[Table]
-    _Validation_records: Sequence[Sequence[Field]]
+    @property
+    def tables(self) -> Sequence[Table]: ...
+
+    @property
+    def _Validation_records(self) -> Sequence[Sequence[Field]]: ...
 
 
 class Table:
