@@ -83,9 +83,12 @@ class Store:
         return self.database.storages if name == STORAGES.name else self.database.streams
 
     def stream(self, table: Table, cell: Cell) -> bytes:
-        """The data behind a cell of a binary column; empty when it is lost."""
+        """The data behind a cell of a binary column; empty when it is lost.  MsiError when it cannot be made."""
         if cell == names.SUMMARY_INFORMATION:
-            return summary.encode(_summary_with_codepage(self.database.summary))
+            try:
+                return summary.encode(_summary_with_codepage(self.database.summary))
+            except WixpyError as error:
+                raise self.fail(2262, cell) from error
         return self._content(table.name).get(str(cell), b"")
 
     def is_temporary(self, table: Table, column: Column) -> bool:

@@ -182,7 +182,7 @@ class Directory:
         if not _LONG_NAME.fullmatch(file):
             raise ValueError(f"{file!r} is no file name of Windows")
         if not self.component:
-            self.start_component(self.logical, current_feature(), 0)
+            self.start_component()
         absolute = os.path.join(self.absolute, src or file)  # noqa: PTH118
         size = Path(absolute).stat().st_size
         added = self.cab.append(absolute, file, self.keyfiles.get(file))

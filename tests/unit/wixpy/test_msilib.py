@@ -105,7 +105,7 @@ def package(path: Path, files: Path) -> msilib._msi.Database:
     root.start_component("Main", keyfile="hello.exe", uuid="{0f0f0f0f-1111-2222-3333-444444444444}")
     root.add_file("hello.exe", version="1.2.3.4", language="1033")
     root.glob("*.txt")
-    lib = msilib.Directory(db, cabinet, root, "lib", "lib", "lib", 0)
+    lib = msilib.Directory(db, cabinet, root, "lib", "lib", "lib", 16)
     assert lib.glob("*", exclude=["three.dat"]) == ["one.py", "three.dat", "two.py"]
     lib.remove_pyc()
     dialog = msilib.Dialog(db, "Dlg", 50, 50, 300, 200, 3, "Title", "Ok", "Ok", "Ok")
@@ -140,6 +140,7 @@ def test_a_program_of_the_documented_parts_makes_a_sound_package(tmp_path: Path,
     assert content.get("Component", "Main").cells == (
         "Main", "{0F0F0F0F-1111-2222-3333-444444444444}", "TARGETDIR", 256, None, "hello.exe",
     )  # fmt: skip
+    assert content.get("Component", "lib")["Attributes"] == 256 + 16
     assert content.get("RemoveFile", "libc").cells == ("libc", "lib", "*.pyc", "lib", 2)
     assert content.get("RadioButton", "CHOICE", 2)["Value"] == "2"
 
@@ -159,7 +160,7 @@ def test_the_processor_is_what_the_program_says(tmp_path: Path, files: Path, mon
     monkeypatch.setattr(msilib, "Win64", False)
     db = package(tmp_path / "x.msi", files)
     assert db.GetSummaryInformation(0).GetProperty(msilib.PID_TEMPLATE) == b"Intel;1033"
-    assert rows(db, "SELECT `Attributes` FROM `Component`") == [[0], [0]]
+    assert rows(db, "SELECT `Attributes` FROM `Component`") == [[0], [16]]
 
 
 def test_a_new_database_has_schema_validation_summary_and_properties(tmp_path: Path) -> None:
@@ -201,6 +202,20 @@ def test_summary_information_is_set_within_its_count_and_kinds(tmp_path: Path) -
     assert back.GetProperty(msilib.PID_SUBJECT) == "Ωmega".encode()
     assert back.GetProperty(msilib.PID_CREATE_DTM) == moment
     assert back.GetProperty(msilib.PID_CODEPAGE) == 65001
+
+
+def test_a_summary_that_its_code_page_cannot_hold_is_refused(tmp_path: Path) -> None:
+    db = create(tmp_path / "x.msi")
+    information = db.GetSummaryInformation(2)
+    information.SetProperty(msilib.PID_CODEPAGE, 1252)
+    information.SetProperty(msilib.PID_SUBJECT, "Ωmega")
+    with pytest.raises(msilib.MSIError, match="function failed"):
+        information.Persist()
+    db.store.database.summary = {summary.Pid.CODEPAGE: 1252, summary.Pid.SUBJECT: "Ωmega"}
+    with pytest.raises(msilib.MSIError, match="2262"):
+        rows(db, "SELECT `Data` FROM `_Streams`")
+    with pytest.raises(msilib.MSIError, match="2213"):
+        db.Commit()
 
 
 def test_nothing_is_on_the_disk_before_commit(tmp_path: Path) -> None:
