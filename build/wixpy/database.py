@@ -194,10 +194,10 @@ class Database:
             columns = [(column.name, column.bits) for column in self.tables[name].columns]
             state.update(repr((name, columns, sorted(map(repr, self._rows[name].values())))).encode())
         for name in sorted(self.streams):
-            state.update(f"{name}\0{len(self.streams[name])}\0".encode())
+            state.update(f"{name}\0{len(self.streams[name])}\0".encode("utf-8", "surrogatepass"))
             state.update(self.streams[name])
         for name in sorted(self.storages):
-            state.update(f"{name}\0{len(self.storages[name])}\0storage".encode())
+            state.update(f"{name}\0{len(self.storages[name])}\0storage".encode("utf-8", "surrogatepass"))
             state.update(self.storages[name])
         return state.digest()
 
