@@ -28,7 +28,7 @@ BOOLEAN xenvbd_dump_take_over(struct xenvbd_adapter *adapter, PVOID extension)
 {
     struct xen_front_ring *front = &adapter->ring.front;
 
-    if ((adapter->state != XENVBD_CONNECTED && adapter->state != XENVBD_CLOSING) || adapter->broken) {
+    if (adapter->state == XENVBD_DISCONNECTED || !adapter->link.open || adapter->broken) {
         return FALSE;
     }
     adapter->xen->event_notify(adapter->xen->context, adapter->link.port);

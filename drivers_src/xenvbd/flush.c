@@ -10,19 +10,34 @@ enum xenvbd_flush xenvbd_flush_choose(BOOLEAN flush_cache, BOOLEAN barrier)
     if (flush_cache) {
         return XENVBD_FLUSH_CACHE;
     }
-    return barrier ? XENVBD_FLUSH_BARRIER : XENVBD_NO_FLUSH;
+    return barrier ? XENVBD_TRY_BARRIER : XENVBD_NO_FLUSH;
 }
 
 BOOLEAN xenvbd_flush_operation(const struct xenvbd_adapter *adapter, PUCHAR operation)
 {
-    *operation = adapter->flush == XENVBD_FLUSH_BARRIER ? BLKIF_OP_WRITE_BARRIER : BLKIF_OP_FLUSH_DISKCACHE;
+    *operation = adapter->flush == XENVBD_FLUSH_CACHE ? BLKIF_OP_FLUSH_DISKCACHE : BLKIF_OP_WRITE_BARRIER;
     return adapter->flush != XENVBD_NO_FLUSH;
 }
 
-/* A back end may take back its offer at any time, and older ones say ERROR to a barrier because it has no data. */
+/*
+ * A back end may take back its offer at any time, by EOPNOTSUPP (blkif.h). Some say ERROR where they mean that, to a
+ * barrier without data first of all, and every one says it when it has failed to flush: it is taken for a refusal until
+ * a barrier has succeeded, and for a failure from then on.
+ */
+static BOOLEAN is_refused(const struct xenvbd_adapter *adapter, LONG status)
+{
+    if (status == BLKIF_RSP_ERROR) {
+        return adapter->flush == XENVBD_TRY_BARRIER || adapter->flush == XENVBD_NO_FLUSH;
+    }
+    return status == BLKIF_RSP_EOPNOTSUPP;
+}
+
 LONG xenvbd_flush_verdict(struct xenvbd_adapter *adapter, LONG status)
 {
-    if (status == BLKIF_RSP_EOPNOTSUPP || (status == BLKIF_RSP_ERROR && adapter->flush == XENVBD_FLUSH_BARRIER)) {
+    if (status == BLKIF_RSP_OKAY && adapter->flush == XENVBD_TRY_BARRIER) {
+        adapter->flush = XENVBD_FLUSH_BARRIER;
+    }
+    if (is_refused(adapter, status)) {
         GPLPV_DEBUG(("adapter %p: the back end cannot flush\n", adapter));
         adapter->flush = XENVBD_NO_FLUSH;
         adapter->disk.write_cache = FALSE;

@@ -73,6 +73,7 @@ enum xenvbd_protocol {
 enum xenvbd_flush {
     XENVBD_NO_FLUSH,
     XENVBD_FLUSH_CACHE,
+    XENVBD_TRY_BARRIER, /* none has succeeded yet */
     XENVBD_FLUSH_BARRIER
 };
 

@@ -16,6 +16,7 @@ from xenlab.xen.disk import Disk as Medium
 
 _MEGABYTE_SECTORS = 2048
 _MEDIUM_ERROR, _UNIT_ATTENTION = 0x03, 0x06
+_SYNCHRONIZE = bytes((Op.SYNCHRONIZE_CACHE10,)) + bytes(9)
 _CAPACITY_CHANGED = b"\x2a\x09"
 _READ_ONLY_MIX = {kind: weight for kind, weight in COMMON_MIX.items() if not kind.startswith("write")}
 
@@ -30,6 +31,7 @@ KINDS = {
     "early": Features(early=True),
     "native layout": Features(knows_protocol=False),
     "refuses barriers": Features(refuses=frozenset({BLKIF_OP.WRITE_BARRIER, BLKIF_OP.FLUSH_DISKCACHE})),
+    "old barriers": Features(flush=False, empty_barriers=False),
     "4 KiB sectors": Features(sector_size=4096, physical_sector_size=4096),
 }
 
@@ -88,11 +90,32 @@ def durable(new: NewLab) -> None:
             data = lab.world.random.randbytes(8 * SECTOR)
             seen.command(seen.transfer_cdb(True, 8, 8, through), data=data)
             if not through:
-                seen.command(bytes((Op.SYNCHRONIZE_CACHE10,)) + bytes(9))
+                seen.command(_SYNCHRONIZE)
             how = "was written through" if through else "was flushed"
             on_medium = medium.read(8 * SECTOR, len(data)) == data and not medium.log
             lab.expect(on_medium, f"what {how} is on the medium, no cache ({kind})")
         lab.shut_down()
+
+
+@scenario("flush-fails", "a back end that has flushed before fails to: the flush fails, and the next one is tried again")
+def flush_fails(new: NewLab) -> None:
+    lab = new()
+    lab.attach("hda", lab.boot_disk)
+    for name, kind in (("xvdb", "flush"), ("xvdc", "barrier")):
+        medium = Medium(_MEGABYTE_SECTORS, cached=True)
+        vbd = lab.attach(name, medium, KINDS[kind])
+        if name == "xvdb":
+            lab.boot()
+        seen = lab.pv_disk(name)
+        seen.command(_SYNCHRONIZE)
+        vbd.backend.flush_fails = True
+        request, _ = seen.attempt(_SYNCHRONIZE)
+        lab.expect(not request.ok, f"a flush that the back end fails to do fails ({kind})")
+        vbd.backend.flush_fails = False
+        before = medium.flushes
+        seen.command(_SYNCHRONIZE)
+        lab.expect(medium.flushes > before, f"a flush after one that has failed is done ({kind})")
+    lab.shut_down()
 
 
 @scenario("bad-sectors", "a medium with sectors that cannot be read: what touches them fails as that, the rest works")

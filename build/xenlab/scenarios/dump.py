@@ -65,6 +65,12 @@ def _changing(lab: Lab, adapter: Adapter) -> None:
             return
 
 
+def _suspended(lab: Lab, _: Adapter) -> None:
+    """The domain goes on after a suspension, and its disks do not yet."""
+    lab.xen.toolstack.checkpoint()
+    lab.wait(lambda: lab.xen.toolstack.resumes == 1, "a suspension")
+
+
 _MOMENTS: dict[str, tuple[Callable[[Lab, Adapter], None], Features]] = {
     "idle": (_idle, KINDS["4 KiB sectors"]),
     "in flight": (_waiting, KINDS["wide ring"]),
@@ -72,6 +78,7 @@ _MOMENTS: dict[str, tuple[Callable[[Lab, Adapter], None], Features]] = {
     "start": (_within("HwStartIo", "HwBuildIo"), KINDS["indirect"]),
     "barrier": (_within(*_TAKING, "HwStartIo"), KINDS["barrier"]),
     "change": (_changing, KINDS["flush"]),
+    "suspended": (_suspended, KINDS["persistent"]),
 }
 
 

@@ -35,6 +35,7 @@ from xenlab.xen.store import Store, StoreError
 _SECTORS_PER_PAGE = PAGE // SECTOR
 _PROTOCOLS: dict[str, Arch] = {"x86_32-abi": "x32", "x86_64-abi": "x64"}
 _WRITES = {BLKIF_OP.WRITE, BLKIF_OP.WRITE_BARRIER}
+_FLUSHES = {BLKIF_OP.FLUSH_DISKCACHE, BLKIF_OP.WRITE_BARRIER}
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Features:
         early: publishes everything before it waits for the front end, as qemu's back end does.
         read_only, cdrom: the disk's kind.
         refuses: operations that it offers and then answers with BLKIF_RSP_EOPNOTSUPP.
+        empty_barriers: takes a barrier without data; otherwise it says BLKIF_RSP_ERROR, as old ones do.
         persistent_limit: grants that it keeps mapped at most.
         latency_ns: least and most time of one request.
     """
@@ -84,6 +86,7 @@ class Features:
     sector_size: int = 512
     physical_sector_size: int = 512
     refuses: frozenset[BLKIF_OP] = frozenset()
+    empty_barriers: bool = True
     persistent_limit: int = 352
     latency_ns: tuple[int, int] = (20_000, 2_000_000)
     poll_ns: tuple[int, int] = (1_000, 30_000)
@@ -123,6 +126,7 @@ class BlockBackend:
         statistics: counters since creation.
         hostility: may be changed at any time.
         bad_sectors: of 512 bytes, which can be neither read nor written.
+        flush_fails: the disk's cache cannot be written to its medium.
     """
 
     def __init__(
@@ -143,6 +147,7 @@ class BlockBackend:
         self.features = features
         self.hostility = hostility
         self.bad_sectors = range(0)
+        self.flush_fails = False
         self.statistics = Statistics()
         self.state = XenbusState.Initialising
         self._ring: BlockRing | None = None
@@ -503,6 +508,9 @@ class BlockBackend:
         request = job.request
         if request.slot_operation in self.features.refuses:
             return BLKIF_RSP.EOPNOTSUPP
+        if request.operation in _FLUSHES and (self.flush_fails or not (job.pieces or self._takes_empty(request))):
+            self.statistics.failed += 1
+            return BLKIF_RSP.ERROR
         length = request.sectors or sum(segment.sectors for segment, _ in job.pieces)
         writing = request.operation in {*_WRITES, BLKIF_OP.DISCARD}
         too_far = (request.sector + length) * self._unit > self.disk.sectors * SECTOR
@@ -515,12 +523,15 @@ class BlockBackend:
         if request.operation == BLKIF_OP.DISCARD:
             self.disk.claim("the PV driver", self._world)
             self.disk.discard(request.sector * self._unit, length * self._unit)
-        elif request.operation in {BLKIF_OP.FLUSH_DISKCACHE, BLKIF_OP.WRITE_BARRIER}:
+        elif request.operation in _FLUSHES:
             self.disk.flush()
         self._move(job)
         if request.operation == BLKIF_OP.WRITE_BARRIER:
             self.disk.flush()
         return BLKIF_RSP.OKAY
+
+    def _takes_empty(self, request: Request) -> bool:
+        return self.features.empty_barriers or request.operation != BLKIF_OP.WRITE_BARRIER
 
     def _move(self, job: _Job) -> None:
         """Carry the data between the guest's pages and the disk."""

@@ -184,7 +184,7 @@ MUTANTS: list[tuple[str, str, str, dict[str, int]]] = [
     ("segment.c", "xenvbd_stack_push(&adapter->indirect, slot->indirect);", "", {"indirect": 64}),
     ("segment.c", "    xenvbd_stack_push(&adapter->refs, item);\n    return TRUE;", "    return TRUE;", {}),
     ("slot.c", "slot->generation++;", "", {"hostile": 60, "persistent": 1}),
-    ("flush.c", "adapter->flush == XENVBD_FLUSH_BARRIER ?", "0 ?", {"flush": 0, "barrier": 1}),
+    ("flush.c", "adapter->flush == XENVBD_FLUSH_CACHE ?", "1 ?", {"flush": 0, "barrier": 1}),
     ("stack.c", "item->granted = FALSE;\n            xenvbd_stack_push", "xenvbd_stack_push", {"suspends": 20}),
     ("connect.c", "        xenvbd_requests_rewind(adapter);\n", "", {"suspends": 20}),
     ("connect.c", "        xenvbd_requests_close(adapter);\n", "", {"restarts": 30}),
