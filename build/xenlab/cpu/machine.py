@@ -436,3 +436,14 @@ class Machine:
         finally:
             total[0] = sum(self._hooks.counted(each) for each in counters)
             self.code_changed()
+
+    @contextmanager
+    def between_instructions(self, look: Callable[[int], None]) -> Iterator[None]:
+        """Call `look` before each instruction, traps included, with its address."""
+        handle = self._hooks.add(uc_const.UC_HOOK_CODE, lambda _engine, address, _size, _: look(address))
+        self.code_changed()
+        try:
+            yield
+        finally:
+            self._hooks.remove(handle)
+            self.code_changed()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """xenstored's end of the guest's store ring: bytes in, bytes out, late, in pieces and in chance order.
 
-It looks at the ring only when the guest has notified it, as the daemon does. What the daemon would answer by dropping
-the guest's connection is a violation.
+It takes requests only when the guest has notified it. What the daemon would answer by dropping the guest's connection
+is a violation.
 
 Source: xen/include/public/io/xs_wire.h, xen/docs/misc/xenstore.txt, xenstore-ring.txt.
 """
@@ -31,6 +31,7 @@ from xenlab.xen.storewire import HEADER, Message, answer
 _FIELDS = XENSTORE_DOMAIN_INTERFACE.fields("x64")
 _WRAP = 1 << 32
 _SOON_NS = (500, 20_000)
+_SCRIBBLE = b"\xee" * XENSTORE_RING_SIZE
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class StoreRing:
 
     Attributes:
         requests: how many requests of each type have come.
+        watchful: the ring is looked at between notifications as well (:meth:`glance`).
     """
 
     def __init__(self, hypervisor: Hypervisor, store: Store, manner: Manner = LATE) -> None:
@@ -64,6 +66,7 @@ class StoreRing:
         self._store = store
         self.manner = manner
         self.requests: Counter[str] = Counter()
+        self.watchful = False
         self._port: RemotePort | None = None
         self._mapping: Mapping | None = None
 
@@ -76,7 +79,8 @@ class StoreRing:
         self._partial = b""
         self._waiting: deque[Message] = deque()
         self._open: set[int] = set()
-        self._req_cons = self._rsp_prod = 0
+        self._req_cons = self._rsp_prod = self._rsp_cons_seen = 0
+        self._glanced = b""
         self._taking = self._pumping = False
         if domain.release.reserved_grants:
             self._mapping = domain.grants.map(GNTTAB_RESERVED_XENSTORE, 0, readonly=False)
@@ -93,6 +97,23 @@ class StoreRing:
             self._hypervisor.grants.unmap(self._mapping)
             self._mapping = None
 
+    def glance(self) -> None:
+        """Look at the ring at any moment, as a daemon does that is woken by another guest.
+
+        Request bytes that are shown then must be the ones that are taken later. The room of reply bytes that the guest
+        has given back is written to at once.
+        """
+        if self._port is None:
+            return
+        shown = (self._index("req_prod") - self._req_cons) % _WRAP
+        known = len(self._glanced)
+        if known < shown <= XENSTORE_RING_SIZE:
+            self._glanced += self._ring_read("req", self._req_cons + known, shown - known)
+        freed = (self._index("rsp_cons") - self._rsp_cons_seen) % _WRAP
+        if 0 < freed <= XENSTORE_RING_SIZE:
+            self._ring_write("rsp", self._rsp_cons_seen, _SCRIBBLE[:freed])
+            self._rsp_cons_seen = (self._rsp_cons_seen + freed) % _WRAP
+
     def _woken(self) -> None:
         self._take()
         self._pump()
@@ -105,7 +126,11 @@ class StoreRing:
         if not available:
             return
         taken = self._piece(available)
-        self._incoming += self._ring_read("req", self._req_cons, taken)
+        data = self._ring_read("req", self._req_cons, taken)
+        if not data.startswith(self._glanced[:taken]):
+            self._world.violation("the guest changed request bytes of the store ring that req_prod had shown already")
+        self._glanced = self._glanced[taken:]
+        self._incoming += data
         self._req_cons = (self._req_cons + taken) % _WRAP
         self._set_index("req_cons", self._req_cons)
         self._notify()
@@ -164,6 +189,8 @@ class StoreRing:
         """Write a piece of what is to go out; a full ring waits for the guest to say that it has read."""
         self._pumping = False
         self._check_indices()
+        if self.watchful:
+            self.glance()
         if not self._partial and self._outgoing:
             self._partial = self._outgoing.popleft()
         space = XENSTORE_RING_SIZE - (self._rsp_prod - self._index("rsp_cons")) % _WRAP
