@@ -46,7 +46,8 @@ class Mutant(BaseModel):
         file: the source, relative to the project's root.
         old: text that stands in the source exactly once; `new` takes its place.
         scenario: the one that must notice it.
-        notices: what the violation must say, a part of it, so that the fault is found by the check meant for it.
+        notices: what the violation must say, a part of it, so that the fault is found by the check meant for it; one of
+            several where chance decides what comes to light first.
         platform, arch: the variant that it is built for.
     """
 
@@ -58,9 +59,12 @@ class Mutant(BaseModel):
     old: Annotated[str, Field(min_length=1)]
     new: str
     scenario: str
-    notices: str = ""
+    notices: str | list[str] = ""
     platform: str = "XP"
     arch: ArchName = "x64"
+
+    def words(self) -> list[str]:
+        return [self.notices] if isinstance(self.notices, str) else self.notices
 
     def apply(self, root: Path) -> None:
         """Change the source below `root`.
@@ -168,7 +172,7 @@ def _try(mutant: Mutant, project: Path, scratch: Path, kept: Path, sound: Path) 
         shutil.rmtree(scratch, ignore_errors=True)
     if violation is None:
         return Result(mutant, False, f"{mutant.scenario} passes")
-    if mutant.notices not in violation:
+    if not any(each in violation for each in mutant.words()):
         return Result(mutant, False, f"{mutant.scenario} fails, but not for {mutant.notices!r}: {violation}")
     return Result(mutant, True, violation)
 

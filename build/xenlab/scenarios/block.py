@@ -97,7 +97,9 @@ def durable(new: NewLab) -> None:
         lab.shut_down()
 
 
-@scenario("flush-fails", "a back end that has flushed before fails to: the flush fails, and the next one is tried again")
+@scenario(
+    "flush-fails", "a back end that has flushed before fails to: the flush fails, and the next one is tried again"
+)
 def flush_fails(new: NewLab) -> None:
     lab = new()
     lab.attach("hda", lab.boot_disk)

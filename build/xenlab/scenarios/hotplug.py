@@ -24,7 +24,7 @@ def hotplug(new: NewLab) -> None:
     for _ in range(5):
         lab.attach("xvdb", Medium(_SECTORS))
         Workload([lab.pv_disk("xvdb")], 30).run()
-        _detach(lab, "xvdb")
+        detach_and_wait(lab, "xvdb")
     lab.wait(lambda: busy.finished, "the work on the disk that stays")
     lab.settle()
     lab.shut_down()
@@ -39,14 +39,14 @@ def clinging(new: NewLab) -> None:
         vbd = lab.attach("xvdb", Medium(_SECTORS), replace(ORDINARY, persistent=True))
         vbd.backend.hostility = Hostility(clings_ns=2 * SECOND)
         Workload([lab.pv_disk("xvdb")], 10).run()
-        _detach(lab, "xvdb")
+        detach_and_wait(lab, "xvdb")
     lab.run(1)
     lab.xen.hypervisor.grants.audit()
     lab.run(2)
     lab.shut_down()
 
 
-def _detach(lab: Lab, name: str) -> None:
+def detach_and_wait(lab: Lab, name: str) -> None:
     before = len(lab.nodes("XEN"))
     detach = lab.xen.toolstack.detach(name)
     lab.wait(lambda: detach.done, f"the detaching of {name}")
@@ -64,7 +64,7 @@ def torn_out(new: NewLab) -> None:
     work = Workload([goes], 40)
     work.begin()
     lab.run(0.002)
-    lab.xen.toolstack.force_detach("xvdb")
+    lab.xen.toolstack.forcedetach_and_wait("xvdb")
     lab.wait(lambda: work.finished, "the requests to a disk that is gone", 600)
     lab.wait(lambda: len(lab.nodes("XEN")) == 1, "the removal of a disk that is gone")
     Workload([stays], 40).run()

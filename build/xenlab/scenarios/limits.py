@@ -6,10 +6,14 @@ from __future__ import annotations
 from xenlab.lab import Lab
 from xenlab.ports.disk import Workload
 from xenlab.scenario import NewLab, scenario
+from xenlab.scenarios.hotplug import detach_and_wait
 from xenlab.xen.abi import XenbusState
+from xenlab.xen.blkback import Features
 from xenlab.xen.disk import Disk as Medium
 
 _SECTORS = 2048
+_ROUNDS, _GREEDY = 3, Features(persistent=True)
+_PRESENT, _AWAY_NS = 0.0002, 4_000_000
 _NAMES = ("hda", *(f"xvd{letter}" for letter in "bcdefghijklmnop"))
 
 
@@ -42,6 +46,38 @@ def few_grants(new: NewLab) -> None:
             Workload([lab.pv_disk(name) for name in connected], 30, depth=8).run()
         lab.settle()
         lab.shut_down()
+
+
+@scenario("grants-again", "a disk comes and goes until a grant table of one frame was used up several times over")
+def grants_again(new: NewLab) -> None:
+    lab = new()
+    lab.xen.hypervisor.grants.maximum = 1
+    lab.attach("hda", lab.boot_disk)
+    lab.boot()
+    for _ in range(_ROUNDS):
+        lab.attach("xvdb", Medium(_SECTORS), _GREEDY)
+        lab.pv_disk("xvdb")
+        detach_and_wait(lab, "xvdb")
+    lab.shut_down()
+
+
+@scenario(
+    "stolen-time", "the processor is away for milliseconds, again and again: events of many disks wait at its return"
+)
+def stolen_time(new: NewLab) -> None:
+    lab = new()
+    names = _with_disks(lab, 4)
+    lab.boot()
+    work = Workload([lab.pv_disk(name) for name in names], 80, depth=32)
+    work.begin()
+    words: set[int] = set()
+    while not work.finished:
+        lab.run(_PRESENT)
+        lab.world.advance(_AWAY_NS)
+        words.add(len({port // lab.xen.hypervisor.evtchn.word_bits for port in lab.xen.hypervisor.evtchn.due_ports()}))
+    lab.expect(max(words) > 1, "events of several words have waited for one interrupt")
+    lab.settle()
+    lab.shut_down()
 
 
 @scenario(

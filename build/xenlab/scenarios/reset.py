@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from xenlab.lab import Lab
+from xenlab.nt.routine import PASSIVE_LEVEL
 from xenlab.ports.disk import Buffer, Disk, Workload
 from xenlab.ports.queues import SECOND
 from xenlab.ports.srb import Flag, Function, Request, Srb
@@ -22,6 +23,7 @@ _SLOWER_THAN_RESETS = (1 * SECOND, 2 * SECOND)
 _MIX = {"read": 4, "write": 4, "write through": 1, "flush": 1}
 _RESETS = (Function.RESET_BUS, Function.RESET_DEVICE, Function.RESET_LOGICAL_UNIT)
 _PAGE, _MORE_THAN_AN_ENTRY = 4096, 16 * 4096
+_TIMES, _MANY, _SHARE = 6, 24, 0.02
 _BYPASS = Flag.BYPASS_FROZEN_QUEUE | Flag.BYPASS_LOCKED_QUEUE | Flag.NO_QUEUE_FREEZE
 
 
@@ -87,6 +89,35 @@ def bus_reset(new: NewLab) -> None:
     for buffer in buffers:
         buffer.free()
     _set_latency(backend, KINDS["bare"].latency_ns)
+    _require_right(lab, disk, vbd.disk)
+    lab.shut_down()
+
+
+@scenario("interrupted", "answers come between any two instructions of a thread that looks after a busy disk")
+def interrupted(new: NewLab) -> None:
+    lab = new()
+    lab.attach("hda", lab.boot_disk)
+    vbd = lab.attach("xvdb", Medium(_SECTORS), replace(KINDS["bare"], latency_ns=_SLOWER_THAN_RESETS))
+    lab.boot()
+    disk = lab.pv_disk("xvdb")
+    image = next(
+        each.image for each in lab.kernel.drivers if each.image.contains(disk.adapter.initialization["HwStartIo"])
+    )
+
+    def look(pc: int) -> None:
+        alone = lab.kernel.irql == PASSIVE_LEVEL and not disk.adapter.callbacks and image.contains(pc)
+        if alone and lab.world.random.random() < _SHARE and vbd.backend.answer_one():
+            lab.machine.stop()
+
+    work = Workload([disk], 300, depth=60, maximum_bytes=_MORE_THAN_AN_ENTRY, mix=_MIX)
+    work.begin()
+    for _ in range(_TIMES):
+        lab.wait(lambda: vbd.backend.busy > _MANY, "requests that are under way")
+        with lab.machine.between_instructions(look):
+            lab.kernel.queue_call(lambda: disk.adapter.reset_bus(0), "a bus reset")
+            lab.run(0.01)
+    _set_latency(vbd.backend, KINDS["bare"].latency_ns)
+    lab.wait(lambda: work.finished, "the work that was interrupted", 900)
     _require_right(lab, disk, vbd.disk)
     lab.shut_down()
 

@@ -27,7 +27,9 @@ def crowded_store(new: NewLab) -> None:
     lab.shut_down()
 
 
-@scenario("watched-store", "xenstored looks at its ring between any two instructions: nothing is shown before it is there")
+@scenario(
+    "watched-store", "xenstored looks at its ring between any two instructions: nothing is shown before it is there"
+)
 def watched_store(new: NewLab) -> None:
     lab = new()
     lab.attach("hda", lab.boot_disk)

@@ -222,6 +222,13 @@ class BlockBackend:
                 " and no notification has come"
             )
 
+    def answer_one(self) -> bool:
+        """Finish the oldest request that is under way at once; False: there is none."""
+        if self._active:
+            self._finish(self._active[0])
+            return True
+        return False
+
     @property
     def busy(self) -> int:
         """Requests taken and not answered."""

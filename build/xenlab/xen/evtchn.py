@@ -183,6 +183,15 @@ class EventChannels:
     def upcall_pending(self, vcpu: int = 0) -> bool:
         return self._shared.read(vcpu * self._vcpu_size, 1) != b"\0"
 
+    @property
+    def word_bits(self) -> int:
+        """How many ports one bit of the selector stands for."""
+        return self._word * 8
+
+    def due_ports(self) -> list[int]:
+        """The ports that are pending and not masked."""
+        return [port for port in self.pending_ports() if not self._bit(self._mask_at, port)]
+
     def pending_ports(self) -> list[int]:
         """The ports whose pending bit is set, masked or not."""
         return [port for port in self.ports if self._bit(self._pending_at, port)]
