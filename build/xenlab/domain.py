@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from xenlab.cpu.machine import BarePlatform, Machine
 from xenlab.cpu.memory import READ, WRITE, AddressSpace, pages
 from xenlab.errors import Violation
-from xenlab.xen.abi import HVM_PARAM, SHUTDOWN, XENMEM
+from xenlab.xen.abi import HVM_PARAM, SHUTDOWN
 from xenlab.xen.hypercalls import Blocked
 from xenlab.xen.hypervisor import GeneralProtection, Hypervisor
 from xenlab.xen.ports import GuestFault
@@ -154,15 +154,14 @@ class Domain:
             raise Violation(f"Memory is freed while another domain has it mapped: frame {gfn:#x}.")
         if (ref := grants.permits(gfn)) is not None:
             raise Violation(f"Memory is freed while grant {ref} still lets another domain use it: frame {gfn:#x}.")
-
-    def _removable_pages(self) -> list[str]:
-        """Xen's pages in the guest's memory, where the release lets the guest take them out again."""
-        domain = self.hypervisor
-        possible = domain.arch == "x64" or XENMEM.remove_from_physmap in domain.release.memory_op_x32
-        return domain.physmap.placed() if possible else []
+        if instead := self.hypervisor.physmap.instead_of_ram(gfn):
+            raise Violation(f"Memory is freed that has {instead} in place of its RAM: frame {gfn:#x}.")
 
     def held(self) -> list[str]:
-        """What the guest holds beyond what its domain was made with, a line each: ports, grants, watches, pages."""
+        """What the guest holds beyond what its domain was made with, a line each: ports, grants, watches.
+
+        Xen's pages may stay in a device's memory, where they harm nobody and the next driver places them anew.
+        """
         domain = self.hypervisor
         given = {domain.params[HVM_PARAM.STORE_EVTCHN], domain.params[HVM_PARAM.CONSOLE_EVTCHN]}
         return [
@@ -170,5 +169,4 @@ class Domain:
             *(f"grant {ref} permits access" for ref in domain.grants.outstanding()),
             *(f"the store watch {watch.path} {watch.token} is set" for watch in self.ring.connection.watches),
             *(["the event interrupt is still asked for"] if domain.callback is not None else []),
-            *(f"Xen's page {page} is in the guest's memory" for page in self._removable_pages()),
         ]

@@ -43,6 +43,7 @@ _ROUTINE_NS = 100
 _WORKERS = 4
 _IMAGES = {"x64": 0xFFFFF880_01000000, "x32": 0xF0000000}
 _NULL_END = 0x10000
+_USER_END = {"x64": 0x7FF_FFFF0000, "x32": 0x7FFF0000}
 _WORDS = {memory.READ: "read", memory.WRITE: "written", memory.EXECUTE: "executed"}
 
 
@@ -282,7 +283,10 @@ class Kernel(GuestMemory):
             self.pager.page_in(va)
         page = self.memory.page(va)
         if page is None:
-            self.violation(f"{va:#x} is {_WORDS[access]}: {self._explain(va)}.")
+            text = f"{va:#x} is {_WORDS[access]}: {self._explain(va)}."
+            if va < _USER_END[self.arch] and self.irql < DISPATCH_LEVEL and access != memory.EXECUTE:
+                raise seh.UserFault(text, self.stack(), va, access == memory.WRITE)
+            self.violation(text)
         if not page[1] & access:
             self.violation(f"{va:#x} is {_WORDS[access]}, which its page does not allow: {self._explain(va)}.")
 
@@ -470,7 +474,11 @@ class Kernel(GuestMemory):
     def _run_guest(self, thread: Thread) -> None:
         instructions = self.world.random.randint(1, _LONGEST_SLICE)
         self._event, self._elapsed = None, 0
-        self.machine.run(instructions)
+        try:
+            self.machine.run(instructions)
+        except seh.UserFault as fault:
+            self._push_exception(thread, fault)
+            return
         event, self._event = self._event, None
         if event:
             bound, steps = event
@@ -514,8 +522,17 @@ class Kernel(GuestMemory):
         except seh.Raised as raised:
             self._event = (bound, seh.dispatch(self, raised))
             return True
+        except seh.UserFault as fault:
+            self._event = (bound, seh.dispatch_fault(self, fault, within_routine=True))
+            return True
         finally:
             self._trap_sp = 0
+
+    def _push_exception(self, thread: Thread, fault: seh.UserFault) -> None:
+        """An instruction of the driver's has faulted: look for its __except, from where it stands."""
+        steps = seh.dispatch_fault(self, fault, within_routine=False)
+        thread.frames.append(Frame(steps, "an exception", None, self.machine.save(vectors=True), thread.mode))
+        thread.mode = Mode(False)
 
     def _step(self, thread: Thread) -> None:
         frame = thread.frames[-1]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from xenlab.cpu.machine import Saved
+from xenlab.errors import Violation
 from xenlab.nt.codes import Status
 from xenlab.nt.objects import layout, view
 from xenlab.nt.routine import (
@@ -57,6 +58,15 @@ class Raised(Exception):
         self.parameters = parameters
 
 
+class UserFault(Violation):
+    """A driver touches an address of user mode that is not mapped: an exception, and without a __try the violation."""
+
+    def __init__(self, what: str, stack: list[str], address: int, writes: bool) -> None:
+        super().__init__(what, stack)
+        self.address = address
+        self.writes = writes
+
+
 class Resume(Exception):
     """An exception is handled: the thread goes on with these registers, what it has called since is gone."""
 
@@ -76,25 +86,45 @@ class _Exception:
     blocks: tuple[int, ...]
 
 
+def dispatch_fault(kernel: Kernel, fault: UserFault, *, within_routine: bool) -> Steps:
+    """The same for a fault: of the driver's own instruction, or (`within_routine`) of one of a routine that it called.
+
+    Raises:
+        Resume: a handler is found.
+        UserFault: none is.
+    """
+    raised = Raised(Status.ACCESS_VIOLATION, int(fault.writes), fault.address)
+    exception, registers = _begin(kernel, raised)
+    if kernel.arch == "x64":
+        yield from _search_x64(kernel, exception, registers, within_routine)
+    elif kernel.processor.exception_list != _END_OF_CHAIN:
+        yield from _search_x32(kernel, exception, registers)
+    raise fault
+
+
 def dispatch(kernel: Kernel, raised: Raised) -> Steps:
-    """Find who handles an exception and let the thread go on there.
+    """Find who handles an exception that a routine raises, and let the thread go on there.
 
     Raises:
         Resume: a handler is found.
         Violation: none is (KMODE_EXCEPTION_NOT_HANDLED).
     """
-    frames = kernel.current_thread.frames
-    exception = _make(kernel, raised, len(frames) - 1)
-    registers = frames[-1].registers
-    assert registers is not None
+    exception, registers = _begin(kernel, raised)
     if kernel.arch == "x64":
-        yield from _search_x64(kernel, exception, registers)
+        yield from _search_x64(kernel, exception, registers, True)
     else:
         yield from _search_x32(kernel, exception, registers)
     kernel.machine.restore(registers)
     parameters = "".join(f", {each:#x}" for each in raised.parameters)
     kernel.violation(f"The exception {raised.code:#x}{parameters} is raised, and nobody handles it (bug check 0x1E).")
     return None
+
+
+def _begin(kernel: Kernel, raised: Raised) -> tuple[_Exception, Saved]:
+    frames = kernel.current_thread.frames
+    registers = frames[-1].registers
+    assert registers is not None
+    return _make(kernel, raised, len(frames) - 1), registers
 
 
 def _make(kernel: Kernel, raised: Raised, depth: int) -> _Exception:
@@ -132,12 +162,15 @@ def _is_ours(kernel: Kernel, handler: int) -> bool:
 # x64
 
 
-def _search_x64(kernel: Kernel, exception: _Exception, saved: Saved) -> Search:
+def _search_x64(kernel: Kernel, exception: _Exception, saved: Saved, within_routine: bool) -> Search:
     named = _named(kernel, saved)
     registers = {name: named[name] for name in REGISTERS}
-    registers["rsp"] += 8
+    pc = named["rip"]
+    if within_routine:
+        pc = kernel.u64(registers["rsp"])
+        registers["rsp"] += 8
     walked: list[Frame] = []
-    for frame in kernel.part(Unwinder).frames(kernel.u64(registers["rsp"] - 8), registers):
+    for frame in kernel.part(Unwinder).frames(pc, registers):
         if frame.handler and not _is_ours(kernel, frame.handler):
             kernel.violation(f"{_RAISES} under a handler that the lab does not know, at {frame.handler:#x}.")
         for scope in frame.scopes:

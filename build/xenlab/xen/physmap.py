@@ -70,6 +70,7 @@ class Physmap:
         self._placed: dict[int, XenPage] = {}
         self.holes: set[int] = set()
         self.lost: set[int] = set()
+        self._over_ram: set[int] = set()
         self.reservation = reservation
         self.maximum = reservation
 
@@ -102,6 +103,8 @@ class Physmap:
         self._clear(gfn)
         if page.gfn is not None:
             self.remove(page.gfn)
+        if gfn in self.lost:
+            self._over_ram.add(gfn)
         self._fill(gfn)
         page.show(gfn)
         self._placed[gfn] = page
@@ -115,6 +118,9 @@ class Physmap:
         if gfn in self._placed:
             self._placed.pop(gfn).hide()
             self._make_hole(gfn)
+            if gfn in self._over_ram:
+                self._over_ram.remove(gfn)
+                self.lost.add(gfn)
         elif self.present(gfn):
             self._make_hole(gfn)
             self.lost.add(gfn)
@@ -133,9 +139,11 @@ class Physmap:
         """Whether the guest's own RAM is there, so that it can be granted."""
         return gfn not in self._placed and self.present(gfn)
 
-    def placed(self) -> list[str]:
-        """Xen's pages that the guest sees."""
-        return [page.what for page in self._placed.values()]
+    def instead_of_ram(self, gfn: int) -> str:
+        """What is where the guest had RAM: one of Xen's pages, or nothing any more; empty if the RAM is there."""
+        if gfn in self._placed:
+            return f"Xen's page {self._placed[gfn].what}"
+        return "a hole" if gfn in self.lost else ""
 
     def forget_pages(self) -> None:
         """Take every page of Xen's out of the map: a new domain starts without them."""

@@ -19,6 +19,13 @@ from . import build
 ARCHES: tuple[ArchName, ...] = ("x64", "x32")
 CANNOT_RUN = 3
 DECORATED = {"x64": "IoBrewCoffee", "x32": "IoBrewCoffee@4"}
+OVER_THE_DEVICE = "    Place.Frame = (ULONG_PTR)(Extension->Memory.QuadPart >> PAGE_SHIFT);\n    if"
+OVER_RAM = """    Covered = ExAllocatePoolWithTag(NonPagedPool, PAGE_SIZE, PLAT_TAG);
+    Extension->Memory = MmGetPhysicalAddress(Covered);
+    Place.Frame = (ULONG_PTR)(Extension->Memory.QuadPart >> PAGE_SHIFT);
+    if"""
+TAKEN_OUT = "        Hypercall(Extension, HYPERVISOR_MEMORY_OP, XENMEM_REMOVE_FROM_PHYSMAP, &Place);\n"
+LEFT = "        UNREFERENCED_PARAMETER(Place);\n"
 SERVICE_LINE = "AddService = plat, %SPSVCINST_ASSOCSERVICE%, Plat_Service"
 
 
@@ -70,6 +77,28 @@ def test_a_driver_that_is_not_all_right_fails_with_its_source_line(tmp_path: Pat
     done = xenlab("run", "boot", "--drivers", folder)
     assert done.returncode == 1
     assert re.search(r"pool block of \d+ bytes 'Plat' at 0x[0-9a-f]+, allocated by plat!.*\(xen\.c:\d+\)", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, None),
+        ({OVER_THE_DEVICE: OVER_RAM}, "Memory is freed that has Xen's page shared info in place of its RAM"),
+        ({OVER_THE_DEVICE: OVER_RAM, LEFT: TAKEN_OUT}, "Memory is freed that has a hole in place of its RAM"),
+    ],
+)
+def test_a_page_of_xens_that_stays_harms_where_memory_was(tmp_path: Path, change: dict[str, str], told: str | None):
+    source = (build.HERE / "plat" / "xen.c").read_text().replace(TAKEN_OUT, LEFT)
+    for before, after in change.items():
+        assert before in source
+        source = source.replace(before, after)
+    if OVER_RAM in source:
+        source = source.replace("static LONG Hypercall(", "static PVOID Covered;\n\nstatic LONG Hypercall(")
+        for gone in (LEFT, TAKEN_OUT):
+            source = source.replace(gone, f"{gone}        ExFreePool(Covered);\n")
+    folder = build.build("plat", "x64", tmp_path / "placed", change={"xen.c": source})
+    done = xenlab("run", "boot", "--drivers", folder)
+    assert (done.returncode, told is None or told in done.stdout) == (0 if told is None else 1, True), done.stdout
 
 
 @pytest.mark.parametrize("arch", ARCHES)

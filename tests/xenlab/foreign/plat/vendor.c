@@ -17,6 +17,7 @@ typedef unsigned long long SIZE;
 
 __declspec(dllimport) void __stdcall ProbeForRead(const void *Address, SIZE Length, unsigned long Alignment);
 __declspec(dllimport) void __stdcall ProbeForWrite(void *Address, SIZE Length, unsigned long Alignment);
+__declspec(dllimport) void *memmove(void *To, const void *From, SIZE Length);
 __declspec(dllimport) void __stdcall ExRaiseStatus(NTSTATUS Status);
 unsigned long _exception_code(void);
 
@@ -48,6 +49,49 @@ static void Raise(NTSTATUS Status)
     }
 }
 
+/* A function of its own, because clang takes calls alone for what may raise an exception in a __try. */
+__declspec(noinline) static void Access(volatile long *Address, int Write)
+{
+    if (Write)
+        *Address = 5;
+    else
+        Finished += *Address;
+}
+
+/* What a program gives may be gone by the time that it is looked at. */
+static NTSTATUS Touch(volatile long *Address, int Write)
+{
+    __try {
+        Access(Address, Write);
+    } __except (1) {
+        return (NTSTATUS)_exception_code();
+    }
+    return 0;
+}
+
+static NTSTATUS Copy(void *To, const void *From)
+{
+    __try {
+        memmove(To, From, 64);
+    } __except (1) {
+        return (NTSTATUS)_exception_code();
+    }
+    return 0;
+}
+
+static NTSTATUS TouchAndCopy(void)
+{
+    char Here[64] = {0}, There[64] = {1};
+
+    if (Touch((volatile long *)0x10000, 0) != STATUS_ACCESS_VIOLATION)
+        return STATUS_UNSUCCESSFUL;
+    if (Touch((volatile long *)0, 1) != STATUS_ACCESS_VIOLATION)
+        return STATUS_UNSUCCESSFUL;
+    if (Copy(Here, (void *)0x7000000) != STATUS_ACCESS_VIOLATION || Copy((void *)8, Here) != STATUS_ACCESS_VIOLATION)
+        return STATUS_UNSUCCESSFUL;
+    return Copy(Here, There) == 0 && Here[0] == 1 ? 0 : STATUS_UNSUCCESSFUL;
+}
+
 NTSTATUS __stdcall PlatTryExceptions(void)
 {
     NTSTATUS Caught = 0;
@@ -66,7 +110,9 @@ NTSTATUS __stdcall PlatTryExceptions(void)
     } __except (1) {
         Caught = (NTSTATUS)_exception_code();
     }
-    return Caught == STATUS_INSUFFICIENT_RESOURCES && Finished == 4 ? 0 : STATUS_UNSUCCESSFUL;
+    if (Caught != STATUS_INSUFFICIENT_RESOURCES || Finished != 4)
+        return STATUS_UNSUCCESSFUL;
+    return TouchAndCopy();
 }
 
 static volatile long long Large = -1234567890123LL;
