@@ -118,6 +118,11 @@ class PhysicalMemory:
                 self._free.append(gfn)
 
     @property
+    def ram(self) -> list[range]:
+        """The frame numbers of the guest's RAM, a range each."""
+        return self._ram
+
+    @property
     def allocated(self) -> int:
         """How many frames are in use."""
         return len(self._allocated)

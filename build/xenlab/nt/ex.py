@@ -345,7 +345,7 @@ class WorkItems:
             self.kernel.violation(f"The work item {item:#x} is freed while it is queued.")
         del self._items[item]
 
-    def queue(self, item: int, function: int, context: int) -> None:
+    def queue(self, item: int, function: int, context: int, *more: int) -> None:
         self._check(item, "IoQueueWorkItem")
         if item in self._queued:
             self.kernel.violation(f"The work item {item:#x} is queued a second time before its routine has begun.")
@@ -357,7 +357,7 @@ class WorkItems:
 
         def run() -> Steps:
             self._queued.discard(item)
-            yield Call(function, device, context)
+            yield Call(function, device, context, *more)
             if kept:
                 self.kernel.part(ObjectManager).dereference(kept)
             return None
@@ -390,6 +390,12 @@ def IoFreeWorkItem(kernel: Kernel, item: PVOID) -> None:
 @routine(_NTOS, irql_max=DISPATCH_LEVEL)
 def IoQueueWorkItem(kernel: Kernel, item: PVOID, function: PVOID, queue: ULONG, context: PVOID) -> None:
     kernel.part(WorkItems).queue(item, function, context)
+
+
+@routine(_NTOS, irql_max=DISPATCH_LEVEL)
+def IoQueueWorkItemEx(kernel: Kernel, item: PVOID, function: PVOID, queue: ULONG, context: PVOID) -> None:
+    """The routine gets the work item as well, so that it can free it."""
+    kernel.part(WorkItems).queue(item, function, context, item)
 
 
 @routine(_NTOS, irql_max=DISPATCH_LEVEL)

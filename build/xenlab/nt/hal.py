@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """HAL routines: ports (on x64 drivers use the instructions), device registers, stalls and the performance counter.
 
 Source: Windows Driver Kit, the page of each routine.
@@ -8,7 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xenlab.nt.routine import HIGH_LEVEL, LONGLONG, PVOID, UCHAR, ULONG, USHORT, routine
+from xenlab.nt.pci import PciFunction
+from xenlab.nt.pnp import PnpManager
+from xenlab.nt.routine import (
+    BOOLEAN,
+    DISPATCH_LEVEL,
+    HIGH_LEVEL,
+    LONGLONG,
+    PHYSICAL_ADDRESS,
+    PVOID,
+    UCHAR,
+    ULONG,
+    USHORT,
+    routine,
+)
 
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
@@ -16,6 +30,7 @@ if TYPE_CHECKING:
 _HAL, _NTOS = "hal.dll", "ntoskrnl.exe"
 _FREQUENCY = 3_579_545
 _LONGEST_STALL = 1_000_000
+_PCI_CONFIGURATION, _CONFIGURATION_SIZE = 4, 256
 _SIZES = {"UCHAR": 1, "USHORT": 2, "ULONG": 4}
 
 
@@ -138,3 +153,57 @@ def KeQueryPerformanceCounter(kernel: Kernel, frequency: PVOID) -> LONGLONG:
 @routine(_HAL, irql_max=HIGH_LEVEL)
 def KeFlushWriteBuffer(kernel: Kernel) -> None:
     """Nothing is buffered."""
+
+
+# Configuration space, as drivers of before plug and play read it
+
+
+def _function(kernel: Kernel, bus: int, slot: int) -> PciFunction | None:
+    """A PCI_SLOT_NUMBER has the device in its low five bits and the function in the three above."""
+    wanted = (slot & 0x1F) << 3 | slot >> 5 & 7
+    functions = kernel.part(PnpManager).pci.functions.values()
+    return next((each for each in functions if bus == 0 and each.slot == wanted), None)
+
+
+@routine(_HAL, irql_max=DISPATCH_LEVEL)
+def HalGetBusDataByOffset(
+    kernel: Kernel, kind: ULONG, bus: ULONG, slot: ULONG, buffer: PVOID, offset: ULONG, length: ULONG
+) -> ULONG:
+    """0: there is no such bus; 2 bytes of ones: there is no such device on it."""
+    if kind != _PCI_CONFIGURATION or bus != 0:
+        return 0
+    found = _function(kernel, bus, slot)
+    data = found.configuration()[offset : offset + length] if found else b"\xff\xff"[:length]
+    kernel.write(buffer, data)
+    return len(data)
+
+
+@routine(_HAL, irql_max=DISPATCH_LEVEL)
+def HalGetBusData(kernel: Kernel, kind: ULONG, bus: ULONG, slot: ULONG, buffer: PVOID, length: ULONG) -> ULONG:
+    return int(HalGetBusDataByOffset(kernel, kind, bus, slot, buffer, 0, length))
+
+
+@routine(_HAL, irql_max=DISPATCH_LEVEL)
+def HalSetBusDataByOffset(
+    kernel: Kernel, kind: ULONG, bus: ULONG, slot: ULONG, buffer: PVOID, offset: ULONG, length: ULONG
+) -> ULONG:
+    found = _function(kernel, bus, slot) if kind == _PCI_CONFIGURATION else None
+    if not found:
+        return 0
+    data = kernel.read(buffer, max(0, min(length, _CONFIGURATION_SIZE - offset)))
+    found.writes.update(enumerate(data, offset))
+    return len(data)
+
+
+@routine(_HAL, irql_max=DISPATCH_LEVEL)
+def HalSetBusData(kernel: Kernel, kind: ULONG, bus: ULONG, slot: ULONG, buffer: PVOID, length: ULONG) -> ULONG:
+    return int(HalSetBusDataByOffset(kernel, kind, bus, slot, buffer, 0, length))
+
+
+@routine(_HAL, irql_max=HIGH_LEVEL)
+def HalTranslateBusAddress(
+    kernel: Kernel, interface: ULONG, bus: ULONG, address: PHYSICAL_ADDRESS, space: PVOID, translated: PVOID
+) -> BOOLEAN:
+    """On a PC bus addresses are what the processor uses."""
+    kernel.put_u64(translated, address)
+    return 1

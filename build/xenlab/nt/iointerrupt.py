@@ -2,7 +2,8 @@
 # ruff: noqa: ARG001 - a routine takes what its prototype says
 """Connecting drivers to interrupts.
 
-Source: Windows Driver Kit, IoConnectInterrupt, IoDisconnectInterrupt.
+Source: Windows Driver Kit, IoConnectInterrupt, IoConnectInterruptEx, "Using the CONNECT_MESSAGE_BASED Version of
+IoConnectInterruptEx" and its neighbours, IO_CONNECT_INTERRUPT_PARAMETERS, IO_DISCONNECT_INTERRUPT_PARAMETERS.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
 
 _LEVEL_SENSITIVE, _LATCHED = 0, 1
+_FULLY_SPECIFIED, _LINE_BASED, _MESSAGE_BASED, _FULLY_SPECIFIED_GROUP = 1, 2, 3, 4
 
 
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
@@ -66,3 +68,59 @@ def IoConnectInterrupt(
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
 def IoDisconnectInterrupt(kernel: Kernel, interrupt: PVOID) -> None:
     kernel.disconnect_interrupt(interrupt)
+
+
+@routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
+def IoConnectInterruptEx(kernel: Kernel, parameters: PVOID) -> NTSTATUS:
+    """No device here has messages: who asks for them gets its line, if it has named a routine for that."""
+    version, given = kernel.u32(parameters), _members(kernel, parameters)
+    if version in (_FULLY_SPECIFIED, _FULLY_SPECIFIED_GROUP):
+        return _connect_specified(kernel, given)
+    if version not in (_LINE_BASED, _MESSAGE_BASED):
+        return Status.INVALID_PARAMETER
+    service = kernel.ptr(given[2] if version == _LINE_BASED else given[6])
+    line = kernel.part(PnpManager).pci.line_of(kernel.ptr(given[0]))
+    if line is None or not service:
+        return Status.NOT_FOUND
+    kernel.put_u32(parameters, _LINE_BASED)
+    irql, vector = translate_interrupt(kernel.arch, line)
+    return _connect(kernel, given, service, irql, vector, kernel.u8(given[5]))
+
+
+def _members(kernel: Kernel, parameters: int) -> list[int]:
+    """The addresses of the members that are pointers, and of what is in their place."""
+    return [parameters + (1 + index) * kernel.pointer_size for index in range(8)]
+
+
+def _connect_specified(kernel: Kernel, given: list[int]) -> int:
+    rest = given[5]
+    vector, irql = kernel.u32(rest + 4), kernel.u8(rest + 8)
+    mode, affinity = kernel.u32(rest + 12), kernel.ptr(rest + 16)
+    line = kernel.part(PnpManager).pci.line_of(kernel.ptr(given[0]))
+    if line is None or translate_interrupt(kernel.arch, line) != (irql, vector) or not affinity:
+        return Status.INVALID_PARAMETER
+    if mode != _LEVEL_SENSITIVE or not kernel.u8(rest + 2):
+        kernel.violation("The level-triggered, shared interrupt of a PCI device is connected as another kind.")
+    return _connect(kernel, given, kernel.ptr(given[2]), irql, vector, kernel.u8(rest))
+
+
+def _connect(kernel: Kernel, given: list[int], service: int, irql: int, vector: int, synchronize_irql: int) -> int:
+    """SynchronizeIrql 0 leaves it to the I/O manager."""
+    if synchronize_irql and synchronize_irql < irql:
+        return Status.INVALID_PARAMETER
+    if kernel.pool.refuses("Intr", 0):
+        return Status.INSUFFICIENT_RESOURCES
+    made = kernel.connect_interrupt(
+        service, kernel.ptr(given[3]), irql=irql, vector=vector, spin_lock=kernel.ptr(given[4]),
+        synchronize_irql=synchronize_irql or irql,
+    )  # fmt: skip
+    kernel.put_ptr(kernel.ptr(given[1]), made)
+    return Status.SUCCESS
+
+
+@routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
+def IoDisconnectInterruptEx(kernel: Kernel, parameters: PVOID) -> None:
+    """The version must be what IoConnectInterruptEx has left: never that of messages, which no device here has."""
+    if kernel.u32(parameters) not in (_FULLY_SPECIFIED, _LINE_BASED, _FULLY_SPECIFIED_GROUP):
+        kernel.violation("IoDisconnectInterruptEx is given another version than IoConnectInterruptEx has connected.")
+    kernel.disconnect_interrupt(kernel.ptr(parameters + kernel.pointer_size))

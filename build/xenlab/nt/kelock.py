@@ -133,6 +133,17 @@ def KeReleaseInStackQueuedSpinLockFromDpcLevel(kernel: Kernel, handle: PVOID) ->
     kernel.locks.release(kernel.ptr(handle + kernel.pointer_size))
 
 
+@routine(_NTOS, irql_max=DISPATCH_LEVEL)
+def KeAcquireInStackQueuedSpinLockForDpc(kernel: Kernel, lock: PVOID, handle: PVOID) -> None:
+    """For a routine that is a threaded DPC or an ordinary one."""
+    KeAcquireInStackQueuedSpinLock(kernel, lock, handle)
+
+
+@routine(_NTOS, irql_max=DISPATCH_LEVEL, irql_min=DISPATCH_LEVEL)
+def KeReleaseInStackQueuedSpinLockForDpc(kernel: Kernel, handle: PVOID) -> None:
+    KeReleaseInStackQueuedSpinLock(kernel, handle)
+
+
 @routine(_NTOS, irql_max=HIGH_LEVEL)
 def KeAcquireInterruptSpinLock(kernel: Kernel, interrupt: PVOID) -> UCHAR:
     made = kernel.interrupts.get(interrupt)

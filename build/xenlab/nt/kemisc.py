@@ -238,6 +238,34 @@ def KeUnstackDetachProcess(kernel: Kernel, state: PVOID) -> None:
     kernel.put_ptr(state, 0)
 
 
+@routine(_NTOS, irql_max=APC_LEVEL)
+def KeAttachProcess(kernel: Kernel, process: PVOID) -> None:
+    """There is one address space."""
+
+
+@routine(_NTOS, irql_max=APC_LEVEL)
+def KeDetachProcess(kernel: Kernel) -> None:
+    """There is one address space."""
+
+
+@routine(_NTOS, irql_max=DISPATCH_LEVEL)
+def KeExpandKernelStackAndCallout(kernel: Kernel, function: PVOID, parameter: PVOID, size: SIZE_T) -> Steps:
+    """The stack of each thread is as large as it will be."""
+    yield Call(function, parameter)
+    return Status.SUCCESS
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL, name="KdEnableDebugger")
+@routine(_NTOS, irql_max=HIGH_LEVEL, name="KdDisableDebugger")
+def no_debugger(kernel: Kernel) -> NTSTATUS:
+    return Status.DEBUGGER_INACTIVE
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL)
+def KdRefreshDebuggerNotPresent(kernel: Kernel) -> BOOLEAN:
+    return 1
+
+
 # Spin locks at whatever IRQL
 
 

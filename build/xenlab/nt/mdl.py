@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
 
 _NTOS = "ntoskrnl.exe"
+_DO_NOT_ZERO = 1
 MAPPED, LOCKED, NONPAGED, PARTIAL, CAN_FAIL = 0x1, 0x2, 0x4, 0x10, 0x2000
 _USER_MODE = 1
 
@@ -240,12 +241,30 @@ def MmAllocatePagesForMdl(
     length: SIZE_T,
 ) -> PVOID:
     """The frames are below `high` one by one where that is low; they are not in a row."""
+    return _allocate_pages(kernel, low, high, length)
+
+
+@routine(_NTOS, irql_max=APC_LEVEL)
+def MmAllocatePagesForMdlEx(
+    kernel: Kernel,
+    low: PHYSICAL_ADDRESS,
+    high: PHYSICAL_ADDRESS,
+    skip: PHYSICAL_ADDRESS,
+    length: SIZE_T,
+    cache: ULONG,
+    flags: ULONG,
+) -> PVOID:
+    """MM_DONT_ZERO_ALLOCATION leaves in the pages what was there."""
+    return _allocate_pages(kernel, low, high, length, zero=not flags & _DO_NOT_ZERO)
+
+
+def _allocate_pages(kernel: Kernel, low: int, high: int, length: int, *, zero: bool = True) -> int:
     count = -(-length // PAGE_SIZE)
     mdl = kernel.pool.allocate(_size(kernel, 0, length), "Mm  ", False)
     if not mdl:
         return 0
     numbers = [kernel.physical.allocate_contiguous(1, low, high)[0] for _ in range(count)]
-    for number in numbers:
+    for number in numbers if zero else []:
         kernel.physical.write(number << PAGE_SHIFT, bytes(PAGE_SIZE))
     _initialise(kernel, mdl, 0, count * PAGE_SIZE)
     _put_frames(kernel, mdl, numbers)

@@ -74,6 +74,40 @@ def _contiguous(kernel: Kernel, size: int, lowest: int, highest: int, boundary: 
     return kernel.part(Mappings).map(frames, f"Contiguous memory of {size} bytes", owned=True) if frames else 0
 
 
+@routine(_NTOS, irql_max=DISPATCH_LEVEL)
+def MmAllocateContiguousMemorySpecifyCacheNode(
+    kernel: Kernel,
+    size: SIZE_T,
+    lowest: PHYSICAL_ADDRESS,
+    highest: PHYSICAL_ADDRESS,
+    boundary: PHYSICAL_ADDRESS,
+    cache: ULONG,
+    node: ULONG,
+) -> PVOID:
+    return _contiguous(kernel, size, lowest, highest, boundary)
+
+
+@routine(_NTOS, irql_max=PASSIVE_LEVEL)
+def MmGetPhysicalMemoryRanges(kernel: Kernel) -> PVOID:
+    """Base and length of each range of RAM, zeros behind the last; the caller frees it."""
+    buffer = kernel.pool.allocate((len(kernel.physical.ram) + 1) * 16, "hPmM", False)
+    if buffer:
+        words = [word << PAGE_SHIFT for each in kernel.physical.ram for word in (each.start, len(each))]
+        kernel.write(buffer, b"".join(word.to_bytes(8, "little") for word in (*words, 0, 0)))
+    return buffer
+
+
+@routine(_NTOS, irql_max=HIGH_LEVEL, name="MmIsNonPagedSystemAddressValid")
+def is_nonpaged_and_valid(kernel: Kernel, va: PVOID) -> BOOLEAN:
+    return int(kernel.memory.is_mapped(va) and not kernel.pager.is_pageable(va))
+
+
+@routine(_NTOS, irql_max=APC_LEVEL)
+def MmIsDriverVerifyingByAddress(kernel: Kernel, address: PVOID) -> ULONG:
+    """The lab checks every driver, and Driver Verifier is not there."""
+    return 0
+
+
 @routine(_NTOS, irql_max=APC_LEVEL)
 def MmFreeContiguousMemory(kernel: Kernel, va: PVOID) -> None:
     kernel.part(Mappings).unmap(va, "MmFreeContiguousMemory")

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from xenlab.nt.codes import Status
 from xenlab.nt.objects import view
 from xenlab.nt.routine import (
+    BOOLEAN,
     CCHAR,
     DISPATCH_LEVEL,
     HANDLE,
+    HIGH_LEVEL,
     NTSTATUS,
     PASSIVE_LEVEL,
     PVOID,
@@ -259,9 +261,52 @@ def ObReferenceObjectByHandle(
     return Status.SUCCESS
 
 
+@routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)
+def ObfReferenceObjectWithTag(kernel: Kernel, address: PVOID, tag: ULONG) -> PVOID:
+    return int(ObfReferenceObject(kernel, address))
+
+
+@routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)
+def ObfDereferenceObjectWithTag(kernel: Kernel, address: PVOID, tag: ULONG) -> PVOID:
+    return int(ObfDereferenceObject(kernel, address))
+
+
+@routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)
+def ObReferenceObjectByPointerWithTag(
+    kernel: Kernel, address: PVOID, access: ULONG, kind: PVOID, mode: CCHAR, tag: ULONG
+) -> NTSTATUS:
+    return int(ObReferenceObjectByPointer(kernel, address, access, kind, mode))
+
+
+@routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
+def ObReferenceObjectByHandleWithTag(
+    kernel: Kernel, handle: HANDLE, access: ULONG, kind: PVOID, mode: CCHAR, tag: ULONG, result: PVOID, details: PVOID
+) -> NTSTATUS:
+    return int(ObReferenceObjectByHandle(kernel, handle, access, kind, mode, result, details))
+
+
+@routine("ntoskrnl.exe", irql_max=HIGH_LEVEL)
+def ObDereferenceObjectDeferDelete(kernel: Kernel, address: PVOID) -> None:
+    """For where the last reference may go above PASSIVE_LEVEL."""
+    objects = kernel.part(ObjectManager)
+    objects.dereference(objects.at(address))
+
+
+@routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL, name="NtClose")
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
 def ZwClose(kernel: Kernel, handle: HANDLE) -> NTSTATUS:
     return kernel.part(ObjectManager).close(handle)
+
+
+@routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
+def ObCloseHandle(kernel: Kernel, handle: HANDLE, mode: CCHAR) -> NTSTATUS:
+    return kernel.part(ObjectManager).close(handle)
+
+
+@routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
+def ObIsKernelHandle(kernel: Kernel, handle: HANDLE) -> BOOLEAN:
+    opened = kernel.part(ObjectManager).lookup(handle)
+    return int(bool(opened and opened.kernel))
 
 
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)

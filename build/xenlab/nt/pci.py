@@ -298,6 +298,10 @@ class Pci(LowestDriver, UpperDriver, Bus):
         """Return the PDO of a function by its IDs."""
         return next(iter(self.pdos_of(vendor, device)), None)
 
+    def line_of(self, pdo: int) -> int | None:
+        """Return the interrupt line of the function with a PDO at this address, if it has one."""
+        return next((each.interrupt_line for known, each in self.functions.items() if known.address == pdo), None)
+
     def pdos_of(self, vendor: int, device: int) -> list[Device]:
         """Return the PDOs of all functions with these IDs, those that are gone and not yet removed included."""
         return [pdo for pdo, each in self.functions.items() if (each.vendor, each.device) == (vendor, device)]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _NTOS = "ntoskrnl.exe"
 _REGKEY_DEVICE, _REGKEY_DRIVER = 1, 2
 _CATEGORY_INTERFACE = 2
-_EXISTING_INTERFACES = 1
+_EXISTING_INTERFACES = _INCLUDE_NONACTIVE = 1
 _ARRIVAL = uuid.UUID("cb3a4004-46f0-11d0-b08f-00609713053f")
 _REMOVAL = uuid.UUID("cb3a4005-46f0-11d0-b08f-00609713053f")
 
@@ -244,6 +244,26 @@ def IoRegisterPlugPlayNotification(
     return Status.SUCCESS
 
 
+@routine(_NTOS, irql_max=PASSIVE_LEVEL)
+def IoGetDeviceInterfaces(kernel: Kernel, guid: PVOID, device: PVOID, flags: ULONG, result: PVOID) -> NTSTATUS:
+    """The links of a class, or of one device's in it, as a list of strings that is the caller's to free."""
+    identifier = uuid.UUID(bytes_le=kernel.read(guid, 16))
+    node = kernel.part(PnpManager).node_of(device, "IoGetDeviceInterfaces") if device else None
+    links = [
+        each.link
+        for each in kernel.part(Interfaces).by_link.values()
+        if each.guid == identifier and node in (None, each.node) and (each.enabled or flags & _INCLUDE_NONACTIVE)
+    ]
+    data = _texts(links) if links else bytes(4)
+    buffer = kernel.pool.allocate(len(data), "PnpI", True)
+    if not buffer:
+        return Status.INSUFFICIENT_RESOURCES
+    kernel.write(buffer, data)
+    kernel.put_ptr(result, buffer)
+    return Status.SUCCESS
+
+
+@routine(_NTOS, irql_max=PASSIVE_LEVEL, name="IoUnregisterPlugPlayNotificationEx")
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 def IoUnregisterPlugPlayNotification(kernel: Kernel, entry: PVOID) -> NTSTATUS:
     if kernel.part(Interfaces).notifications.pop(entry, None) is None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: ARG001 - a routine takes what its prototype says
 """The power manager: power requests, their order on each device, the state of each device.
 
 Source: Windows Driver Kit, "Managing Power for Individual Devices", "Rules for Handling Power IRPs", "Calling
@@ -193,3 +194,43 @@ def PoSetPowerState(kernel: Kernel, device: PVOID, kind: ULONG, state: ULONG) ->
 @routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)
 def PoSetSystemState(kernel: Kernel, flags: ULONG) -> None:
     """Tells that the system is in use; the lab's never idles."""
+
+
+class SystemStates:
+    """Who says for a while that the system is in use."""
+
+    def __init__(self, _: Kernel) -> None:
+        self.handles: list[int] = []
+
+    def outstanding(self) -> list[str]:
+        return [f"The system state {each:#x} is never given to PoUnregisterSystemState." for each in self.handles]
+
+
+@routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)
+def PoRegisterSystemState(kernel: Kernel, handle: PVOID, flags: ULONG) -> PVOID:
+    """A handle of an earlier call keeps its registration, with other flags."""
+    handles = kernel.part(SystemStates).handles
+    if handle:
+        if handle not in handles:
+            kernel.violation(f"PoRegisterSystemState is given {handle:#x}, which it has not returned.")
+        return handle
+    handles.append(kernel.alloc(16, "PoSS"))
+    return handles[-1]
+
+
+@routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)
+def PoUnregisterSystemState(kernel: Kernel, handle: PVOID) -> None:
+    handles = kernel.part(SystemStates).handles
+    if handle not in handles:
+        kernel.violation(f"PoUnregisterSystemState is given {handle:#x}, which is not registered.")
+    handles.remove(handle)
+    kernel.free(handle)
+
+
+@routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)
+def PoRegisterDeviceForIdleDetection(
+    kernel: Kernel, device: PVOID, conservation: ULONG, performance: ULONG, state: ULONG
+) -> PVOID:
+    """NULL: there is no idle detection, as with a power scheme that asks for none."""
+    kernel.part(Devices).at(device, "PoRegisterDeviceForIdleDetection")
+    return 0

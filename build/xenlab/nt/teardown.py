@@ -6,21 +6,27 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Protocol
 
+from xenlab.nt.affinity import Affinities
 from xenlab.nt.dma import Adapters
 from xenlab.nt.errorlog import ErrorLog
 from xenlab.nt.ex import BugCheckCallbacks, Callbacks, Lookasides, WorkItems
 from xenlab.nt.exlock import Resources
 from xenlab.nt.io import Devices
+from xenlab.nt.iomisc import ShutdownNotifications
 from xenlab.nt.irp import Irps
+from xenlab.nt.kemisc import Callbacks as OtherCallbacks
 from xenlab.nt.mapping import Mappings
 from xenlab.nt.mdl import Mdls
 from xenlab.nt.ob import ObjectManager
 from xenlab.nt.pnp import PnpManager
 from xenlab.nt.pnpcalls import Interfaces
-from xenlab.nt.power import PowerManager
+from xenlab.nt.power import PowerManager, SystemStates
+from xenlab.nt.processors import ProcessorCallbacks
+from xenlab.nt.psmisc import Notifications
 from xenlab.nt.removelock import RemoveLocks
 from xenlab.nt.routine import Call, Wait
 from xenlab.nt.thread import Thread
+from xenlab.nt.tracing import Providers
 from xenlab.nt.wmi import Wmi
 
 if TYPE_CHECKING:
@@ -35,7 +41,8 @@ class Area(Protocol):
 
 _AREAS: tuple[Callable[[Kernel], Area], ...] = (
     Irps, RemoveLocks, Resources, PowerManager, Interfaces, WorkItems, Callbacks, Lookasides, BugCheckCallbacks,
-    Mdls, Adapters, Mappings, Wmi, ErrorLog, PnpManager, ObjectManager,
+    Mdls, Adapters, Mappings, Wmi, ErrorLog, PnpManager, ObjectManager, Affinities, ShutdownNotifications,
+    OtherCallbacks, SystemStates, ProcessorCallbacks, Notifications, Providers,
 )  # fmt: skip
 
 

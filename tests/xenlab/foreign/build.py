@@ -33,14 +33,16 @@ def build(
     more: str = "",
     modules: Iterable[str] = MODULES,
     change: Mapping[str, str] | None = None,
+    nt: matrix.Nt | None = None,
 ) -> Path:
     """Build the driver in the folder `name` beside this file; return the folder with its image, symbols and INF.
 
     Args:
         more: module definition lines that the import libraries get beyond Windows's own.
         change: other texts for files, by their names.
+        nt: the Windows that it is for; otherwise the oldest that the arch is tried with.
     """
-    options = ImageOptions(arch, NT[arch], True, "kernel", folder)
+    options = ImageOptions(arch, nt or NT[arch], True, "kernel", folder)
     folder.mkdir(parents=True, exist_ok=True)
     for file in (HERE / name).iterdir():
         if file.is_file():

@@ -79,6 +79,34 @@ def test_a_driver_that_is_not_all_right_fails_with_its_source_line(tmp_path: Pat
     assert re.search(r"pool block of \d+ bytes 'Plat' at 0x[0-9a-f]+, allocated by plat!.*\(xen\.c:\d+\)", done.stdout)
 
 
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_driver_of_a_later_kit_finds_its_routines_as_they_are_documented(tmp_path: Path, arch: ArchName):
+    folder = build.build("later", arch, tmp_path / "later", nt=(6, 1))
+    done = xenlab("run", "boot", "-v", "--drivers", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "later: all is so" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("IoDisconnectInterruptEx(&Extension->Connected);", ";", "is unloaded with an interrupt still connected"),
+        ("    KeDeregisterProcessorChangeCallback(Handle);\n", "", "processor change callback"),
+        ("    PoUnregisterSystemState(State);\n", "", "is never given to PoUnregisterSystemState"),
+        ("ExReleaseSpinLockExclusive(&Lock, Irql);\n    REQ", "KeLowerIrql(Irql);\n    REQ", "spin lock"),
+        ("    ExReleaseSpinLockSharedFromDpcLevel(&Lock);\n", "", "is acquired by its own holder"),
+        ("IoFreeWorkItem(Item);", "(VOID)Item;", "is not freed"),
+    ],
+)
+def test_what_such_a_driver_forgets_is_told(tmp_path: Path, before: str, after: str, told: str):
+    source = (build.HERE / "later" / "later.c").read_text()
+    assert before in source
+    changed = {"later.c": source.replace(before, after)}
+    done = xenlab("run", "boot", "--drivers", build.build("later", "x64", tmp_path / "later", nt=(6, 1), change=changed))
+    assert done.returncode == 1, done.stdout
+    assert told in done.stdout
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
