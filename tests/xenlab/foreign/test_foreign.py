@@ -90,11 +90,15 @@ def test_a_driver_of_a_later_kit_finds_its_routines_as_they_are_documented(tmp_p
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ("IoDisconnectInterruptEx(&Extension->Connected);", ";", "is unloaded with an interrupt still connected"),
+        ("IoDisconnectInterruptEx(&Extension->Connected);", ";", "Memory is freed that a connected interrupt uses"),
         ("    KeDeregisterProcessorChangeCallback(Handle);\n", "", "processor change callback"),
         ("    PoUnregisterSystemState(State);\n", "", "is never given to PoUnregisterSystemState"),
-        ("ExReleaseSpinLockExclusive(&Lock, Irql);\n    REQ", "KeLowerIrql(Irql);\n    REQ", "spin lock"),
-        ("    ExReleaseSpinLockSharedFromDpcLevel(&Lock);\n", "", "is acquired by its own holder"),
+        (
+            "ExReleaseSpinLockExclusive(&Lock, Irql);\n    REQ",
+            "KeLowerIrql(Irql);\n    REQ",
+            "while a spin lock is held",
+        ),
+        ("    ExReleaseSpinLockSharedFromDpcLevel(&Lock);\n", "", "while a spin lock is held"),
         ("IoFreeWorkItem(Item);", "(VOID)Item;", "is not freed"),
     ],
 )
@@ -102,7 +106,9 @@ def test_what_such_a_driver_forgets_is_told(tmp_path: Path, before: str, after: 
     source = (build.HERE / "later" / "later.c").read_text()
     assert before in source
     changed = {"later.c": source.replace(before, after)}
-    done = xenlab("run", "boot", "--drivers", build.build("later", "x64", tmp_path / "later", nt=(6, 1), change=changed))
+    done = xenlab(
+        "run", "boot", "--drivers", build.build("later", "x64", tmp_path / "later", nt=(6, 1), change=changed)
+    )
     assert done.returncode == 1, done.stdout
     assert told in done.stdout
 

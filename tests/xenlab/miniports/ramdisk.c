@@ -453,6 +453,34 @@ static PVOID map(struct ramdisk *disk, PPORT_CONFIGURATION_INFORMATION config, U
                                range->RangeLength, (BOOLEAN)!range->RangeInMemory);
 }
 
+#ifdef RAMDISK_STORPORT
+PUCHAR NTAPI StorPortAllocateRegistryBuffer(PVOID extension, PULONG length);
+VOID NTAPI StorPortFreeRegistryBuffer(PVOID extension, PUCHAR buffer);
+BOOLEAN NTAPI StorPortRegistryRead(PVOID extension, PUCHAR name, ULONG global, ULONG type, PUCHAR buffer,
+                                   PULONG length);
+BOOLEAN NTAPI StorPortRegistryWrite(PVOID extension, PUCHAR name, ULONG global, ULONG type, PUCHAR buffer,
+                                    ULONG length);
+
+/* A string is ASCII here, and what is there for every adapter is not there for this one. */
+static BOOLEAN registry_works(struct ramdisk *disk)
+{
+    ULONG length = 16, room = 3;
+    PUCHAR buffer = StorPortAllocateRegistryBuffer(disk, &length);
+    BOOLEAN works;
+
+    if (buffer == NULL)
+        return FALSE;
+    RtlCopyMemory(buffer, "disk", 5);
+    works = StorPortRegistryWrite(disk, (PUCHAR)"Name", TRUE, REG_SZ, buffer, 5);
+    buffer[0] = 0;
+    works = works && !StorPortRegistryRead(disk, (PUCHAR)"Name", TRUE, REG_SZ, buffer, &room) && room == 5;
+    works = works && StorPortRegistryRead(disk, (PUCHAR)"Name", TRUE, REG_SZ, buffer, &room) && buffer[0] == 'd';
+    works = works && buffer[4] == 0 && !StorPortRegistryRead(disk, (PUCHAR)"Name", FALSE, REG_SZ, buffer, &length);
+    StorPortFreeRegistryBuffer(disk, buffer);
+    return works;
+}
+#endif
+
 /* PASSIVE_LEVEL. Whether the routines that nothing else here needs do what they say. */
 static BOOLEAN library_works(struct ramdisk *disk, PPORT_CONFIGURATION_INFORMATION config)
 {
@@ -474,7 +502,10 @@ static BOOLEAN library_works(struct ramdisk *disk, PPORT_CONFIGURATION_INFORMATI
         return FALSE;
     if (PORT(GetDeviceBase)(disk, config->AdapterInterfaceType, 0, range->RangeStart, 2 * range->RangeLength, FALSE))
         return FALSE;
-#ifndef RAMDISK_STORPORT
+#ifdef RAMDISK_STORPORT
+    if (!registry_works(disk))
+        return FALSE;
+#else
     if (!ScsiPortValidateRange(disk, config->AdapterInterfaceType, 0, range->RangeStart, range->RangeLength, FALSE))
         return FALSE;
 #endif
@@ -527,6 +558,9 @@ static ULONG NTAPI find_adapter(PVOID extension, PVOID context, PVOID bus, PCHAR
         return SP_RETURN_ERROR;
 #else
     (void)library_works;
+#ifdef RAMDISK_STORPORT
+    (void)registry_works;
+#endif
 #endif
     return SP_RETURN_FOUND;
 }
