@@ -517,16 +517,15 @@ class Kernel(GuestMemory):
                 self._event = (bound, None)
             return self.attention
         except ThreadExit as leaving:
-            self._event = (bound, _leave_with(leaving.status))
-            return True
+            steps = _leave_with(leaving.status)
         except seh.Raised as raised:
-            self._event = (bound, seh.dispatch(self, raised))
-            return True
+            steps = seh.dispatch(self, raised)
         except seh.UserFault as fault:
-            self._event = (bound, seh.dispatch_fault(self, fault, within_routine=True))
-            return True
+            steps = seh.dispatch_fault(self, fault, within_routine=True)
         finally:
             self._trap_sp = 0
+        self._event = (bound, steps)
+        return True
 
     def _push_exception(self, thread: Thread, fault: seh.UserFault) -> None:
         """An instruction of the driver's has faulted: look for its __except, from where it stands."""

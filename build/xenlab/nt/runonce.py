@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NTOS = "ntoskrnl.exe"
 _CHECK_ONLY, _ASYNC, _INIT_FAILED = 1, 2, 4
 _RUNNING, _DONE, _STATES = 1, 2, 3
-_MOST_POLLS, _POLL_100NS = 60_000, -10_000
+_MOST_POLLS, _POLL_NS = 60_000, 1_000_000
 
 
 @routine(_NTOS, irql_max=HIGH_LEVEL)
@@ -43,7 +43,7 @@ def _begin(kernel: Kernel, once: int, flags: int, context: int) -> Steps:
         if flags & _ASYNC or value == 0:
             kernel.put_ptr(once, _RUNNING)
             return Status.PENDING
-        yield from kernel.sleep(-_POLL_100NS * 100)
+        yield from kernel.sleep(_POLL_NS)
     return kernel.violation(f"The one-time initialization {once:#x} never ends.")
 
 

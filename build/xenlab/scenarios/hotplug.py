@@ -64,7 +64,7 @@ def torn_out(new: NewLab) -> None:
     work = Workload([goes], 40)
     work.begin()
     lab.run(0.002)
-    lab.xen.toolstack.forcedetach_and_wait("xvdb")
+    lab.xen.toolstack.force_detach("xvdb")
     lab.wait(lambda: work.finished, "the requests to a disk that is gone", 600)
     lab.wait(lambda: len(lab.nodes("XEN")) == 1, "the removal of a disk that is gone")
     Workload([stays], 40).run()
