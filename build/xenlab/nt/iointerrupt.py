@@ -8,6 +8,7 @@ IoConnectInterruptEx" and its neighbours, IO_CONNECT_INTERRUPT_PARAMETERS, IO_DI
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from xenlab.nt.arbiter import Arbiter
@@ -72,10 +73,17 @@ def IoDisconnectInterrupt(kernel: Kernel, interrupt: PVOID) -> None:
 
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
 def IoConnectInterruptEx(kernel: Kernel, parameters: PVOID) -> NTSTATUS:
-    """No device here has messages: who asks for them gets its line, if it has named a routine for that."""
-    version, given = kernel.u32(parameters), _members(kernel, parameters)
+    """A message interrupt is connected by what START_DEVICE gave; CONNECT_MESSAGE_BASED finds the device's line.
+
+    That is what it falls back to, if it has named a routine for that.
+    """
+    version = kernel.u32(parameters)
+    given = [parameters + (1 + index) * kernel.pointer_size for index in range(8)]
     if version in (_FULLY_SPECIFIED, _FULLY_SPECIFIED_GROUP):
-        return _connect_specified(kernel, given)
+        rest = given[5]
+        vector, irql, mode = kernel.u32(rest + 4), kernel.u8(rest + 8), kernel.u32(rest + 12)
+        share, affinity = kernel.u8(rest + 2), kernel.ptr(rest + 16)
+        return _connect(kernel, given, kernel.ptr(given[2]), vector, irql, mode, share, affinity)
     if version not in (_LINE_BASED, _MESSAGE_BASED):
         return Status.INVALID_PARAMETER
     service = kernel.ptr(given[2] if version == _LINE_BASED else given[6])
@@ -84,43 +92,22 @@ def IoConnectInterruptEx(kernel: Kernel, parameters: PVOID) -> NTSTATUS:
         return Status.NOT_FOUND
     kernel.put_u32(parameters, _LINE_BASED)
     irql, vector = translate_interrupt(kernel.arch, line)
-    return _connect(kernel, given, service, irql, vector, kernel.u8(given[5]))
+    return _connect(kernel, given, service, vector, irql, _LEVEL_SENSITIVE, 1, 1)
 
 
-def _members(kernel: Kernel, parameters: int) -> list[int]:
-    """The addresses of the members that are pointers, and of what is in their place."""
-    return [parameters + (1 + index) * kernel.pointer_size for index in range(8)]
-
-
-def _connect_specified(kernel: Kernel, given: list[int]) -> int:
-    rest = given[5]
-    vector, irql = kernel.u32(rest + 4), kernel.u8(rest + 8)
-    mode, affinity = kernel.u32(rest + 12), kernel.ptr(rest + 16)
-    line = kernel.part(PnpManager).pci.line_of(kernel.ptr(given[0]))
-    if line is None or translate_interrupt(kernel.arch, line) != (irql, vector) or not affinity:
-        return Status.INVALID_PARAMETER
-    if mode != _LEVEL_SENSITIVE or not kernel.u8(rest + 2):
-        kernel.violation("The level-triggered, shared interrupt of a PCI device is connected as another kind.")
-    return _connect(kernel, given, kernel.ptr(given[2]), irql, vector, kernel.u8(rest))
-
-
-def _connect(kernel: Kernel, given: list[int], service: int, irql: int, vector: int, synchronize_irql: int) -> int:
+def _connect(
+    kernel: Kernel, given: list[int], service: int, vector: int, irql: int, mode: int, share: int, affinity: int
+) -> int:
     """SynchronizeIrql 0 leaves it to the I/O manager."""
-    if synchronize_irql and synchronize_irql < irql:
-        return Status.INVALID_PARAMETER
-    if kernel.pool.refuses("Intr", 0):
-        return Status.INSUFFICIENT_RESOURCES
-    made = kernel.connect_interrupt(
-        service, kernel.ptr(given[3]), irql=irql, vector=vector, spin_lock=kernel.ptr(given[4]),
-        synchronize_irql=synchronize_irql or irql,
-    )  # fmt: skip
-    kernel.put_ptr(kernel.ptr(given[1]), made)
-    return Status.SUCCESS
+    context, lock = kernel.ptr(given[3]), kernel.ptr(given[4])
+    result, synchronize = kernel.ptr(given[1]), kernel.u8(given[5]) or irql
+    connect: Callable[..., int] = IoConnectInterrupt
+    return connect(kernel, result, service, context, lock, vector, irql, synchronize, mode, share, affinity, 0)
 
 
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
 def IoDisconnectInterruptEx(kernel: Kernel, parameters: PVOID) -> None:
-    """The version must be what IoConnectInterruptEx has left: never that of messages, which no device here has."""
+    """The version must be what IoConnectInterruptEx has left: never that of messages, which it has replaced."""
     if kernel.u32(parameters) not in (_FULLY_SPECIFIED, _LINE_BASED, _FULLY_SPECIFIED_GROUP):
         kernel.violation("IoDisconnectInterruptEx is given another version than IoConnectInterruptEx has connected.")
     kernel.disconnect_interrupt(kernel.ptr(parameters + kernel.pointer_size))
