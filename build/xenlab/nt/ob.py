@@ -19,7 +19,6 @@ from xenlab.nt.routine import (
     CCHAR,
     DISPATCH_LEVEL,
     HANDLE,
-    HIGH_LEVEL,
     NTSTATUS,
     PASSIVE_LEVEL,
     PVOID,
@@ -285,7 +284,7 @@ def ObReferenceObjectByHandleWithTag(
     return int(ObReferenceObjectByHandle(kernel, handle, access, kind, mode, result, details))
 
 
-@routine("ntoskrnl.exe", irql_max=HIGH_LEVEL)
+@routine("ntoskrnl.exe", irql_max=DISPATCH_LEVEL)
 def ObDereferenceObjectDeferDelete(kernel: Kernel, address: PVOID) -> None:
     """For where the last reference may go above PASSIVE_LEVEL."""
     objects = kernel.part(ObjectManager)

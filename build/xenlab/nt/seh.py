@@ -87,7 +87,7 @@ class _Exception:
 
 
 def dispatch_fault(kernel: Kernel, fault: UserFault, *, within_routine: bool) -> Steps:
-    """The same for a fault: of the driver's own instruction, or (`within_routine`) of one of a routine that it called.
+    """Find who handles a fault of the driver's own instruction or, `within_routine`, of a routine that it has called.
 
     Raises:
         Resume: a handler is found.
