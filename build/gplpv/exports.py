@@ -144,8 +144,16 @@ def check_imports(image: Path, arch: ArchName, nt: Nt) -> list[Violation]:
     Raises:
         GplpvError: the file is no PE image, or one of another machine.
     """
+    try:
+        return check_imports_of(pefile.PE(data=image.read_bytes(), fast_load=True), arch, nt, str(image))
+    except pefile.PEFormatError as error:
+        raise GplpvError(f"{image} is not a PE image: {error}.", "Rebuild it.") from error
+
+
+def check_imports_of(pe: pefile.PE, arch: ArchName, nt: Nt, image: str) -> list[Violation]:
+    """The same of an image that was read; `image` is its name."""
     found = []
-    for module, name in _imports(image, arch):
+    for module, name in _imports(pe, arch, image):
         message = _judge(module.lower(), name, arch, nt)
         if message:
             found.append(Violation(module.lower(), name, message))
@@ -182,18 +190,14 @@ def _version(text: str) -> Nt | None:
     return VERSIONS.get(text)
 
 
-def _imports(image: Path, arch: ArchName) -> Iterator[tuple[str, str]]:
+def _imports(pe: pefile.PE, arch: ArchName, image: str) -> Iterator[tuple[str, str]]:
     """Yield module and name of each import; an import by ordinal is named ``#<ordinal>``."""
-    try:
-        pe = pefile.PE(data=image.read_bytes(), fast_load=True)
-        if pe.FILE_HEADER.Machine != MACHINE[arch]:
-            raise GplpvError(f"{image} is not an {arch} image.", "Rebuild it for this arch.")
-        for descriptor in [*_descriptors(pe, "IMPORT"), *_descriptors(pe, "DELAY_IMPORT")]:
-            for entry in descriptor.imports:
-                name = entry.name.decode("latin-1") if entry.name else f"#{entry.ordinal}"
-                yield descriptor.dll.decode("latin-1"), name
-    except pefile.PEFormatError as error:
-        raise GplpvError(f"{image} is not a PE image: {error}.", "Rebuild it.") from error
+    if pe.FILE_HEADER.Machine != MACHINE[arch]:
+        raise GplpvError(f"{image} is not an {arch} image.", "Rebuild it for this arch.")
+    for descriptor in [*_descriptors(pe, "IMPORT"), *_descriptors(pe, "DELAY_IMPORT")]:
+        for entry in descriptor.imports:
+            name = entry.name.decode("latin-1") if entry.name else f"#{entry.ordinal}"
+            yield descriptor.dll.decode("latin-1"), name
 
 
 def _descriptors(pe: Any, directory: str) -> list[Any]:

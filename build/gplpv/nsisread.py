@@ -193,7 +193,7 @@ class Installer:
     def text(self, offset: int) -> str:
         """A string of the string table, variables and constants written as the script does."""
         unit = 2 if self._wide_text else 1
-        out = []
+        out: list[str] = []
         at = offset * unit
         while True:
             code = int.from_bytes(self._strings[at : at + unit], "little")
@@ -227,7 +227,7 @@ def _special(code: int, operand: int) -> str:
 
 
 def _is_lzma(data: memoryview) -> bool:
-    """Properties as every NSIS writes them (lc 3, lp 0, pb 2), a dictionary of whole 64 KiB, and the range coder's 0."""
+    """Properties as every NSIS writes them (lc 3, lp 0, pb 2), a dictionary of whole 64 KiB, the range coder's 0."""
     return len(data) > 6 and data[0] == 0x5D and data[1] == data[2] == data[5] == 0 and data[6] < 0x80
 
 

@@ -38,7 +38,11 @@ def of_pdb(path: Path) -> SymbolIdentity:
     Raises:
         GplpvError: it is not a PDB, or it is cut short.
     """
-    data = path.read_bytes()
+    return of_pdb_bytes(path.read_bytes(), str(path))
+
+
+def of_pdb_bytes(data: bytes, path: str) -> SymbolIdentity:
+    """The same of a PDB that was read; `path` is its name."""
     if not data.startswith(_MSF_MAGIC):
         raise GplpvError(f"{path} is not a PDB.", "Rebuild it.")
     try:
@@ -78,7 +82,11 @@ def of_image(image: Path) -> tuple[SymbolIdentity, str]:
     Raises:
         GplpvError: the image has no CodeView record.
     """
-    pe = pefile.PE(data=image.read_bytes(), fast_load=True)
+    return identity_of(pefile.PE(data=image.read_bytes(), fast_load=True), str(image))
+
+
+def identity_of(pe: pefile.PE, image: str) -> tuple[SymbolIdentity, str]:
+    """The same of an image that was read; `image` is its name."""
     pe.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_DEBUG"]])
     for entry in getattr(pe, "DIRECTORY_ENTRY_DEBUG", []):
         if entry.struct.Type == pefile.DEBUG_TYPE["IMAGE_DEBUG_TYPE_CODEVIEW"]:

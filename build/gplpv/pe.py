@@ -19,7 +19,11 @@ _MACHINES = {"x32": 0x014C, "x64": 0x8664}
 
 def faults(image: Path, options: ImageOptions) -> list[str]:
     """Return what is wrong with an image's headers, a sentence a fault; empty when it is fit for its target."""
-    pe = pefile.PE(data=image.read_bytes(), fast_load=True)
+    return faults_of(pefile.PE(data=image.read_bytes(), fast_load=True), options)
+
+
+def faults_of(pe: pefile.PE, options: ImageOptions) -> list[str]:
+    """The same of an image that was read."""
     return [*_header_faults(pe, options), *_content_faults(pe, options)]
 
 
