@@ -159,6 +159,7 @@ class Installer:
         self._wide_text = self._strings[:2] == b"\0\0"
         if not self._strings or counts[_ENTRIES] * _ENTRY.size > len(self.header):
             raise ValueError("the header has no strings or too many instructions")
+        self._entries_at = places[_ENTRIES]
         self.entries: list[tuple[int, ...]] = [
             _ENTRY.unpack_from(self.header, places[_ENTRIES] + _ENTRY.size * i) for i in range(counts[_ENTRIES])
         ]
@@ -189,6 +190,23 @@ class Installer:
             return self._item(self._data, file.offset)
         except (ValueError, lzma.LZMAError, zlib.error, MemoryError) as error:
             raise GplpvError(f"{file.path} cannot be unpacked: {error}.", _HINT) from error
+
+    @property
+    def script(self) -> bytes:
+        """The header without places of data and times of files: equal for equal scripts, whatever they carry."""
+        blank = bytearray(self.header)
+        for index, entry in enumerate(self.entries):
+            at = self._entries_at + _ENTRY.size * index
+            fields = {_EXTRACT: (3, 4, 5), _UNINSTALLER: (2,)}.get(entry[0], ())
+            for number in fields:
+                blank[at + 4 * number : at + 4 * number + 4] = bytes(4)
+        return bytes(blank)
+
+    @property
+    def uninstaller(self) -> bytes:
+        """The data of which the installed uninstaller is made; empty without one."""
+        offsets = [entry[2] for entry in self.entries if entry[0] == _UNINSTALLER]
+        return b"".join(self._item(self._data, offset) for offset in offsets)
 
     def text(self, offset: int) -> str:
         """A string of the string table, variables and constants written as the script does."""

@@ -90,7 +90,7 @@ def identity_of(pe: pefile.PE, image: str) -> tuple[SymbolIdentity, str]:
     pe.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_DEBUG"]])
     for entry in getattr(pe, "DIRECTORY_ENTRY_DEBUG", []):
         if entry.struct.Type == pefile.DEBUG_TYPE["IMAGE_DEBUG_TYPE_CODEVIEW"]:
-            record = pe.get_data(entry.struct.AddressOfRawData, entry.struct.SizeOfData)
+            record = bytes(pe.get_data(entry.struct.AddressOfRawData, entry.struct.SizeOfData))
             if record[:4] == b"RSDS":
                 age = int.from_bytes(record[20:24], "little")
                 name = record[24:].split(b"\0")[0].decode("utf-8")

@@ -148,6 +148,14 @@ def verify(data: bytes, expected: Expected, trust: Trust) -> Signature:
     return found
 
 
+def content_of(data: bytes) -> bytes:
+    """What a message signs, signed or not yet; ValueError when it is none."""
+    info = _ContentInfo.load(data, strict=True)
+    _need(info["type"].dotted == _SIGNED_DATA, "it is not PKCS #7 signed data")
+    content: bytes = info["content"]["content"]["value"].contents
+    return content
+
+
 def _signed_data(data: bytes, version: str) -> _SignedData:
     info = _ContentInfo.load(data, strict=True)
     _need(info["type"].dotted == _SIGNED_DATA, "it is not PKCS #7 signed data")

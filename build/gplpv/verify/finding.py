@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gplpv.errors import GplpvError
 from wixpy.errors import WixpyError
@@ -67,7 +67,7 @@ def faults(texts: Iterable[str]) -> Iterator[Outcome]:
     return map(fault, texts)
 
 
-Function: TypeAlias = "Callable[[Subject], Iterator[Outcome]]"
+_Kind = TypeVar("_Kind", bound="Subject")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Check:
     name: str
     kinds: tuple[str, ...]
     purpose: str
-    function: Function
+    function: Callable[[Any], Iterator[Outcome]]
 
     def run(self, subject: Subject) -> Iterator[Finding]:
         """A line a fault and a doubt; one line with the facts when there are neither."""
@@ -98,17 +98,21 @@ class Check:
             yield from self.function(subject)
         except (GplpvError, WixpyError) as error:
             yield fault(error.message)
-        except Exception as error:  # noqa: BLE001  the parsers under it raise anything on malformed input
-            yield fault(f"it is malformed: {' '.join(str(error).split())[:160] or 'it ends early'} ({type(error).__name__})")
+        except Exception as error:
+            # The parsers under it raise anything on malformed input.
+            reason = " ".join(str(error).split())[:160] or "it ends early"
+            yield fault(f"it is malformed: {reason} ({type(error).__name__})")
 
 
 CHECKS: list[Check] = []
 
 
-def check(name: str, kinds: str, purpose: str) -> Callable[[Function], Function]:
+def check(
+    name: str, kinds: str, purpose: str
+) -> Callable[[Callable[[_Kind], Iterator[Outcome]]], Callable[[_Kind], Iterator[Outcome]]]:
     """Put a function into the list; `kinds` are words of :class:`~gplpv.verify.subject.Subject`.kind."""
 
-    def register(function: Function) -> Function:
+    def register(function: Callable[[_Kind], Iterator[Outcome]]) -> Callable[[_Kind], Iterator[Outcome]]:
         CHECKS.append(Check(name, tuple(kinds.split()), purpose, function))
         return function
 

@@ -9,16 +9,17 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import pefile
 
 import wixpy
-from gplpv import nsisread, pkcs7
+from gplpv import authenticode, nsisread, pkcs7
 from gplpv.chains import Trust
 from gplpv.config import Config
+from gplpv.ddk import Mode
 from gplpv.errors import GplpvError
 from gplpv.matrix import ArchName, Nt, Variant
 from gplpv.verify import compound, portable
@@ -36,7 +37,8 @@ _KINDS = {
     ".pdb": "pdb",
     ".zip": "archive",
 }
-_MACHINES: Mapping[int, ArchName] = {0x14C: "x32", 0x8664: "x64"}
+_AMD64 = 0x8664
+_MACHINES: Mapping[int, ArchName] = {0x14C: "x32", _AMD64: "x64"}
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,12 @@ class File(Subject):
     data: bytes = b""
     home: File | None = None
     neighbours: Mapping[str, File] = field(default_factory=dict)
+    version: str = ""
+    """As a package's name tells it."""
 
     @property
     def file_name(self) -> str:
         return re.split(r"[\\/]", self.name)[-1]
-
-    @cached_property
-    def image(self) -> portable.Image:
-        return portable.parse(self.data)
 
     @cached_property
     def pe(self) -> Any:
@@ -106,11 +106,7 @@ class File(Subject):
 
     @cached_property
     def installer(self) -> nsisread.Installer:
-        return nsisread.Installer(self.data, self.image.machine == 0x8664)
-
-    @cached_property
-    def signed(self) -> bool:
-        return self.signature is not None
+        return nsisread.Installer(self.data, self.pe.FILE_HEADER.Machine == _AMD64)
 
     @cached_property
     def signature(self) -> pkcs7.Signature | None:
@@ -121,13 +117,11 @@ class File(Subject):
         if self.kind == "msi":
             encoded, kind, digest_of = self.container.signature, compound.KIND, self.container.digest
         else:
-            encoded, kind, digest_of = portable.signature(self.data), portable.KIND, self._image_digest
+            encoded, kind = portable.signature(self.data), portable.KIND
+            digest_of = partial(authenticode.digest, self.data)
         if encoded is None:
             return None
         return pkcs7.verify(encoded, pkcs7.Expected(pkcs7.INDIRECT_DATA, kind, digest_of), trust)
-
-    def _image_digest(self, name: str) -> bytes:
-        return portable.digest(self.data, name)
 
     @cached_property
     def payload(self) -> dict[str, File]:
@@ -157,6 +151,19 @@ class File(Subject):
         """A file inside this one."""
         kind = kind_of(path, content)
         return File(f"{self.name}/{path}", kind, self.context, self.variant, content, self, neighbours)
+
+    @property
+    def mode(self) -> Mode:
+        return "kernel" if self.name.lower().endswith(".sys") else "user"
+
+    @property
+    def symbols(self) -> File | None:
+        """The PDB of an image: beside it, or in its package's folder of symbols."""
+        name = f"{self.file_name.rpartition('.')[0]}.pdb".lower()
+        for path, file in self.neighbours.items():
+            if path.lower().rpartition("/")[2] == name:
+                return file
+        return None
 
     @property
     def target(self) -> tuple[ArchName, Nt] | None:
@@ -210,7 +217,15 @@ def archive_members(data: bytes) -> list[tuple[str, bytes]]:
             if sum(entry.file_size for entry in entries) > LIMIT:
                 raise GplpvError("The archive's content is larger than is credible.", "Get it again.")
             return [(entry.filename, archive.read(entry)) for entry in entries]
-    except (zipfile.BadZipFile, struct.error, ValueError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        struct.error,
+        ValueError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+    ) as error:
         raise GplpvError(f"The archive is damaged: {error}.", "Get it again.") from error
 
 
