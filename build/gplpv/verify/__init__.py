@@ -40,6 +40,8 @@ def check(path: Path, context: Context) -> Iterator[Finding]:
     try:
         if path.is_dir():
             yield from _check_folder(path, context)
+        elif path.suffix.lower() == ".inf":
+            yield from _check_inf(path, context)
         elif path.suffix.lower() in _KNOWN:
             yield from _walk(_open(path, context))
         else:
@@ -110,6 +112,22 @@ def _check_folder(path: Path, context: Context) -> Iterator[Finding]:
         yield from _check_files(path, names, context)
     else:
         raise UsageError(f"{path} has no package and no driver in it.", "Name the folder in which they lie.")
+
+
+def _check_inf(path: Path, context: Context) -> Iterator[Finding]:
+    """An INF with what lies beside it; of its neighbours only what the INF and its catalog say of them."""
+    names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_file() and entry != path)
+    opened = [_open(path.parent / name, context) for name in names if Path(name).suffix.lower() in _KNOWN]
+    files = {
+        file.name: file for file in opened if isinstance(file, File) and file.kind not in ("inf", "msi", "archive")
+    }
+    own = _open(path, context)
+    if isinstance(own, Finding):
+        yield own
+        return
+    files[own.name] = own
+    for driver in _drivers(path.parent.name, own, files):
+        yield from run(driver)
 
 
 def _check_tree(path: Path, names: list[str], context: Context) -> Iterator[Finding]:

@@ -84,6 +84,8 @@ class Container:
         self._data = data
         self._read_header()
         self._count = len(data) // self.sector - 1
+        if self._mini_fat_count > self._count or self._difat_count > self._count:
+            raise Damaged("the header of the compound file tells more sectors than there are")
         self._owned = bytearray(self._count)
         self._read_fat()
         self.entries = self._read_directory()
@@ -193,6 +195,8 @@ class Container:
             raise Damaged("the root entry is not as it should be")
         if state or (kind == STREAM and (any(clsid) or any(times) or child != NO_STREAM)):
             raise Damaged(f"directory entry {number} has a field set that must be zero")
+        if size > len(self._data):
+            raise Damaged(f"directory entry {number} is larger than the file")
         if kind == STORAGE and (start or size):
             raise Damaged(f"directory entry {number} is a folder with content")
         return Entry(number, name[: length - 2], kind, color, left, right, child, clsid, state, times, start, size)

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
 
+from gplpv import authenticode
+from gplpv import catalog as catalogs
+from gplpv.errors import GplpvError
 from gplpv.inf import check as infcheck
 from gplpv.inf.parse import parse
 from gplpv.inf.target import Target, targets_for
 from gplpv.inf.view import Inf
-from gplpv.verify import cat
 from gplpv.verify.binaries import agree
 from gplpv.verify.finding import Outcome, check, doubt, fact, fault
 from gplpv.verify.subject import File, Group
@@ -67,7 +69,7 @@ def catalog(driver: Driver) -> Iterator[Outcome]:
 
 def _members(driver: Driver, inf: Inf, target: Target, file: File) -> Iterator[Outcome]:
     assert driver.inf
-    members = cat.members(file.data)
+    read = catalogs.read(file.data)
     wanted = {driver.inf.file_name.lower(): driver.inf}
     for shown, path in inf.members(target):
         found = driver.files.get(path.lower().replace("\\", "/"))
@@ -75,10 +77,22 @@ def _members(driver: Driver, inf: Inf, target: Target, file: File) -> Iterator[O
             yield fault(f"{path}, which the INF installs, is not there")
         else:
             wanted[PureWindowsPath(shown).name.lower()] = found
+    digests = {member.digest for member in read.members}
+    for member in read.members:
+        if member.indirect and member.indirect.digest != member.digest:
+            yield fault(f"{file.file_name} has two digests for {member.file}")
+    present = {digest for one in driver.files.values() if one is not file for digest in _digests(one)}
     for name, one in sorted(wanted.items()):
-        if not any(member.matches(one.data) for member in members):
+        if not digests & set(_digests(one)):
             yield fault(f"{file.file_name} does not vouch for {name}: it is not the file that was catalogued")
-    strays = [m.file for m in members if not any(m.matches(one.data) for one in driver.files.values())]
-    for stray in sorted(set(strays)):
-        yield fault(f"{file.file_name} vouches for {stray or 'a file without a name'}, which is not there")
+    for stray in sorted({member.file for member in read.members if member.digest not in present}):
+        yield fault(f"{file.file_name} vouches for another {stray or 'file'} than is there")
     yield fact(f"{file.file_name} vouches for {len(wanted)} files")
+
+
+def _digests(file: File) -> list[bytes]:
+    """What a catalog may have for a file; none for an image that is too damaged to have a digest."""
+    try:
+        return [authenticode.digest(file.data, name) for name in ("sha1", "sha256")]
+    except GplpvError:
+        return []
