@@ -17,13 +17,28 @@ from typing import TypeVar
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from gplpv.errors import UsageError
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+_CODE_SIGNING = ExtendedKeyUsageOID.CODE_SIGNING
 _LONGEST = 8
+_ALGORITHMS: dict[str, tuple[str, hashes.HashAlgorithm]] = {
+    "1.2.840.113549.1.1.4": ("rsa", hashes.MD5()),
+    "1.2.840.113549.1.1.5": ("rsa", hashes.SHA1()),
+    "1.2.840.113549.1.1.11": ("rsa", hashes.SHA256()),
+    "1.2.840.113549.1.1.12": ("rsa", hashes.SHA384()),
+    "1.2.840.113549.1.1.13": ("rsa", hashes.SHA512()),
+    "1.2.840.10045.4.1": ("ecdsa", hashes.SHA1()),
+    "1.2.840.10045.4.3.2": ("ecdsa", hashes.SHA256()),
+    "1.2.840.10045.4.3.3": ("ecdsa", hashes.SHA384()),
+    "1.2.840.10045.4.3.4": ("ecdsa", hashes.SHA512()),
+}
+"""Signature algorithms of certificates (RFC 4055, RFC 5758) that are verified: old roots have old ones."""
 _KNOWN_CRITICAL = {"2.5.29.15", "2.5.29.19", "2.5.29.37", "2.5.29.32"}
 """Key usage, basic constraints, extended key usage (all checked here), policies (any is good)."""
 
@@ -59,7 +74,9 @@ class Chain:
     @property
     def root_text(self) -> str:
         root = f"“{name_of(self.certificates[-1])}”"
-        return f"trusted root {root}" if self.trusted else f"test root {root}"
+        if self.trusted:
+            return f"trusted root {root}"
+        return f"test root {root}" if self.certificates[-1].issuer == self.certificates[-1].subject else "no root"
 
 
 def encode(certificate: x509.Certificate) -> bytes:
@@ -136,6 +153,10 @@ def build(
         faults += _root_faults(chain, roots)
     for depth, certificate in enumerate(path):
         faults += _certificate_faults(certificate, depth, purpose, moment or trust.now, len(path))
+    # Authenticode, "Certificate": for code signing, or no word of purposes in the whole chain.
+    silent = all(_extension(certificate, x509.ExtendedKeyUsage) is None for certificate in path)
+    if _extension(leaf, x509.ExtendedKeyUsage) is None and not (silent and purpose == _CODE_SIGNING):
+        faults.append(f"“{name_of(leaf)}” does not say that it is for {_purpose(purpose)}")
     return chain, faults
 
 
@@ -156,9 +177,19 @@ def _issuer(certificate: x509.Certificate, candidates: Iterable[x509.Certificate
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether `certificate` bears the signature of `issuer`; the library's own method no longer takes SHA-1."""
+    chosen = _ALGORITHMS.get(certificate.signature_algorithm_oid.dotted_string)
+    if not chosen:
+        return False
+    key, signature, signed = issuer.public_key(), certificate.signature, certificate.tbs_certificate_bytes
     try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        if isinstance(key, rsa.RSAPublicKey) and chosen[0] == "rsa":
+            key.verify(signature, signed, padding.PKCS1v15(), chosen[1])
+        elif isinstance(key, ec.EllipticCurvePublicKey) and chosen[0] == "ecdsa":
+            key.verify(signature, signed, ec.ECDSA(chosen[1]))
+        else:
+            return False
+    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
         return False
     return True
 
@@ -191,7 +222,6 @@ def _certificate_faults(
     if usages is not None and purpose not in usages and not (is_root and depth):
         found.append(f"{name} is not for {_purpose(purpose)}")
     if depth == 0:
-        found += [f"{name} does not say that it is for {_purpose(purpose)}"] if usages is None else []
         found += _usage_fault(certificate, name, "digital_signature", "its key is not for signing")
     else:
         found += _authority_faults(certificate, name, depth)
@@ -220,4 +250,4 @@ def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extens
 
 
 def _purpose(purpose: ObjectIdentifier) -> str:
-    return "code signing" if purpose == x509.oid.ExtendedKeyUsageOID.CODE_SIGNING else "time stamps"
+    return "code signing" if purpose == _CODE_SIGNING else "time stamps"

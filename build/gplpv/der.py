@@ -44,6 +44,8 @@ def _value(data: bytes, at: int, end: int, depth: int) -> int:
     tag, start, stop = _header(data, at, end)
     if depth > _DEPTH:
         raise ValueError(f"values are nested too deep at {at:#x}")
+    if tag & 0x40:
+        raise ValueError(f"the tag at {at:#x} is of a class that signatures do not use")
     if not tag & 0x20:
         _primitive(tag, data[start:stop], at)
         return stop
@@ -83,3 +85,12 @@ def _primitive(tag: int, content: bytes, at: int) -> None:
         wrong = False
     if wrong:
         raise ValueError(f"the value at {at:#x} is not in its one form")
+
+
+def count(content: bytes) -> int:
+    """How many values the content of a constructed value has."""
+    start, found = 0, 0
+    while start < len(content):
+        _, _, start = _header(content, start, len(content))
+        found += 1
+    return found

@@ -62,7 +62,9 @@ class _SignedData(core.Sequence):  # type: ignore[misc]
     ]
 
 
-class _ContentInfo(core.Sequence):  # type: ignore[misc]
+class ContentInfo(core.Sequence):  # type: ignore[misc]
+    """A message of Authenticode, whose content is a value, not a string of octets."""
+
     _fields = [("type", core.ObjectIdentifier), ("content", _SignedData, {"explicit": 0})]  # noqa: RUF012
 
 
@@ -150,18 +152,19 @@ def verify(data: bytes, expected: Expected, trust: Trust) -> Signature:
 
 def content_of(data: bytes) -> bytes:
     """What a message signs, signed or not yet; ValueError when it is none."""
-    info = _ContentInfo.load(data, strict=True)
+    info = ContentInfo.load(data, strict=True)
     _need(info["type"].dotted == _SIGNED_DATA, "it is not PKCS #7 signed data")
     content: bytes = info["content"]["content"]["value"].contents
     return content
 
 
 def _signed_data(data: bytes, version: str) -> _SignedData:
-    info = _ContentInfo.load(data, strict=True)
+    info = ContentInfo.load(data, strict=True)
     _need(info["type"].dotted == _SIGNED_DATA, "it is not PKCS #7 signed data")
     signed: _SignedData = info["content"]
     _need(str(signed["version"].native) == version, f"its version is {signed['version'].native}, not {version}")
     _need(isinstance(signed["crls"], core.Void), "it carries revocation lists, which nothing covers")
+    _need_complete(signed)
     _need(len(signed["signers"]) == 1, f"it has {len(signed['signers'])} signers, not one")
     return signed
 
@@ -206,9 +209,8 @@ def _verify_indirect(found: Signature, encoded: bytes, expected: Expected) -> No
 def _certificates(signed: _SignedData) -> dict[bytes, x509.Certificate]:
     if isinstance(signed["certificates"], core.Void):
         return {}
-    encoded = [certificate.dump() for certificate in signed["certificates"]]
-    _need(len(set(encoded)) == len(encoded), "a certificate is there twice")
-    return {one: chains.load(one) for one in encoded}
+    # Some signers put one in twice; each byte of both copies still has to be that of a certificate in a chain.
+    return {one: chains.load(one) for one in {certificate.dump() for certificate in signed["certificates"]}}
 
 
 def _digest_name(signer: cms.SignerInfo, signed: _SignedData) -> str:
@@ -224,6 +226,7 @@ def _digest_name(signer: cms.SignerInfo, signed: _SignedData) -> str:
 
 def _signer_attributes(signer: cms.SignerInfo, content_type: str, digest: bytes) -> dict[str, core.SetOf]:
     """The signed attributes by identifier; content type and message digest are checked."""
+    _need_complete(signer)
     _need(str(signer["version"].native) == "v1", "its signer has another version than 1")
     found: dict[str, core.SetOf] = {}
     for attribute in signer["signed_attrs"] if not isinstance(signer["signed_attrs"], core.Void) else ():
@@ -266,8 +269,10 @@ def _leaf(signer: cms.SignerInfo, pool: dict[bytes, x509.Certificate]) -> x509.C
     raise _Wrong("the certificate of its signer is not in it")
 
 
-def _verify_value(signer: cms.SignerInfo, leaf: x509.Certificate, digest: str, message: bytes) -> None:
-    """Verify the signature value over `message` with the signer's key."""
+def _verify_value(
+    signer: cms.SignerInfo, leaf: x509.Certificate, digest: str, message: bytes, bare: bool = False
+) -> None:
+    """Verify the signature value over `message` with the signer's key; `bare`: it may sign the digest unnamed."""
     algorithm = signer["signature_algorithm"]
     name = algorithm["algorithm"].native
     key = leaf.public_key()
@@ -278,7 +283,8 @@ def _verify_value(signer: cms.SignerInfo, leaf: x509.Certificate, digest: str, m
             # `sha256_rsa` would mean the same; one name for one thing leaves no byte to choose.
             _need(name == "rsassa_pkcs1v15", f"its signature algorithm is {name}, not rsaEncryption")
             _need_no_parameters(algorithm)
-            key.verify(signature, message, padding.PKCS1v15(), chosen)
+            if not (bare and _signs_bare_digest(key, signature, _hash(digest, message))):
+                key.verify(signature, message, padding.PKCS1v15(), chosen)
         elif isinstance(key, ec.EllipticCurvePublicKey):
             _need(name == f"{digest}_ecdsa" and name in _ECDSA, f"its signature algorithm is {name}")
             _need(isinstance(algorithm["parameters"], core.Void), "its signature algorithm has parameters")
@@ -287,6 +293,11 @@ def _verify_value(signer: cms.SignerInfo, leaf: x509.Certificate, digest: str, m
             raise _Wrong(f"its signer's key is a {type(key).__name__}, which Windows does not take")
     except InvalidSignature:
         raise _Wrong("its signature value is not that of its signer: signature or signed attributes changed") from None
+
+
+def _signs_bare_digest(key: rsa.RSAPublicKey, signature: bytes, digest: bytes) -> bool:
+    """Whether it signs a digest without its algorithm (PKCS #1 without DigestInfo), as VeriSign's old authority did."""
+    return key.recover_data_from_signature(signature, padding.PKCS1v15(), None) == digest
 
 
 def _verify_unsigned(
@@ -391,7 +402,7 @@ def _verify_countersignature(
     if time is None:
         raise _Wrong("its countersignature tells no time")
     leaf = _leaf(signer, pool)
-    _verify_value(signer, leaf, digest, _attributes_der(signer))
+    _verify_value(signer, leaf, digest, _attributes_der(signer), bare=True)
     chain, faults = chains.build(leaf, pool, trust, ExtendedKeyUsageOID.TIME_STAMPING, time)
     found.faults += [f"time stamp: {fault}" for fault in faults]
     used |= chain.encoded
@@ -406,6 +417,12 @@ def _need_no_parameters(algorithm: core.Sequence) -> None:
     """Parameters of digests and of RSA are absent or null (RFC 5754, section 2)."""
     parameters = algorithm["parameters"]
     _need(isinstance(parameters, core.Void | core.Null), "an algorithm has parameters that it does not take")
+
+
+def _need_complete(value: core.Sequence) -> None:
+    """The library passes over an element that fits no field where the fields that are left are optional."""
+    present = sum(not isinstance(value[index], core.Void) for index in range(len(value)))
+    _need(der.count(value.contents) == present, "it has an element that does not belong there")
 
 
 def _need(holds: bool, sentence: str) -> None:

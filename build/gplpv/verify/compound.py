@@ -193,7 +193,11 @@ class Container:
             name[: length - 2] != "Root Entry".encode("utf-16-le") or (left, right) != (NO_STREAM,) * 2
         ):
             raise Damaged("the root entry is not as it should be")
-        if state or (kind == STREAM and (any(clsid) or any(times) or child != NO_STREAM)):
+        if (
+            state
+            or (kind == ROOT and any(times))
+            or (kind == STREAM and (any(clsid) or any(times) or child != NO_STREAM))
+        ):
             raise Damaged(f"directory entry {number} has a field set that must be zero")
         if size > len(self._data):
             raise Damaged(f"directory entry {number} is larger than the file")
