@@ -88,6 +88,8 @@ def load(encoded: bytes) -> x509.Certificate:
     inner = asn1_x509.Certificate.load(encoded, strict=True)
     if inner["tbs_certificate"]["signature"].dump() != inner["signature_algorithm"].dump():
         raise ValueError("a certificate names two signature algorithms")
+    if inner["signature_value"].contents[:1] != b"\0":
+        raise ValueError("the signature of a certificate is no whole number of bytes")
     try:
         with warnings.catch_warnings():
             # Old roots have serial numbers that are no longer allowed.

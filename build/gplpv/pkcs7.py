@@ -68,6 +68,16 @@ class ContentInfo(core.Sequence):  # type: ignore[misc]
     _fields = [("type", core.ObjectIdentifier), ("content", _SignedData, {"explicit": 0})]  # noqa: RUF012
 
 
+class _Attribute(core.Sequence):  # type: ignore[misc]
+    """An attribute whose values are left as they are."""
+
+    _fields = [("type", core.ObjectIdentifier), ("values", core.SetOf, {"spec": core.Any})]  # noqa: RUF012
+
+
+class _Attributes(core.SetOf):  # type: ignore[misc]
+    _child_spec = _Attribute
+
+
 class _IndirectData(core.Sequence):  # type: ignore[misc]
     """SpcIndirectDataContent: what kind of file, and its digest."""
 
@@ -330,16 +340,10 @@ def _verify_unsigned(
 
 
 def _unsigned(signer: cms.SignerInfo) -> Iterable[core.Sequence]:
-    class Attribute(core.Sequence):  # type: ignore[misc]
-        _fields = [("type", core.ObjectIdentifier), ("values", core.SetOf, {"spec": core.Any})]  # noqa: RUF012
-
-    class Attributes(core.SetOf):  # type: ignore[misc]
-        _child_spec = Attribute
-
     attributes = signer["unsigned_attrs"]
     if isinstance(attributes, core.Void):
         return ()
-    listed: Iterable[core.Sequence] = Attributes.load(b"\x31" + attributes.dump()[1:], strict=True)
+    listed: Iterable[core.Sequence] = _Attributes.load(b"\x31" + attributes.dump()[1:], strict=True)
     return listed
 
 
@@ -421,7 +425,7 @@ def _need_no_parameters(algorithm: core.Sequence) -> None:
 
 def _need_complete(value: core.Sequence) -> None:
     """The library passes over an element that fits no field where the fields that are left are optional."""
-    present = sum(not isinstance(value[index], core.Void) for index in range(len(value)))
+    present = sum(not isinstance(value[name], core.Void) for name, *_ in value._fields)
     _need(der.count(value.contents) == present, "it has an element that does not belong there")
 
 

@@ -251,7 +251,6 @@ def _signify_takes(path: Path, root: Path) -> bool:
             multi_verify_mode="all",
             trusted_certificate_store=store,
             verification_context_kwargs={"timestamp": NOW},
-            cs_verification_context_kwargs={"timestamp": None},
         )
     return str(result.name) == "OK"
 
