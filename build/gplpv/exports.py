@@ -217,7 +217,7 @@ def _judge(module: str, name: str, arch: ArchName, nt: Nt) -> str:
     if name.startswith("#"):
         return f"{name} of {module} is imported by its ordinal, which differs between versions; {here}."
     table = load(module)
-    available = table.available(arch, nt)
+    available = _available(module, arch, nt)
     if name in available:
         return ""
     export = table.exports.get(name)
@@ -229,6 +229,11 @@ def _judge(module: str, name: str, arch: ArchName, nt: Nt) -> str:
     if since:
         return f"{name} is exported by {module} since {_windows(since)}; {here}."
     return f"{name} is not exported by {module} on {arch}; {_elsewhere(name, arch, nt) or here}."
+
+
+@cache
+def _available(module: str, arch: ArchName, nt: Nt) -> frozenset[str]:
+    return load(module).available(arch, nt)
 
 
 def _elsewhere(name: str, arch: ArchName, nt: Nt) -> str:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from gplpv import nsisread
+from gplpv import nsisread, tools
 from gplpv.errors import GplpvError
 from gplpv.nsis import Makensis
 
@@ -52,6 +54,17 @@ def compile_installer(folder: Path, compressor: str, target: str = "amd64-unicod
     return (folder / "test.exe").read_bytes()
 
 
+class SevenZip(tools.Tool):
+    """An unpacker that shares nothing with ours."""
+
+    name = "7zz"
+    install: ClassVar[dict[str, str]] = {"linux": "sudo apt-get install 7zip"}
+
+    def find(self) -> Path | None:
+        found = shutil.which("7zz") or shutil.which("7z")
+        return Path(found) if found else None
+
+
 @pytest.mark.parametrize("target", ["amd64-unicode", "x86-ansi"])
 @pytest.mark.parametrize("solid", ["/SOLID ", ""])
 @pytest.mark.parametrize("method", ["lzma", "bzip2", "zlib"])
@@ -60,6 +73,11 @@ def test_every_file_comes_out_as_it_went_in(tmp_path: Path, method: str, solid: 
     installer = nsisread.Installer(data, wide=target.startswith("amd64"))
     assert (installer.method, installer.solid, installer.whole) == (method, bool(solid), True)
     assert {file.path: installer.read(file) for file in installer.files} == FILES
+    SevenZip().run(["x", "-y", f"-o{tmp_path / 'out'}", tmp_path / "test.exe"])
+    found = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert {f"$INSTDIR/{path.relative_to(tmp_path / 'out').as_posix()}": data for path, data in found.items()} == {
+        path.replace("\\", "/"): content for path, content in FILES.items()
+    }
 
 
 def test_an_installer_may_be_stored(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from gplpv.verify.finding import CHECKS, Check, Finding, Level, run
 from gplpv.verify.release import KINDS, Release
 from gplpv.verify.subject import Context, File, Subject, kind_of, read
 
-__all__ = ["CHECKS", "Check", "Context", "Finding", "Level", "check"]
+__all__ = ["CHECKS", "Check", "Context", "Finding", "Level", "check", "check_file"]
 
 _MODULES = (signed, installers, binaries, drivers, release)
 _KNOWN = (".msi", ".exe", ".sys", ".dll", ".cat", ".inf", ".pdb", ".zip")
@@ -43,7 +43,7 @@ def check(path: Path, context: Context) -> Iterator[Finding]:
         elif path.suffix.lower() == ".inf":
             yield from _check_inf(path, context)
         elif path.suffix.lower() in _KNOWN:
-            yield from _walk(_open(path, context))
+            yield from check_file(_open(path, context))
         else:
             raise UsageError(f"{path} is nothing that can be verified.", f"Known: {', '.join(_KNOWN)}, and folders.")
     except OSError as error:
@@ -62,7 +62,7 @@ def _open(path: Path, context: Context) -> File | Finding:
     return file
 
 
-def _walk(subject: File | Finding) -> Iterator[Finding]:
+def check_file(subject: File | Finding) -> Iterator[Finding]:
     """Every check of a file, of those inside it, and of the driver packages that these make."""
     if isinstance(subject, Finding):
         yield subject
@@ -154,7 +154,7 @@ def _check_files(path: Path, names: list[str], context: Context) -> Iterator[Fin
             opened.neighbours = files
             files[name] = opened
     for file in files.values():
-        yield from _walk(file)
+        yield from check_file(file)
     first = next(iter(files.values()), None)
     if first:
         for driver in _drivers(path.name, first, files):
@@ -177,7 +177,7 @@ def _check_release(path: Path, names: list[str], context: Context) -> Iterator[F
     for files in found.packages.values():
         for kind, file in files.items():
             # What an .exe installs has been checked with the .msi that has the same; the release's own check says so.
-            yield from run(file) if kind != "msi" and "msi" in files else _walk(file)
+            yield from run(file) if kind != "msi" and "msi" in files else check_file(file)
     yield from run(found)
 
 

@@ -11,7 +11,6 @@ from gplpv import exports, pdb, pe
 from gplpv.ddk import ImageOptions
 from gplpv.verify.finding import Outcome, check, fact, fault, faults
 from gplpv.verify.subject import File
-from wixpy.payload import file_version
 
 
 @check("headers", "image", "machine, subsystem, Windows version, checksum, relocations and sections fit the target")
@@ -38,12 +37,9 @@ def imports(file: File) -> Iterator[Outcome]:
 
 @check("version", "image", "the version resource tells the version of the package")
 def version(file: File) -> Iterator[Outcome]:
-    found = file_version(file.data)
-    if not found:
-        yield fault("it has no version resource")
-        return
-    yield from agree(file, found.version, "its version resource")
-    yield fact(found.version)
+    found = version_of(file)
+    yield from agree(file, found, "its version resource")
+    yield fact(found)
 
 
 @check("symbols", "image", "the debugger finds the symbols beside it to be its own")
@@ -79,8 +75,11 @@ def expected_version(file: File) -> str:
     return file.context.config.matrix.product.version if file.variant else ""
 
 
-def is_image(file: File) -> bool:
-    try:
-        return bool(file.pe)
-    except pefile.PEFormatError:
-        return False
+def version_of(file: File) -> str:
+    """The file version in an image's version resource, "missing" without one."""
+    file.pe.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
+    fixed = getattr(file.pe, "VS_FIXEDFILEINFO", None)
+    if not fixed:
+        return "missing"
+    parts = (fixed[0].FileVersionMS, fixed[0].FileVersionLS)
+    return ".".join(str(half) for part in parts for half in (part >> 16, part & 0xFFFF))

@@ -26,27 +26,6 @@ class Driver(Group):
     inf: File | None = None
 
 
-@check("rules", "driver", "nothing in the INF stops or weakens an installation")
-def rules(driver: Driver) -> Iterator[Outcome]:
-    assert driver.inf
-    targets: list[Target] = targets_for(driver.variant) if driver.variant else []
-    names = frozenset(name.replace("/", "\\") for name in driver.files)
-    moment = driver.context.config.moment.date()
-    subject = infcheck.Subject(driver.inf.file_name, parse(driver.inf.data), targets, names, True, moment)
-    for finding in infcheck.check(driver.inf.file_name, subject):
-        yield fault(str(finding)) if finding.severity == "error" else doubt(str(finding))
-    yield fact(f"{len(infcheck.rules())} rules kept")
-
-
-@check("version", "driver", "DriverVer tells the version of the package")
-def version(driver: Driver) -> Iterator[Outcome]:
-    assert driver.inf
-    entry = parse(driver.inf.data).first("Version", "DriverVer")
-    found = entry.text(1) if entry else ""
-    yield from agree(driver.inf, found, "DriverVer")
-    yield fact(found)
-
-
 @check("catalog", "driver", "the catalog names the INF and every file that it installs, with their digests")
 def catalog(driver: Driver) -> Iterator[Outcome]:
     assert driver.inf
@@ -96,3 +75,24 @@ def _digests(file: File) -> list[bytes]:
         return [authenticode.digest(file.data, name) for name in ("sha1", "sha256")]
     except GplpvError:
         return []
+
+
+@check("rules", "driver", "nothing in the INF stops or weakens an installation")
+def rules(driver: Driver) -> Iterator[Outcome]:
+    assert driver.inf
+    targets: list[Target] = targets_for(driver.variant) if driver.variant else []
+    names = frozenset(name.replace("/", "\\") for name in driver.files)
+    moment = driver.context.config.moment.date()
+    subject = infcheck.Subject(driver.inf.file_name, parse(driver.inf.data), targets, names, True, moment)
+    for finding in infcheck.check(driver.inf.file_name, subject):
+        yield fault(str(finding)) if finding.severity == "error" else doubt(str(finding))
+    yield fact(f"{len(infcheck.rules())} rules kept")
+
+
+@check("version", "driver", "DriverVer tells the version of the package")
+def version(driver: Driver) -> Iterator[Outcome]:
+    assert driver.inf
+    entry = parse(driver.inf.data).first("Version", "DriverVer")
+    found = entry.text(1) if entry else ""
+    yield from agree(driver.inf, found, "DriverVer")
+    yield fact(found)

@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gplpv import packages
-from gplpv.verify.binaries import agree
+from gplpv.verify.binaries import agree, version_of
 from gplpv.verify.compound import EXTENDED_STREAM, SIGNATURE_STREAM
 from gplpv.verify.finding import Outcome, check, doubt, fact, fault
 from gplpv.verify.subject import File
 from wixpy import checks, names
 from wixpy.checks import Level
-from wixpy.payload import file_version
 from wixpy.summary import Pid
 
 _SYSTEM_TABLES = {"_Tables", "_Columns", "_StringPool", "_StringData"}
@@ -81,9 +80,9 @@ def whole(file: File) -> Iterator[Outcome]:
 
 @check("version", "installer", "the version resource tells the version of the name")
 def version(file: File) -> Iterator[Outcome]:
-    found = file_version(file.data)
-    yield from agree(file, found.version if found else "missing", "its version resource")
-    yield fact(found.version if found else "")
+    found = version_of(file)
+    yield from agree(file, found, "its version resource")
+    yield fact(found)
 
 
 @check("payload", "msi installer", "every file unpacks, and they are those that the matrix puts into the package")

@@ -8,10 +8,9 @@ Portable Executable Signature Format", "Calculating the PE Image Hash"). :func:`
 from __future__ import annotations
 
 import struct
-import sys
-from array import array
 
 from gplpv import authenticode
+from gplpv.pe import checksum
 
 KIND = "1.3.6.1.4.1.311.2.1.15"
 """SPC_PE_IMAGE_DATA."""
@@ -47,18 +46,6 @@ def layout_faults(data: bytes) -> list[str]:
     if stored != checksum(data, places.checksum):
         found.append(f"the checksum in the headers is {stored:#x}, not {checksum(data, places.checksum):#x}")
     return found
-
-
-def checksum(data: bytes, checksum_at: int) -> int:
-    """The image checksum (ImageHlp's CheckSumMappedFile): the folded sum of 16-bit words, and the length."""
-    words = array("H", data + bytes(len(data) % 2))
-    if sys.byteorder == "big":
-        words.byteswap()
-    low, high = struct.unpack_from("<HH", data, checksum_at) if checksum_at % 2 == 0 else (0, 0)
-    total: int = sum(words) - low - high
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total + len(data)
 
 
 def _der_length(data: bytes) -> int:

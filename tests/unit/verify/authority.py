@@ -13,9 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gplpv import authenticode, process, tools
+from gplpv import authenticode, pe, process, tools
 from gplpv.chains import Trust
-from gplpv.verify import portable
 
 NOW = datetime.datetime(2026, 11, 1, tzinfo=datetime.timezone.utc)
 START, END = NOW.replace(year=2020), NOW.replace(year=2040)
@@ -119,5 +118,5 @@ def replace_signature(data: bytes, signature: bytes) -> bytes:
 def repair_checksum(data: bytes) -> bytes:
     changed = bytearray(data)
     at = authenticode.layout(data).checksum
-    changed[at : at + 4] = portable.checksum(data, at).to_bytes(4, "little")
+    changed[at : at + 4] = pe.checksum(data, at).to_bytes(4, "little")
     return bytes(changed)
