@@ -144,7 +144,7 @@ class Container:
             chained.append(difat)
             slots += part
             difat = following
-        if difat != END_OF_CHAIN and not (difat == FREE and not chained):
+        if difat != END_OF_CHAIN:
             raise Damaged("the list of FAT sectors does not end")
         numbers, rest = slots[: self._fat_count], slots[self._fat_count :]
         if any(slot != FREE for slot in rest):

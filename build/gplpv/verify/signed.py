@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gplpv import pkcs7
 from gplpv.matrix import Nt
-from gplpv.verify import portable
+from gplpv.verify import compound, portable
 from gplpv.verify.finding import Outcome, check, doubt, fact, fault, faults
 from gplpv.verify.subject import File
 
@@ -25,6 +25,9 @@ def image_layout(file: File) -> Iterator[Outcome]:
 @check("layout", "msi", "no sector, entry or spare byte of the compound file is beyond its streams")
 def msi_layout(file: File) -> Iterator[Outcome]:
     container = file.container
+    extended = container.streams.get((compound.EXTENDED_STREAM,))
+    if extended is not None and (not file.signature or extended != container.metadata_digest(file.signature.digest)):
+        yield fault("its extended signature is not that of its directory")
     yield fact(f"{len(container.streams)} streams, nothing between them")
 
 
