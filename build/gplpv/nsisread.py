@@ -119,15 +119,16 @@ class Installer:
         body, size = self._body, self.frame.header_size
         first = int.from_bytes(body[:4], "little")
         self.solid = False
+        self.method: Method
         if _is_lzma(body):
-            self.solid, self.method = True, _named("lzma")
+            self.solid, self.method = True, "lzma"
         elif first & _COMPRESSED and first & 0x7F000000 == 0:
             inner = body[4:]
-            self.method = _named("lzma" if _is_lzma(inner) else "bzip2" if _is_bzip2(inner) else "zlib")
+            self.method = "lzma" if _is_lzma(inner) else "bzip2" if _is_bzip2(inner) else "zlib"
         elif first == size:
-            self.method = _named("stored")
+            self.method = "stored"
         else:
-            self.solid, self.method = True, _named("bzip2" if _is_bzip2(body) else "zlib")
+            self.solid, self.method = True, "bzip2" if _is_bzip2(body) else "zlib"
         if self.solid:
             stream = _decompress(self.method, body)
             if int.from_bytes(stream[:4], "little") != size:
@@ -226,10 +227,6 @@ class Installer:
             operand = int.from_bytes(self._strings[at : at + 2], "little")
             at += 2
             out.append(_special(code, operand))
-
-
-def _named(method: Method) -> Method:
-    return method
 
 
 def _special(code: int, operand: int) -> str:

@@ -229,7 +229,7 @@ def _digest_name(signer: cms.SignerInfo, signed: _SignedData) -> str:
     name = str(algorithm["algorithm"].native)
     _need(name in _HASHES, f"its digest algorithm is {name}")
     _need_no_parameters(algorithm)
-    listed = [one.dump() for one in signed["digest_algorithms"]] if signed else [algorithm.dump()]
+    listed = [one.dump() for one in signed["digest_algorithms"]]
     _need(listed == [algorithm.dump()], "its list of digest algorithms is not that of its signer")
     return name
 

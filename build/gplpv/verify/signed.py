@@ -58,8 +58,10 @@ def _describe(found: pkcs7.Signature) -> str:
 
 def _unsigned(file: File) -> Iterator[Outcome]:
     is_driver = file.name.lower().endswith(".sys")
-    if file.context.demand and (is_driver or not file.home or file.name.lower().endswith(".exe")):
+    if file.context.demand:
         yield fault("it is not signed")
+    elif file.kind == "catalog":
+        yield doubt("it is not signed: Windows takes the driver for unsigned")
     elif is_driver and file.variant and file.variant.arch_name == "x64" and file.variant.until >= _LOADS_SIGNED_ONLY:
         yield doubt("it is not signed, and 64-bit Windows since Vista loads no such driver")
     elif file.home:

@@ -17,6 +17,7 @@ import pefile
 
 import wixpy
 from gplpv import authenticode, nsisread, pkcs7
+from gplpv.catalog.read import trust_list
 from gplpv.chains import Trust
 from gplpv.config import Config
 from gplpv.ddk import Mode
@@ -113,6 +114,9 @@ class File(Subject):
         """The verified signature; None where there is none."""
         trust = self.context.trust
         if self.kind == "catalog":
+            _, is_signed = trust_list(self.data)
+            if not is_signed:
+                return None
             return pkcs7.verify(self.data, pkcs7.Expected(pkcs7.TRUST_LIST), trust)
         if self.kind == "msi":
             encoded, kind, digest_of = self.container.signature, compound.KIND, self.container.digest
