@@ -8,7 +8,9 @@ the place of data in an .exe. A package is compared by what is in it, as compres
 
 from __future__ import annotations
 
+import lzma
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +101,7 @@ def contents(name: str, one: bytes, other: bytes) -> Iterator[Difference]:
     compare = _COMPARERS.get(kind, _bytes)
     try:
         found = list(compare(name, one, other))
-    except (GplpvError, WixpyError, ValueError, struct.error, TypeError, KeyError, IndexError):
+    except (GplpvError, WixpyError, ValueError, TypeError, LookupError, struct.error, zlib.error, lzma.LZMAError):
         found = list(_bytes(name, one, other))
     yield from found
 
