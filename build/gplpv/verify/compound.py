@@ -189,9 +189,8 @@ class Container:
             raise Damaged(f"directory entry {number} has no valid kind or colour")
         if not 2 < length <= 64 or length % 2 or any(name[length - 2 :]):
             raise Damaged(f"the name of directory entry {number} is not ended as it should be")
-        if kind == ROOT and (
-            name[: length - 2] != "Root Entry".encode("utf-16-le") or (left, right) != (NO_STREAM,) * 2
-        ):
+        is_root = name[: length - 2] == _ROOT_NAME and left == right == NO_STREAM and color == BLACK
+        if kind == ROOT and not is_root:
             raise Damaged("the root entry is not as it should be")
         if (
             state
