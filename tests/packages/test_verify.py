@@ -209,6 +209,8 @@ def test_a_comparison_says_where(built: Tree, kind: str) -> None:
     assert "xenpci.sys/" in said
     assert inside in said
     assert ("LaunchCondition" in said) == (kind == "msi")
+    assert "xenpci.cat/attribute OS: 'XPX64' and 'Server2003X64'" in said
+    assert "xenpci.cat/member xenpci.sys 20: " in said
 
 
 def test_a_comparison_of_folders_names_both_bytes(

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import wixpy
 from gplpv import authenticode, nsisread, pkcs7
+from gplpv import catalog as catalogs
 from gplpv.errors import GplpvError, UsageError
 from gplpv.verify import compound
 from gplpv.verify.subject import archive_members, kind_of, read
@@ -161,7 +162,26 @@ def _image(place: str, one: bytes, other: bytes) -> Iterator[Difference]:
 
 
 def _catalog(place: str, one: bytes, other: bytes) -> Iterator[Difference]:
-    yield from _bytes(f"{place}/trust list", pkcs7.content_of(one), pkcs7.content_of(other))
+    if pkcs7.content_of(one) == pkcs7.content_of(other):
+        return
+    read = (catalogs.read(one), catalogs.read(other))
+    facts = [
+        {
+            "version": catalog.version,
+            "list identifier": catalog.identifier.hex(),
+            "time": f"{catalog.this_update:%Y-%m-%d %H:%M:%S}",
+            **{f"attribute {name}": value for name, value in catalog.attributes.items()},
+            **{f"member {member.file} {len(member.digest)}": member.digest.hex() for member in catalog.members},
+        }
+        for catalog in read
+    ]
+    found = [
+        Difference(f"{place}/{name}", text=f"{facts[0].get(name)!r} and {facts[1].get(name)!r}")
+        for name in sorted(facts[0].keys() | facts[1].keys())
+        if facts[0].get(name) != facts[1].get(name)
+    ]
+    # What these do not tell is told by its place in the list.
+    yield from found or _bytes(f"{place}/trust list", pkcs7.content_of(one), pkcs7.content_of(other))
 
 
 def _archive(place: str, one: bytes, other: bytes) -> Iterator[Difference]:
