@@ -134,7 +134,7 @@ def test_what_a_boot_takes_are_boot_drivers(installed: Installed, driver: str) -
 
 def test_services_have_the_parameters_of_their_infs(installed: Installed) -> None:
     assert installed.machine.registry(f"{SERVICES}\\xenvbd").under("Parameters\\PnpInterface") == {"0": 1}
-    assert installed.machine.registry(f"{SERVICES}\\xenpci").under("Parameters") == {"OptIn": 0}
+    assert installed.machine.registry(f"{SERVICES}\\xenpci").under("Parameters") == {"OptIn": 0, "LineOnly": 0}
 
 
 def test_windows_knows_the_drivers_of_the_devices_it_boots_from(installed: Installed) -> None:
