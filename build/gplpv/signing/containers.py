@@ -15,8 +15,6 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-import sys
-from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,9 +22,8 @@ from typing import Literal
 from asn1crypto.parser import parse
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from gplpv import authenticode
+from gplpv import authenticode, pe, pkcs7
 from gplpv.errors import GplpvError, UsageError
-from gplpv.signing import pkcs7
 from wixpy.cfb import CompoundFile, Content, Entry, Storage, write
 from wixpy.errors import WixpyError
 
@@ -112,7 +109,7 @@ def require_covers(unsigned: Path, signature: bytes) -> None:
     try:
         messages = list(pkcs7.parse(signature, unsigned.name).all())
         fits = all(_covers(message, unsigned) for message in messages)
-    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, UnsupportedAlgorithm) as error:
         raise GplpvError(f"The signature for {unsigned.name} cannot be read.", "Sign the file again.") from error
     if not fits:
         message = f"The signature for {unsigned.name} was made for another file."
@@ -135,71 +132,49 @@ class _Image:
     data: bytes
 
     @property
-    def _optional(self) -> int:
-        """Offset of the optional header, 24 bytes behind the PE signature."""
-        if len(self.data) >= 0x40 and self.data[:2] == b"MZ":
-            (header,) = struct.unpack_from("<I", self.data, 0x3C)
-            if self.data[header : header + 4] == b"PE\0\0" and len(self.data) >= header + 0x100:
-                return int(header) + 24
-        raise GplpvError(f"{self.name} is no program or driver image.", "Build it again.")
+    def _places(self) -> authenticode.Layout:
+        if authenticode.kind(self.data) is not authenticode.Kind.PE:
+            raise GplpvError(f"{self.name} is no program or driver image.", "Build it again.")
+        try:
+            return authenticode.layout(self.data)
+        except GplpvError as error:
+            raise GplpvError(f"{self.name}: {error.message}", error.hint) from error
 
-    @property
-    def _checksum(self) -> int:
-        return self._optional + 64
-
-    @property
-    def _directory(self) -> int:
-        """Offset of the security directory, the fifth; its address is an offset into the file."""
-        is_64 = struct.unpack_from("<H", self.data, self._optional)[0] == 0x20B
-        return self._optional + (112 if is_64 else 96) + 4 * 8
-
-    def _table(self) -> tuple[int, int]:
-        start, size = struct.unpack_from("<II", self.data, self._directory)
-        if start and not self._directory < start <= start + size <= len(self.data):
-            raise GplpvError(f"{self.name} names a certificate table outside of itself.", "Build it again.")
-        return start, size
+    def _security(self) -> int:
+        """Offset of the security directory, whose address is an offset into the file."""
+        security = self._places.security
+        if security is None:
+            raise GplpvError(f"{self.name} has no directory entry for a signature.", "Link it with all 16 directories.")
+        return security
 
     def digest(self, algorithm: str) -> bytes:
-        self._table()  # an error of ours, with the file's name
+        _ = self._places  # an error with the file's name
         return authenticode.digest(self.data, algorithm)
 
     def signature(self) -> bytes | None:
-        start, size = self._table()
-        if not start:
+        places = self._places
+        if not places.size:
             return None
-        found = self.data[start + _CERTIFICATE.size : start + size]
         try:
-            _, _, _, header, content, trailer = parse(found)
+            _, _, _, header, content, trailer = parse(self.data[places.table + _CERTIFICATE.size :])
         except ValueError as error:
             raise GplpvError(f"{self.name}: its certificate table holds no signature.", "Build it again.") from error
         return bytes(header + content + trailer)
 
     def with_signature(self, signature: bytes) -> bytes:
+        checksum = self._places.checksum
         data = bytearray(self.data) + bytes(-len(self.data) % 8)
         entry = signature + bytes(-len(signature) % 8)
         size = _CERTIFICATE.size + len(entry)
-        struct.pack_into("<II", data, self._directory, len(data), size)
+        struct.pack_into("<II", data, self._security(), len(data), size)
         data += _CERTIFICATE.pack(size, _REVISION_2, _PKCS_SIGNED_DATA) + entry
-        struct.pack_into("<I", data, self._checksum, 0)
-        struct.pack_into("<I", data, self._checksum, _image_checksum(data))
+        struct.pack_into("<I", data, checksum, pe.checksum(bytes(data), checksum))
         return bytes(data)
 
     def without_signature(self) -> bytes:
-        start, _ = self._table()
-        data = bytearray(self.data[: start or None])
-        struct.pack_into("<II", data, self._directory, 0, 0)
+        data = bytearray(self.data[: self._places.table])
+        struct.pack_into("<II", data, self._security(), 0, 0)
         return bytes(data)
-
-
-def _image_checksum(data: bytes | bytearray) -> int:
-    """The CheckSum of an image in which that field is zero: the sum of its words with carries, plus its length."""
-    words = array("H", bytes(data) + bytes(len(data) % 2))
-    if sys.byteorder == "big":
-        words.byteswap()
-    total = sum(words)
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total + len(data)
 
 
 def _compound(path: Path, data: bytes) -> tuple[Storage, int]:

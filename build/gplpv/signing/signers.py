@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from gplpv import process, tools
+from gplpv import pkcs7, process, tools
 from gplpv.errors import GplpvError, UsageError, nearest
 from gplpv.files import replacing
 from gplpv.matrix import SigningPolicy
-from gplpv.signing import containers, detached, pkcs7
+from gplpv.signing import containers, detached
 from gplpv.signing.timestamp import Stamper
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from gplpv.errors import GplpvError
-from gplpv.signing.pkcs7 import RFC3161_STAMP, Message
+from gplpv.pkcs7 import RFC3161_STAMP, Message
 
 _HINT = "Try again later, or name others: signing.timestamp.servers in platforms.yaml, or GPLPV_SIGN_TIMESTAMP."
 _LARGEST = 1 << 20
@@ -68,7 +68,7 @@ class Stamper:
         """
         if message.is_stamped():
             return message
-        return message.with_unauthenticated(RFC3161_STAMP, self.token(message.encrypted_digest))
+        return message.with_unsigned(RFC3161_STAMP, self.token(message.encrypted_digest))
 
     def token(self, data: bytes) -> bytes:
         """A stamp of `data`: the DER of a TimeStampToken."""

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from asn1crypto import cms, core
 from asn1crypto import x509 as asn1
+from asn1crypto.parser import emit
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from gplpv import authenticode, chains, pkcs7
+from gplpv.pkcs7 import structures
 from gplpv.verify import portable
 
 from .authority import (
@@ -174,6 +176,15 @@ def test_an_unknown_unsigned_attribute_is_refused(
     assert "which nothing covers" in "; ".join(verify(changed, authority.trust).faults)
 
 
+def test_an_element_behind_an_unsigned_attribute_is_refused(
+    authority: Authority, people: dict[str, Who], unsigned: Path, tmp_path: Path
+) -> None:
+    data = sign(unsigned, tmp_path / "a.exe", people["signer"], *stamped(people["stamps"]))
+    longer = structures.Attribute.load(emit(0, 1, 16, unsigned_of(data).contents + core.Null().dump()))
+    changed = replace_signature(data, with_unsigned(data, longer))
+    assert "it has an element that does not belong there" in verify(changed, authority.trust).faults
+
+
 @pytest.mark.parametrize("dual", [False, True])
 def test_every_bit_of_a_stamped_signature_counts(
     authority: Authority, people: dict[str, Who], unsigned: Path, tmp_path: Path, dual: bool
@@ -257,19 +268,19 @@ def _signify_takes(path: Path, root: Path) -> bool:
 
 def unsigned_of(data: bytes) -> cms.CMSAttribute:
     """The first unsigned attribute of a signed image."""
-    return pkcs7.ContentInfo.load(portable.signature(data))["content"]["signers"][0]["unsigned_attrs"][0]
+    return structures.ContentInfo.load(portable.signature(data))["content"]["signers"][0]["unsigned_attrs"][0]
 
 
 def with_unsigned(data: bytes, attribute: cms.CMSAttribute) -> bytes:
     """The signature of an image with that unsigned attribute."""
-    info = pkcs7.ContentInfo.load(portable.signature(data))
-    info["content"]["signers"][0]["unsigned_attrs"] = [attribute]
-    return bytes(info.dump(force=True))
+    info = structures.ContentInfo.load(portable.signature(data))
+    info["content"]["signers"][0]["unsigned_attrs"] = [structures.Attribute.load(attribute.dump())]
+    return bytes(info.dump())
 
 
 def countersignature(data: bytes, who: Who, when: datetime.datetime) -> cms.CMSAttribute:
     """PKCS #9 (RFC 2985, 5.3.6): a signer of the signature's value."""
-    value = pkcs7.ContentInfo.load(portable.signature(data))["content"]["signers"][0]["signature"].native
+    value = structures.ContentInfo.load(portable.signature(data))["content"]["signers"][0]["signature"].native
     attributes = cms.CMSAttributes(
         [
             {"type": "content_type", "values": ["data"]},
