@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import requests
-from asn1crypto import algos, cms, core, tsp, x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from asn1crypto import cms, core, tsp
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gplpv.errors import GplpvError
-from gplpv.pkcs7 import RFC3161_STAMP, Message
+from gplpv.pkcs7 import RFC3161_STAMP, Message, structures
+from gplpv.pkcs7 import signer as signers
 
 _HINT = "Try again later, or name others: signing.timestamp.servers in platforms.yaml, or GPLPV_SIGN_TIMESTAMP."
 _LARGEST = 1 << 20
@@ -102,7 +103,9 @@ class Stamper:
         answer = self._post(server, request.dump())
         try:
             return _checked(answer, imprint, self.digest, nonce)
-        except (ValueError, TypeError, KeyError) as error:
+        except structures.Wrong as error:
+            raise _Refused(f"sent a stamp that does not hold: {error}") from error
+        except (ValueError, TypeError, KeyError, IndexError, UnsupportedAlgorithm) as error:
             raise _Refused("answered with something that is no time stamp") from error
 
     def _post(self, server: str, body: bytes) -> bytes:
@@ -152,44 +155,22 @@ def _checked(answer: bytes, imprint: bytes, digest: str, nonce: int) -> bytes:
     asked = (found["hash_algorithm"]["algorithm"].native, found["hashed_message"].native, info["nonce"].native)
     if asked != (digest, imprint, nonce):
         raise _Refused("stamped something else than was asked")
-    _require_signed(signed)
+    _require_signed(token.dump())
     return bytes(token.dump())
 
 
-def _require_signed(signed: cms.SignedData) -> None:
-    (signer,) = signed["signer_infos"]
-    algorithm = signer["digest_algorithm"]["algorithm"].native
-    attributes = {item["type"].native: item["values"] for item in signer["signed_attrs"]}
-    content = hashlib.new(algorithm, signed["encap_content_info"]["content"].contents).digest()
-    if attributes["message_digest"][0].native != content:
-        raise _Refused("sent a stamp that is not over its own content")
-    certificate = _signer_certificate(signed, signer)
-    usage = certificate.extended_key_usage_value
-    if usage is None or "time_stamping" not in usage.native:
-        raise _Refused("sent a stamp by a certificate that is not for time stamping", final=True)
-    key = serialization.load_der_public_key(certificate.public_key.dump())
-    covered = b"\x31" + signer["signed_attrs"].dump()[1:]
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise _Refused("sent a stamp without an RSA signature", final=True)
+def _require_signed(token: bytes) -> None:
+    """Check that the stamp is signed by whom it names, who is for stamping; as verifying will do."""
+    signed = structures.signed_data(token, 3)
+    signer = signers.only(signed)
+    digest = signers.digest_name(signer, signed)
+    content = signed["content"]["value"].parse(spec=core.OctetString).native
+    signers.signed_attributes(signer, structures.TST_INFO, signers.hash_of(digest, content))
+    leaf = signers.leaf(signer, signers.certificates(signed))
     try:
-        key.verify(signer["signature"].native, covered, padding.PKCS1v15(), _hash(signer["digest_algorithm"]))
-    except InvalidSignature:
-        raise _Refused("sent a stamp whose signature is wrong") from None
-
-
-def _signer_certificate(signed: cms.SignedData, signer: cms.SignerInfo) -> x509.Certificate:
-    wanted = signer["sid"].chosen
-    for choice in signed["certificates"]:
-        certificate = choice.chosen
-        if isinstance(wanted, cms.IssuerAndSerialNumber) and (
-            certificate.serial_number == wanted["serial_number"].native
-            and certificate.issuer.dump() == wanted["issuer"].dump()
-        ):
-            return certificate
-    raise _Refused("sent a stamp without its certificate")
-
-
-def _hash(algorithm: algos.DigestAlgorithm) -> hashes.HashAlgorithm:
-    known = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
-    found: hashes.HashAlgorithm = known[algorithm["algorithm"].native]
-    return found
+        usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        usages = x509.ExtendedKeyUsage([])
+    if ExtendedKeyUsageOID.TIME_STAMPING not in usages:
+        raise _Refused("sent a stamp by a certificate that is not for time stamping", final=True)
+    signers.verify_value(signer, leaf, digest)
