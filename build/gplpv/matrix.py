@@ -124,6 +124,10 @@ Digests = Literal["sha1", "sha256", "dual"]
 """The digest of a signature; `dual` is SHA-1 with a SHA-256 signature nested in it."""
 
 
+SignedKind = Literal["sys", "exe", "cat", "msi"]
+"""What Windows looks for signatures in, by extension."""
+
+
 class SigningPolicy(_Model):
     """The signatures of one platform's files, by kind of file; `embed` is whether .sys files carry one themselves."""
 
@@ -132,6 +136,13 @@ class SigningPolicy(_Model):
     cat: Digests
     msi: Digests
     embed: bool = True
+
+    def digests(self, kind: SignedKind) -> tuple[str, ...]:
+        """The digests of a file's signatures, in the order they are nested; none for what a catalog alone covers."""
+        if kind == "sys" and not self.embed:
+            return ()
+        wanted = getattr(self, kind)
+        return ("sha1", "sha256") if wanted == "dual" else (wanted,)
 
 
 class Timestamp(_Model):

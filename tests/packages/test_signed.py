@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import shutil
 import signal
 import subprocess
@@ -105,6 +107,38 @@ def test_signing_again_gives_the_same_bytes(signed: Tree, settings: Config) -> N
     assert digests(signed) == before
 
 
+def own_verifier(tree: Tree, settings: Config, *roots: Path) -> tuple[int, list[str]]:
+    """The exit code and the lines of `gplpv verify --signed` on the packages and on what they are made of."""
+    (variant,) = settings.matrix.select(["Vista2008"], ["x64"], [False])
+    paths = [*sorted((tree.root / "dist").iterdir()), tree.root / plan.Places(variant).images]
+    words = [word for root in roots for word in ("--root", str(root))]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = main(["verify", "--signed", *words, *map(str, paths)])
+    return code, said.getvalue().splitlines()
+
+
+def test_our_own_verifier_finds_nothing_but_good(signed: Tree, settings: Config) -> None:
+    code, lines = own_verifier(signed, settings, signed.root / signing.STORES["Root"])
+    assert [line for line in lines[:-1] if not line.startswith("ok ")] == []
+    assert (code, lines[-1].partition(", ")[2]) == (0, "0 warn, 0 FAIL")
+    checked = {(line.split("  ")[3], line.split("  ")[2].rpartition(".")[2]) for line in lines[:-1]}
+    wanted = {("signature", kind) for kind in ("msi", "exe", "sys", "cat")} | {("catalog", "inf"), ("rules", "inf")}
+    assert wanted <= checked
+
+
+def test_an_unsigned_package_and_a_strangers_fail(
+    signed: Tree, settings: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stranger = pem(tmp_path / "stranger.pem", certificate(key(), name="Stranger"))
+    for kind in (-2, -1):
+        path, unsigned = signed_files(signed, settings)[kind]
+        assert main(["verify", "--signed", str(unsigned)]) == 1
+        assert f"FAIL  {unsigned.name}  signature  it is not signed\n" in capsys.readouterr().out
+        assert main(["verify", "--root", str(stranger), str(path)]) == 1
+        assert "which is none of the roots that were given" in capsys.readouterr().out
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
     made = Authority(tmp_path_factory.mktemp("tsa"), ["good"])
@@ -147,6 +181,17 @@ def test_a_release_is_signed_and_stamped(
         assert outcome.returncode == 0, outcome.stdout
         signatures = outcome.stdout.count("\nSignature verification: ok")
         assert outcome.stdout.count("Timestamp Server Signature verification: ok") == signatures > 0
+
+
+def test_our_own_verifier_takes_the_release(
+    signed: Tree, release: tuple[Outcome, Watch, Path, Path], authority: Authority, settings: Config
+) -> None:
+    code, lines = own_verifier(signed, settings, release[2], authority.folder / "tsa.pem")
+    assert [line for line in lines[:-1] if not line.startswith("ok ")] == []
+    assert code == 0
+    signatures = [line for line in lines if "  signature  " in line]
+    assert len(signatures) > 14
+    assert all("RFC 3161 time stamp 20" in line for line in signatures)
 
 
 def test_the_password_is_nowhere(signed: Tree, release: tuple[Outcome, Watch, Path, Path]) -> None:

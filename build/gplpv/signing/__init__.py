@@ -19,7 +19,7 @@ from gplpv.options import Sign
 from gplpv.signing import containers, release
 from gplpv.signing.certificates import make_test_certificates
 from gplpv.signing.detached import Store
-from gplpv.signing.signers import ByPolicy, Hand, Osslsigncode, Published, Signer, Unsigned, digests
+from gplpv.signing.signers import ByPolicy, Hand, Osslsigncode, Published, Signer, Unsigned
 from gplpv.signing.timestamp import Stamper
 
 __all__ = ["STORES", "TEST_FILES", "Choice", "Signer", "Signing", "choose", "make_test_certificates"]
@@ -56,9 +56,8 @@ class Signing:
         if isinstance(self.signer, Unsigned):
             return
         for file in files:
-            signs = file.suffix.lower().lstrip(".") in containers.KINDS and digests(
-                self.policy, containers.kind_of(file)
-            )
+            is_known = file.suffix.lower().lstrip(".") in containers.KINDS
+            signs = is_known and self.policy.digests(containers.kind_of(file))
             if signs and containers.signature_of(file) is None:
                 raise GplpvError(f"{file} is not signed; no package is made of it.", "Remove it and build again.")
 

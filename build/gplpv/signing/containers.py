@@ -17,18 +17,18 @@ import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 from asn1crypto.parser import parse
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from gplpv import authenticode, pe, pkcs7
 from gplpv.errors import GplpvError, UsageError
+from gplpv.matrix import SignedKind
 from wixpy.cfb import CompoundFile, Content, Entry, Storage, write
 from wixpy.errors import WixpyError
 
-Kind = Literal["sys", "exe", "cat", "msi"]
-KINDS: tuple[Kind, ...] = ("sys", "exe", "cat", "msi")
+KINDS: tuple[SignedKind, ...] = get_args(SignedKind)
 
 _STREAM = "\5DigitalSignature"
 _STREAMS = (_STREAM, "\5MsiDigitalSignatureEx")
@@ -36,7 +36,7 @@ _CERTIFICATE = struct.Struct("<IHH")
 _REVISION_2, _PKCS_SIGNED_DATA = 0x0200, 0x0002
 
 
-def kind_of(path: Path) -> Kind:
+def kind_of(path: Path) -> SignedKind:
     """The kind of a file, by its suffix.
 
     Raises:

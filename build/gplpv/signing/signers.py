@@ -75,7 +75,7 @@ class ByPolicy:
         return f"{self.hand.identity} {self.policy!r} {self.stamper!r}"
 
     def sign(self, unsigned: Path, signed: Path, description: str) -> None:
-        wanted = digests(self.policy, containers.kind_of(unsigned))
+        wanted = self.policy.digests(containers.kind_of(unsigned))
         with replacing(signed) as (partial,):
             if not wanted:
                 shutil.copyfile(unsigned, partial)
@@ -93,14 +93,6 @@ class ByPolicy:
             found = message.digest_algorithm
             raise GplpvError(f"{unsigned.name} was signed with {found} where {digest} is wanted.", "Mend the command.")
         return self.stamper.stamped(message) if self.stamper else message
-
-
-def digests(policy: SigningPolicy, kind: containers.Kind) -> tuple[str, ...]:
-    """The digests of a file's signatures, in the order they are nested; none for what a catalog alone covers."""
-    if kind == "sys" and not policy.embed:
-        return ()
-    wanted = getattr(policy, kind)
-    return ("sha1", "sha256") if wanted == "dual" else (wanted,)
 
 
 @dataclass(frozen=True)
@@ -203,7 +195,7 @@ class Published:
 
     def sign(self, unsigned: Path, signed: Path, description: str) -> None:  # noqa: ARG002  the protocol's shape
         with replacing(signed) as (partial,):
-            if digests(self.policy, containers.kind_of(unsigned)):
+            if self.policy.digests(containers.kind_of(unsigned)):
                 partial.write_bytes(self.store.attached(unsigned))
             else:
                 shutil.copyfile(unsigned, partial)

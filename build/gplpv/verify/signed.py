@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from gplpv import pkcs7
-from gplpv.matrix import Nt
+from gplpv.matrix import Nt, SignedKind
 from gplpv.verify import compound, portable
 from gplpv.verify.finding import Outcome, check, doubt, fact, fault, faults
 from gplpv.verify.subject import File
@@ -42,7 +43,7 @@ def signature(file: File) -> Iterator[Outcome]:
         yield fact(_describe(one))
         if one.chain and not one.chain.trusted and not file.home:
             yield doubt(f"{_describe(one)}: whole, but anybody can have made it; --root FILE names who may")
-    yield from _digest_for_target(file, found)
+    yield from _digests_for_target(file, found)
 
 
 def _describe(found: pkcs7.Signature) -> str:
@@ -58,7 +59,9 @@ def _describe(found: pkcs7.Signature) -> str:
 
 def _unsigned(file: File) -> Iterator[Outcome]:
     is_driver = file.name.lower().endswith(".sys")
-    if file.context.demand:
+    if is_driver and file.variant and not _wanted(file):
+        yield fact("not signed by itself: its catalog vouches for it")
+    elif file.context.demand:
         yield fault("it is not signed")
     elif file.kind == "catalog":
         yield doubt("it is not signed: Windows takes the driver for unsigned")
@@ -70,13 +73,28 @@ def _unsigned(file: File) -> Iterator[Outcome]:
         yield doubt("it is not signed: nothing tells a changed byte")
 
 
-def _digest_for_target(file: File, found: pkcs7.Signature) -> Iterator[Outcome]:
-    """Windows before 6.0 knows SHA-1 alone, 6.0 and 6.1 both (6.1 with an update), 6.2 and later want SHA-256."""
+def _digests_for_target(file: File, found: pkcs7.Signature) -> Iterator[Outcome]:
+    """What the platform's policy wants; and whatever that says, Windows before 6.0 knows SHA-1 alone, 6.0 and 6.1 look
+    at the first signature only, 6.2 and later want SHA-256."""
     if not file.variant:
         return
     first, last = file.variant.nt, file.variant.until
-    digests = {one.digest for one in found.all()}
-    if first < _SHA1_ONLY_BEFORE and "sha1" not in digests:
-        yield fault(f"its signature is {found.digest}, and Windows {first[0]}.{first[1]} knows only sha1")
+    digests = [one.digest for one in found.all()]
+    if first < _SHA1_ONLY_BEFORE and digests[0] != "sha1":
+        yield fault(f"its first signature is {digests[0]}, and Windows {first[0]}.{first[1]} knows only sha1")
     if last >= _SHA256_ONLY_FROM and "sha256" not in digests:
-        yield fault(f"its signature is {found.digest}, and Windows {last[0]}.{last[1]} wants sha256")
+        yield fault(f"its signature is {digests[0]}, and Windows {last[0]}.{last[1]} wants sha256")
+    wanted = _wanted(file)
+    missing = [name for name in wanted if name not in digests]
+    if missing:
+        policy = f"for {file.variant.platform_name} it is signed with {' and '.join(wanted)}"
+        yield fault(f"it has no {' and no '.join(missing)} signature; {policy}")
+    elif first < _SHA256_ONLY_FROM and wanted and digests[0] != wanted[0]:
+        yield fault(f"its first signature is {digests[0]}; Windows before 6.2 looks at no other and wants {wanted[0]}")
+
+
+def _wanted(file: File) -> tuple[str, ...]:
+    """The digests that the policy of the file's platform has for it, in their order."""
+    kind = file.file_name.lower().rpartition(".")[2]
+    known = next((one for one in get_args(SignedKind) if one == kind), None)
+    return file.variant.platform.signing.digests(known) if file.variant and known else ()
