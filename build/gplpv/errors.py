@@ -9,6 +9,8 @@ from collections.abc import Iterable
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141
+"""As a shell calls it when a program ends of SIGPIPE."""
 
 
 class GplpvError(Exception):

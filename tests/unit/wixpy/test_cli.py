@@ -46,6 +46,17 @@ def test_build_without_a_time_is_reproducible(source: Source, tmp_path: Path, mo
     assert str(Database.open(tmp_path / "x.msi").summary[Pid.CREATED]).startswith("1980-01-01")
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(built: Path) -> None:
+    """As in `wixpy dump x.msi Media | head -1`, where all that is said fits a buffer."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "wixpy", "dump", str(built), "Media"]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    outcome = subprocess.run(words, env=buffered, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (outcome.returncode, outcome.stderr) == (1, "")
+
+
 def test_an_error_has_its_place_and_a_hint(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = source("<Featrue/>")
     assert cli.main(["build", str(path), "-o", str(tmp_path / "x.msi")]) == 1
@@ -188,6 +199,6 @@ def test_a_wrong_command_line_is_exit_code_2(arguments: list[str]) -> None:
 
 
 def test_the_module_runs(built: Path) -> None:
-    command = [sys.executable, "-m", "wixpy", "tables", str(built)]
+    command = [sys.executable, "-m", "wixpy", "dump", str(built), "Media"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ), timeout=60)
     assert "Property" in done.stdout
