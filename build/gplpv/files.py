@@ -48,6 +48,17 @@ def write_bytes(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
+def require_writable(*folders: Path) -> None:
+    """Check folders that something will be written to; one that is not there yet is good.
+
+    Raises:
+        GplpvError: naming the one that is not ours to write to.
+    """
+    for folder in folders:
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise GplpvError(f"Nothing can be written to {folder}.", "Make the folder writable, or build in a copy.")
+
+
 def _sync(path: Path) -> None:
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())

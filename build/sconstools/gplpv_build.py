@@ -61,7 +61,7 @@ def step(
 ) -> list[Any]:
     """Add a node: `run` makes `targets` of `sources`, anew when these, `identity` or the code in `modules` change.
 
-    C headers that the sources include from `includes` are dependencies too.
+    C headers that the sources include from `includes` are dependencies too. Nodes in env["STEP_FIRST"] come before it.
     """
     digest = hashlib.sha256(repr(identity).encode() + b"".join(map(code_of, modules))).hexdigest()
     folders = [f"#{folder.as_posix()}" for folder in includes]
@@ -73,6 +73,7 @@ def step(
         STEP_IDENTITY=digest,
         **scan,
     )
+    env.Requires(nodes, env.get("STEP_FIRST", []))
     return nodes
 
 

@@ -284,3 +284,13 @@ def test_turning_signing_off_makes_the_packages_anew(signed: Tree, settings: Con
     assert outcome.exit_code == 0, outcome.output
     for path, unsigned in signed_files(signed, settings):
         assert path.read_bytes() == unsigned.read_bytes()
+
+
+def test_packages_that_are_signed_otherwise_do_not_outlive_a_build_that_fails(signed: Tree) -> None:
+    """Those of the build before are unsigned, and nobody must take them for this release."""
+    assert len(signed.dist()) == 3
+    variables = {"GPLPV_SIGN_COMMAND": "false {input} {output}", "GPLPV_SIGN_TIMESTAMP": "off"}
+    outcome = signed.scons(*ONE, "sign=release", variables=variables)
+    assert outcome.exit_code == 2
+    assert "The sign command could not sign" in outcome.output
+    assert [name for name in signed.dist() if not name.endswith(".symbols.zip")] == []

@@ -6,7 +6,7 @@ import errno
 import pytest
 
 from gplpv.errors import GplpvError
-from gplpv.files import replacing, write_bytes
+from gplpv.files import replacing, require_writable, write_bytes
 
 
 def names(folder):
@@ -62,3 +62,11 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(GplpvError, match="cannot be written"):
         write_bytes(tmp_path / "file" / "a.bin", b"1")
+
+
+def test_a_folder_that_is_not_ours_to_write_is_named(tmp_path, monkeypatch):
+    require_writable(tmp_path, tmp_path / "not there yet")
+    # A chmod would not keep root out.
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    with pytest.raises(GplpvError, match="Nothing can be written to"):
+        require_writable(tmp_path.parent, tmp_path)

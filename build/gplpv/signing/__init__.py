@@ -8,12 +8,14 @@ carry it, and Windows trusts it where somebody consents. ``release`` signs with 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gplpv.config import Config, signing_environment
 from gplpv.errors import GplpvError, UsageError
+from gplpv.files import write_bytes
 from gplpv.matrix import SigningPolicy, Variant
 from gplpv.options import Sign
 from gplpv.signing import containers, release
@@ -22,7 +24,7 @@ from gplpv.signing.detached import Store
 from gplpv.signing.signers import ByPolicy, Hand, Osslsigncode, Published, Signer, Unsigned
 from gplpv.signing.timestamp import Stamper
 
-__all__ = ["STORES", "TEST_FILES", "Choice", "Signer", "Signing", "choose", "make_test_certificates"]
+__all__ = ["STORES", "TEST_FILES", "Choice", "Signer", "Signing", "choose", "make_test_certificates", "record"]
 
 _FOLDER = Path("target/signing")
 STORES = {"Root": _FOLDER / "Root.cer", "TrustedPublisher": _FOLDER / "TrustedPublisher.cer"}
@@ -60,6 +62,21 @@ class Signing:
             signs = is_known and self.policy.digests(containers.kind_of(file))
             if signs and containers.signature_of(file) is None:
                 raise GplpvError(f"{file} is not signed; no package is made of it.", "Remove it and build again.")
+
+
+def record(to: Path, identity: str, packages: Iterable[Path]) -> None:
+    """Write down how a variant is about to be signed, having removed the packages that were signed otherwise.
+
+    A build that fails leaves older packages where they are; nobody must take those for signed, or for a release.
+    """
+    for package in packages:
+        try:
+            package.unlink(missing_ok=True)
+        except OSError as error:
+            hint = "It is signed otherwise than this build will sign: make the folder writable, or remove it."
+            raise GplpvError(f"{package} cannot be removed: {error.strerror}.", hint) from error
+    # A digest: it may name servers, and nobody reads it.
+    write_bytes(to, hashlib.sha256(identity.encode()).hexdigest().encode())
 
 
 @dataclass(frozen=True)

@@ -95,4 +95,8 @@ def stamper(environment: SigningEnvironment, config: Config, *, always: bool) ->
     if environment.timestamp == "off" or not (environment.timestamp or always):
         return None
     servers = environment.timestamp.replace(",", " ").split() if environment.timestamp else facts.servers
+    for server in servers:
+        if not server.startswith(("http://", "https://")):
+            hint = "Name http:// or https:// addresses, with blanks or commas between them, or off."
+            raise UsageError(f"GPLPV_SIGN_TIMESTAMP names {server!r}, which is no server.", hint)
     return Stamper(tuple(servers), facts.digest, facts.timeout, facts.tries)

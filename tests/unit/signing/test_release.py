@@ -275,6 +275,8 @@ def test_time_stamps_are_for_releases_unless_asked_for() -> None:
     given = release.stamper(asked, SETTINGS, always=False)
     assert given and given.servers == ("http://a.invalid/", "http://b.invalid/")
     assert release.stamper(SigningEnvironment(timestamp="off"), SETTINGS, always=True) is None
+    with pytest.raises(UsageError, match=r"'stamps\.example', which is no server"):
+        release.stamper(SigningEnvironment(timestamp="http://a.example stamps.example"), SETTINGS, always=True)
 
 
 def test_a_token_signs_and_its_pin_is_on_no_command_line(
