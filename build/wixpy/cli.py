@@ -43,11 +43,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    command = commands.add_parser("build", help="compile a .wxs source into an .msi package and check it")
-    command.add_argument("source", type=Path, metavar="x.wxs")
+    command = commands.add_parser("build", help="compile .wxs sources into an .msi package and check it")
+    command.add_argument("source", type=Path, nargs="+", metavar="x.wxs")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="x.msi")
     command.add_argument("-d", "--define", type=_define, action="append", default=[], metavar="NAME=VALUE",
                          help="the value of $(var.NAME)")  # fmt: skip
+    command.add_argument("-I", "--include", type=Path, action="append", default=[], metavar="FOLDER",
+                         help="where <?include?> looks besides the folder of the source")  # fmt: skip
+    command.add_argument("-a", "--arch", choices=("x86", "x64"), default="x86",
+                         help="the platform of a package that does not name its own; default x86")  # fmt: skip
     command.add_argument("--epoch", type=_epoch, metavar="SECONDS",
                          help="time of files and summary; default SOURCE_DATE_EPOCH, else 1980-01-01")  # fmt: skip
     command.set_defaults(run=_build)
@@ -101,7 +105,11 @@ def _build(options: argparse.Namespace) -> int:
         if given and not given.isdecimal():
             raise WixpyError(f"SOURCE_DATE_EPOCH is “{given}”", "set it to a number of seconds since 1970")
         epoch = int(given) if given else DEFAULT_EPOCH
-    for warning in build(options.source, options.output, defines=dict(options.define), epoch=epoch):
+    warnings = build(
+        options.source, options.output, defines=dict(options.define), epoch=epoch, includes=options.include,
+        platform=options.arch, warn=lambda warning: print(f"warning: {warning}", file=sys.stderr),
+    )  # fmt: skip
+    for warning in warnings:
         print(warning, file=sys.stderr)
     return 0
 

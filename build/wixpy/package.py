@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wixpy import cab, checks
@@ -18,20 +18,30 @@ from wixpy.wxs import Places, compile
 _NO_DEFINES: Mapping[str, str] = {}
 
 
-def build(wxs: Path, out: Path, *, defines: Mapping[str, str] = _NO_DEFINES, epoch: int) -> list[Finding]:
-    """Compile the source ``wxs`` into the package ``out`` and check it; return the warnings.
+def build(
+    wxs: Path | Sequence[Path],
+    out: Path,
+    *,
+    defines: Mapping[str, str] = _NO_DEFINES,
+    epoch: int,
+    includes: Sequence[Path] = (),
+    platform: str = "x86",
+    warn: Callable[[WixpyError], None] = lambda _: None,
+) -> list[Finding]:
+    """Compile one source or several into the package ``out`` and check it; return the warnings.
 
     ``defines`` are values for ``$(var.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
-    carry.  ``out`` appears only when the written file has been read back and passes all checks.  WixpyError otherwise.
+    carry; ``includes``, ``platform`` and ``warn`` are those of ``wxs.compile``.  ``out`` appears only when the written
+    file has been read back and passes all checks.  WixpyError otherwise.
     """
-    database, places = compile(wxs, defines, epoch)
+    database, places = compile(wxs, defines, epoch, includes=includes, platform=platform, warn=warn)
     with replacing(out) as (beside, file):
         database.write(file)
         file.flush()
         findings = checks.run(Database.open(beside))
         errors = [finding for finding in findings if finding.level is Level.ERROR]
         if errors:
-            raise _failure(wxs, errors, places)
+            raise _failure(wxs if isinstance(wxs, Path) else wxs[0], errors, places)
     return findings
 
 

@@ -1,46 +1,71 @@
 # SPDX-License-Identifier: MIT
 """The compiler of .wxs sources, the WiX v3 language (http://schemas.microsoft.com/wix/2006/wi).
 
-``source`` reads XML and variables, ``grammar`` says what may stand where, ``product``, ``components`` and ``actions``
-turn elements into rows, ``link`` completes the database.
+``source`` and ``preprocess`` read XML, ``grammar`` says what may stand where, ``product``, ``components`` and
+``actions`` turn elements into rows, ``link`` completes the database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from wixpy.database import Database
+from wixpy.errors import WixpyError
 from wixpy.tables import Cell
 from wixpy.wxs import grammar, link, product, source
 from wixpy.wxs.compilation import Compilation
+from wixpy.wxs.preprocess import Settings
 from wixpy.wxs.source import Node
 
 Places = Mapping[tuple[str, tuple[Cell, ...]], Node]
 
 
-def compile(path: Path, defines: Mapping[str, str], epoch: int) -> tuple[Database, Places]:
-    """The database of a source, and the element behind each row (by table and key).
+def compile(
+    sources: Path | Sequence[Path],
+    defines: Mapping[str, str],
+    epoch: int,
+    *,
+    includes: Sequence[Path] = (),
+    platform: str = "x86",
+    warn: Callable[[WixpyError], None] = lambda _: None,
+) -> tuple[Database, Places]:
+    """The database of one source or several, and the element behind each row (by table and key).
 
-    ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files.  WixpyError, with
-    file and line, for anything that is not understood or does not fit together.
+    ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files; ``includes`` are
+    folders for ``<?include?>``, ``platform`` (x86 or x64) is for a package that does not name its own; ``warn`` gets
+    what ``<?warning?>`` says.  WixpyError, with file and line, for anything that is not understood or does not fit
+    together.
     """
-    root = source.parse(path, defines)
-    if root.name != "Wix":
-        raise root.error(f"the root element is {root.name}", "write <Wix xmlns='…'>")
-    grammar.validate(root)
-    products = [child for child in root.children if child.name == "Product"]
+    paths = [sources] if isinstance(sources, Path) else list(sources)
+    settings = Settings(defines, tuple(includes), platform, epoch)
+    roots = [_root(path, settings, warn) for path in paths]
+    parts = [child for root in roots for child in root.children]
+    products = [child for child in parts if child.name == "Product"]
     if len(products) != 1:
-        raise root.error(f"the source has {len(products)} Product elements", "write exactly one <Product …>")
-    compilation = Compilation(path.parent, epoch)
+        raise (products[1] if products else roots[0]).error(
+            f"the source has {len(products)} Product elements",
+            "write exactly one <Product …> or, in version 4, <Package>",
+        )
+    compilation = Compilation(paths[0].parent, epoch, platform=platform)
     product.product(compilation, products[0])
-    for child in root.children:
+    for child in parts:
         if child.name == "Fragment":
             product.fragment(compilation, child)
     link.link(compilation, products[0])
-    for node in root.walk():
-        _report_unread(node)
+    for root in roots:
+        for node in root.walk():
+            _report_unread(node)
     return compilation.database, compilation.places
+
+
+def _root(path: Path, settings: Settings, warn: Callable[[WixpyError], None]) -> Node:
+    """The tree of a source in the language of version 3, checked against the grammar."""
+    root = source.parse(path, settings, warn)
+    if root.name != "Wix":
+        raise root.error(f"the root element is {root.name}", "write <Wix xmlns='…'>")
+    grammar.validate(root)
+    return root
 
 
 def _report_unread(node: Node) -> None:

@@ -204,7 +204,7 @@ class Compilation:
 
     def source_bytes(self, node: Node, attribute: str) -> bytes:
         """The content of the file that an attribute names, relative to the source's folder."""
-        path = self.base / node.need(attribute).replace("\\", "/")
+        path = (node.base or self.base) / node.need(attribute).replace("\\", "/")
         try:
             return path.read_bytes()
         except OSError as error:

@@ -17,6 +17,7 @@ from wixpy.wxs.source import Node
 SECURE, HIDDEN, ADMIN = "SecureCustomProperties", "MsiHiddenProperties", "AdminProperties"
 SUPPORTED_INSTALLERS = range(100, 1000)
 
+_PLATFORM_WORDS = {"intel": "x86", "x64": "x64"}
 _PLATFORM_NAMES = {"x86": "Intel", "x64": "x64"}
 _MIN_X64_INSTALLER = 200
 _WORDS_COMPRESSED = 2
@@ -74,7 +75,7 @@ def fragment(compilation: Compilation, node: Node) -> None:
 
 def _package(compilation: Compilation, node: Node, product_node: Node) -> None:
     """Package: the summary information stream; its revision number, the package code, is derived at the end."""
-    compilation.platform = node.get("Platform") or "x86"
+    compilation.platform = _PLATFORM_WORDS.get(platform := node.get("Platform") or compilation.platform, platform)
     default_schema = _MIN_X64_INSTALLER if compilation.is_64bit else 100
     schema = node.number("InstallerVersion") or default_schema
     if schema not in SUPPORTED_INSTALLERS or schema < default_schema:
