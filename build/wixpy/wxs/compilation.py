@@ -133,7 +133,7 @@ class Compilation:
     groups: dict[str, list[Membership]] = field(default_factory=dict)
     steps: dict[str, dict[str, Step]] = field(default_factory=dict)
     suppressed: dict[str, set[str]] = field(default_factory=dict)
-    advertised: list[tuple[str, str, Node]] = field(default_factory=list)
+    advertised: list[tuple[str, tuple[Cell, ...], str, str]] = field(default_factory=list)
     derive_product_code: bool = False
     platform: str = "x86"
     feature_count: int = 0
@@ -212,6 +212,7 @@ class Compilation:
             raise node.error(f"cannot read “{node.need(attribute)}”: {error.strerror}", hint) from error
 
     def dispatch(self, node: Node, handlers: Mapping[str, Callable[..., None]], *arguments: object) -> None:
-        """Hand each child element to the handler of its name."""
+        """Hand each child element to the handler of its name, where there is one."""
         for child in node.children:
-            handlers[child.name](self, child, *arguments)
+            if child.name in handlers:
+                handlers[child.name](self, child, *arguments)

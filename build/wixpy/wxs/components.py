@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from wixpy.payload import file_hash, file_version
 from wixpy.tables import Cell
+from wixpy.wxs import grammar, rows
 from wixpy.wxs.compilation import (
     ROOT_DIRECTORY,
     STANDARD_DIRECTORIES,
@@ -25,7 +26,7 @@ ROOTS = {"HKMU": -1, "HKCR": 0, "HKCU": 1, "HKLM": 2, "HKU": 3}
 INSTALL_MODES = {"install": 1, "uninstall": 2, "both": 3}
 
 _LOCATIONS = {"local": 0, "source": 1, "either": 2}
-_REGISTRY_KEY_PATH = 4
+_KEY_PATHS = {"File": 0, "Registry": 4, "ODBCDataSource": 32}
 _64BIT = 256
 _COMPONENT_FLAGS = {
     "SharedDllRefCount": 8,
@@ -43,6 +44,7 @@ _SERVICE_STARTS = {"boot": 0, "system": 1, "auto": 2, "demand": 3, "disabled": 4
 _SERVICE_ERRORS = {"ignore": 0, "normal": 1, "critical": 3}
 _SERVICE_VITAL = 0x8000
 _SERVICE_EVENTS = {"Start": (0x01, 0x10), "Stop": (0x02, 0x20), "Remove": (0x08, 0x80)}
+_NOTHING: Mapping[str, Cell] = {}
 _SHOW_COMMANDS = {"normal": 1, "maximized": 3, "minimized": 7}
 
 
@@ -134,7 +136,9 @@ def component(compilation: Compilation, node: Node, directory_name: str | None =
         raise conditions[1].error("the component has two conditions", "join them with AND or OR")
     condition = _condition(conditions[0]) if conditions else None
     row = compilation.insert(node, "Component", this.name, None, target, attributes, condition, None)
-    compilation.dispatch(node, COMPONENT_CHILDREN, this)
+    for child in node.children:
+        handler = COMPONENT_CHILDREN.get(child.name, rows.element)
+        handler(compilation, child, this)
 
     if node.yes("KeyPath"):
         if this.chosen:
@@ -143,8 +147,7 @@ def component(compilation: Compilation, node: Node, directory_name: str | None =
         raise node.error("several elements of the component have KeyPath='yes'", "keep one")
     elif this.chosen or this.candidates:
         key_path = (this.chosen or this.candidates)[0]
-        if key_path.table == "Registry":
-            attributes |= _REGISTRY_KEY_PATH
+        attributes |= _KEY_PATHS[key_path.table]
         compilation.database.replace(row, KeyPath=key_path.key, Attributes=attributes)
     code = node.get("Guid")
     if code in (None, "*"):
@@ -170,10 +173,12 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
     companion = node.get("CompanionFile")
     if companion:
         compilation.refer(node, "File", companion)
-    version = companion or (found.version if found else None)
+    version = companion or (found.version if found else node.get("DefaultVersion"))
+    language = found.languages if found else node.get("DefaultLanguage")
+    node.get("Compressed")  # yes or default: what a file is anyway
     values: dict[str, Cell] = {
         "File": key, "Component_": this.name, "FileName": name, "FileSize": len(content), "Version": version,
-        "Language": found.languages if found and not companion else None, "Attributes": attributes,
+        "Language": None if companion else language, "Attributes": attributes,
     }  # fmt: skip
     payload = Payload(key, node, this.directory, content, values, node.number("DiskId") or this.disk)
     compilation.payloads.append(payload)
@@ -184,7 +189,20 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
     if hashed:
         compilation.insert(node, "MsiFileHash", key, 0, *hashed)
     this.offer(node, "File", key)
+    rows.rows(compilation, node, this, {"File": key})
+    if node.get("Assembly") in (".net", "win32") and not any(child.name == "AssemblyName" for child in node.children):
+        raise node.error("the assembly has no name", "add <AssemblyName Id='Name' Value='…'/> and its other parts")
     compilation.dispatch(node, {"Shortcut": _shortcut}, this, f"[#{key}]")
+    _parts(compilation, node, this, "File", key, {"File": key})
+
+
+def _parts(
+    compilation: Compilation, node: Node, this: Component, table: str, key: str, around: Mapping[str, Cell] = _NOTHING
+) -> None:
+    """The children that the grammar describes; permissions among them are for the row ``key`` of ``table``."""
+    for child in node.children:
+        if grammar.entry(child).rows:
+            rows.element(compilation, child, this, {"object": key, "table": table, **around})
 
 
 def _identifier(name: str) -> str:
@@ -196,6 +214,7 @@ def _create_folder(compilation: Compilation, node: Node, this: Component) -> Non
     target = node.get("Directory") or this.directory
     compilation.refer(node, "Directory", target)
     compilation.insert(node, "CreateFolder", target, this.name)
+    _parts(compilation, node, this, "CreateFolder", target)
 
 
 def _removal_target(compilation: Compilation, node: Node, this: Component) -> str:
@@ -212,7 +231,8 @@ def _remove_file(compilation: Compilation, node: Node, this: Component) -> None:
     target = _removal_target(compilation, node, this)
     name, short, mode = node.need("Name"), node.get("ShortName"), INSTALL_MODES[node.need("On")]
     pair = f"{short}|{name}" if short else name
-    row = compilation.insert(node, "RemoveFile", node.need("Id"), this.name, pair, target, mode)
+    identifier = node.get("Id") or compilation.make_id("rmf", this.name, target, name, mode)
+    row = compilation.insert(node, "RemoveFile", identifier, this.name, pair, target, mode)
     if "*" not in name and "?" not in name:
         compilation.name(node, f"removal {row.key} {target}", name, short, compilation.into(row, "FileName"))
 
@@ -220,7 +240,8 @@ def _remove_file(compilation: Compilation, node: Node, this: Component) -> None:
 def _remove_folder(compilation: Compilation, node: Node, this: Component) -> None:
     target = _removal_target(compilation, node, this)
     mode = INSTALL_MODES[node.need("On")]
-    compilation.insert(node, "RemoveFile", node.need("Id"), this.name, None, target, mode)
+    identifier = node.get("Id") or compilation.make_id("rmd", this.name, target, mode)
+    compilation.insert(node, "RemoveFile", identifier, this.name, None, target, mode)
 
 
 def _registry_key(
@@ -234,11 +255,17 @@ def _registry_key(
         raise node.error("the RegistryKey needs the attribute Root", "add Root='HKLM'")
     key = above + node.need("Key").strip("\\")
     create, delete = node.yes("ForceCreateOnInstall"), node.yes("ForceDeleteOnUninstall")
-    if create or delete:
-        name = "*" if create and delete else "+" if create else "-"
+    permissions = any(child.name in ("Permission", "PermissionEx") for child in node.children)
+    if create or delete or permissions:
+        name = "*" if create and delete else "-" if delete else "+"
         identifier = node.get("Id") or compilation.make_id("reg", this.name, root, key, name)
         compilation.insert(node, "Registry", identifier, ROOTS[root], key, name, None, this.name)
-    compilation.dispatch(node, {"RegistryKey": _registry_key, "RegistryValue": _registry_value}, this, root, key + "\\")
+        _parts(compilation, node, this, "Registry", identifier)
+    elif node.get("Id"):
+        raise node.error(
+            "the RegistryKey makes no row that its Id would name", "remove Id, or add ForceCreateOnInstall"
+        )
+    compilation.dispatch(node, REGISTRY_CHILDREN, this, root, key + "\\")
 
 
 def _registry_value(
@@ -256,12 +283,13 @@ def _registry_value(
     identifier = node.get("Id") or compilation.make_id("reg", this.name, root, key, name)
     compilation.insert(node, "Registry", identifier, ROOTS[root], key, name, _registry_data(node), this.name)
     this.offer(node, "Registry", identifier)
+    _parts(compilation, node, this, "Registry", identifier)
 
 
 def _registry_data(node: Node) -> str | None:
     """The value with the prefix that gives its type (Windows Installer SDK, “Registry Table”)."""
     kind, value, action = node.need("Type"), node.get("Value"), node.get("Action") or "write"
-    strings = [child.text for child in node.children]
+    strings = [child.text for child in node.children if child.name == "MultiStringValue"]
     if kind == "multiString":
         text = "[~]".join(strings if value is None else [value, *strings])
         return {"write": f"[~]{text}[~]", "append": f"[~]{text}", "prepend": f"{text}[~]"}[action]
@@ -282,8 +310,19 @@ def _registry_data(node: Node) -> str | None:
     return f"#{value}" if value.startswith("#") else value
 
 
-def _remove_registry_key(compilation: Compilation, node: Node, this: Component) -> None:
-    root, key, action = node.need("Root"), node.need("Key"), node.need("Action")
+def _registry_place(node: Node, root: str | None, above: str) -> tuple[str, str]:
+    """The root and key of an element, which may be those of the RegistryKey around it."""
+    key = f"{above}{(node.get('Key') or '').strip(chr(92))}".strip("\\")
+    given = node.get("Root")
+    if (given is None) is (root is None) or not key:
+        raise node.error(f"{node.name} needs one Root and a Key", "give them here, or in the <RegistryKey> around it")
+    return given or root or "", key
+
+
+def _remove_registry_key(
+    compilation: Compilation, node: Node, this: Component, root: str | None = None, above: str = ""
+) -> None:
+    (root, key), action = _registry_place(node, root, above), node.need("Action")
     identifier = node.get("Id") or compilation.make_id("reg", this.name, root, key, action)
     if action == "removeOnInstall":
         compilation.insert(node, "RemoveRegistry", identifier, ROOTS[root], key, "-", this.name)
@@ -291,15 +330,17 @@ def _remove_registry_key(compilation: Compilation, node: Node, this: Component) 
         compilation.insert(node, "Registry", identifier, ROOTS[root], key, "-", None, this.name)
 
 
-def _remove_registry_value(compilation: Compilation, node: Node, this: Component) -> None:
-    root, key, name = node.need("Root"), node.need("Key"), node.get("Name")
+def _remove_registry_value(
+    compilation: Compilation, node: Node, this: Component, root: str | None = None, above: str = ""
+) -> None:
+    (root, key), name = _registry_place(node, root, above), node.get("Name")
     identifier = node.get("Id") or compilation.make_id("reg", this.name, root, key, name, "remove")
     compilation.insert(node, "RemoveRegistry", identifier, ROOTS[root], key, name, this.name)
 
 
 def _service_install(compilation: Compilation, node: Node, this: Component) -> None:
     dependencies = []
-    for child in node.children:
+    for child in (child for child in node.children if child.name == "ServiceDependency"):
         dependencies.append(("+" if child.yes("Group") else "") + child.need("Id"))
     kind = _SERVICE_TYPES[node.need("Type")] | (_SERVICE_INTERACTIVE if node.yes("Interactive") else 0)
     severity = _SERVICE_ERRORS[node.need("ErrorControl")] | (_SERVICE_VITAL if node.yes("Vital") else 0)
@@ -309,12 +350,14 @@ def _service_install(compilation: Compilation, node: Node, this: Component) -> N
             raise node.error("the service has a Description and EraseDescription", "keep one")
         description = "[~]"
     name = node.need("Name")
+    identifier = node.get("Id") or _identifier(name)
     compilation.insert(
-        node, "ServiceInstall", node.get("Id") or _identifier(name), name, node.get("DisplayName"), kind,
+        node, "ServiceInstall", identifier, name, node.get("DisplayName"), kind,
         _SERVICE_STARTS[node.need("Start")], severity, node.get("LoadOrderGroup"),
         "[~]".join([*dependencies, "", ""]) if dependencies else None,
         node.get("Account"), node.get("Password"), node.get("Arguments"), this.name, description,
     )  # fmt: skip
+    _parts(compilation, node, this, "ServiceInstall", identifier, {"ServiceInstall.Name": name})
 
 
 def _service_control(compilation: Compilation, node: Node, this: Component) -> None:
@@ -330,9 +373,10 @@ def _service_control(compilation: Compilation, node: Node, this: Component) -> N
 
 
 def _shortcut(compilation: Compilation, node: Node, this: Component, within: str | None = None) -> None:
-    for child in node.children:
+    icons = [child for child in node.children if child.name == "Icon"]
+    for child in icons:
         icon(compilation, child)
-    nested = [child.need("Id") for child in node.children]
+    nested = [child.need("Id") for child in icons]
     icon_name = node.get("Icon") or (nested[0] if nested else None)
     if icon_name:
         compilation.refer(node, "Icon", icon_name)
@@ -353,7 +397,8 @@ def _shortcut(compilation: Compilation, node: Node, this: Component, within: str
         _SHOW_COMMANDS[show] if show else None, working,
     )  # fmt: skip
     if advertise:
-        compilation.advertised.append((str(row.key[0]), this.name, node))
+        compilation.advertised.append(("Shortcut", row.key, "Target", this.name))
+    _parts(compilation, node, this, "Shortcut", node.need("Id"), {"Shortcut": node.need("Id")})
     store = compilation.into(row, "Name")
     compilation.name(node, f"shortcuts {place}", node.need("Name"), node.get("ShortName"), store)
 
@@ -367,6 +412,12 @@ def _done(_: Compilation, __: Node, ___: Component) -> None:
     """Condition went into the component's row."""
 
 
+REGISTRY_CHILDREN: Mapping[str, Callable[..., None]] = {
+    "RegistryKey": _registry_key,
+    "RegistryValue": _registry_value,
+    "RemoveRegistryKey": _remove_registry_key,
+    "RemoveRegistryValue": _remove_registry_value,
+}
 DIRECTORY_CHILDREN: Mapping[str, Callable[..., None]] = {"Directory": directory, "Component": component}
 COMPONENT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Condition": _done,
@@ -374,10 +425,7 @@ COMPONENT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "CreateFolder": _create_folder,
     "RemoveFile": _remove_file,
     "RemoveFolder": _remove_folder,
-    "RegistryKey": _registry_key,
-    "RegistryValue": _registry_value,
-    "RemoveRegistryKey": _remove_registry_key,
-    "RemoveRegistryValue": _remove_registry_value,
+    **REGISTRY_CHILDREN,
     "ServiceInstall": _service_install,
     "ServiceControl": _service_control,
     "Shortcut": _shortcut,

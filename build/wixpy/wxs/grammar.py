@@ -2,8 +2,13 @@
 """What a source may contain, read from ``data/elements.grammar``, and the check of a source against it.
 
 Kinds of values: ``text`` (anything), ``identifier``, ``public`` (an identifier without small letters), ``integer``,
-``version``, ``guid``, ``auto-guid`` (or ``*``), ``component-guid`` (or ``*`` or empty), ``yesno``, or the words that
-are allowed with ``|`` between them.  The entry ACTION stands for every standard action of a sequence.
+``version``, ``guid``, ``auto-guid`` (or ``*``), ``component-guid`` (or ``*`` or empty), ``yesno``, ``-> Table`` (the
+key of a row), or the words that are allowed with ``|`` between them.  ``yesno=N`` and ``word=N`` give the number that
+stands for it in a table; ``text`` among the words allows any other text, such as a property in brackets.
+
+The entry ACTION stands for every standard action of a sequence.  ``Parent/Name`` is how an element is within Parent,
+where that differs from elsewhere; ``+Name`` takes over the attributes and rows of an entry above.  Lines with ``=`` are
+rows (``rows.py``).
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from wixpy.actions import standard_names
 from wixpy.wxs.source import Node
 
 ACTION = "ACTION"
+_ROW = re.compile(r"=\s*(?:\[(.*?)\])?\s*(\w+)\s+(.*)")
 _GUID = r"\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?"
 _KINDS = {
     "text": (r"[\s\S]*", "text"),
@@ -36,15 +42,25 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True)
+class RowLine:
+    """A row that an element makes: when, in which table, and its cells."""
+
+    guard: tuple[str, ...]
+    table: str
+    cells: tuple[str, ...]
+
+
 @dataclass
 class Element:
-    """An element's attributes (kind by name, required ones), children, and whether it has text."""
+    """An element's attributes (kind by name, required ones), children, whether it has text, and the rows it makes."""
 
     name: str
     text: bool
     children: tuple[str, ...]
     attributes: dict[str, str] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)
+    rows: list[RowLine] = field(default_factory=list)
 
 
 @cache
@@ -55,16 +71,42 @@ def elements() -> Mapping[str, Element]:
     for line in resources.files("wixpy").joinpath("data/elements.grammar").read_text("utf-8").splitlines():
         if not line.strip() or line.startswith("#"):
             continue
-        if line[0].isspace():
+        if line.strip().startswith("="):
+            current.rows.append(_row(line))
+        elif line[0].isspace():
             name, kind = line.split(None, 1)
             if name.endswith("*"):
                 current.required.append(name[:-1])
             current.attributes[name.rstrip("*")] = kind.strip()
         else:
             head, _, children = line.partition(">")
-            name, *text = head.split()
-            current = grammar[name] = Element(name, text == ["text"], tuple(children.split()))
+            name, *words = head.split()
+            current = grammar[name] = Element(name, "text" in words, tuple(children.split()))
+            for base in (grammar[word[1:]] for word in words if word.startswith("+")):
+                current.children += base.children
+                current.attributes |= base.attributes
+                current.required += base.required
+                current.rows += base.rows
     return grammar
+
+
+def _row(line: str) -> RowLine:
+    match = _ROW.fullmatch(line.strip())
+    assert match is not None, line
+    return RowLine(tuple((match[1] or "").split()), match[2], tuple(match[3].split()))
+
+
+def entry(node: Node) -> Element:
+    """The entry that says what an element is where it stands."""
+    known = elements()
+    return known.get(f"{node.within}/{node.name}") or known.get(node.name) or known[ACTION]
+
+
+@cache
+def numbers(kind: str) -> Mapping[str, int]:
+    """The numbers that stand for the words of a kind."""
+    pairs = (word.partition("=") for word in kind.split("|"))
+    return {word.strip(): int(number, 0) for word, equals, number in pairs if equals}
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -78,7 +120,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 def validate(node: Node) -> None:
     """Check an element and all below it; WixpyError with file and line for the first fault."""
-    element = elements().get(node.name) or elements()[ACTION]
+    element = entry(node)
     for name, value in node.attributes.items():
         if name not in element.attributes:
             raise node.error(f"{node.name} has no attribute {name}", nearest(name, element.attributes))
@@ -92,14 +134,16 @@ def validate(node: Node) -> None:
         known = child.name in element.children or (ACTION in element.children and child.name in standard_names())
         if not known:
             raise child.error(f"{node.name} has no element {child.name}", nearest(child.name, element.children))
+        child.within = node.name
         validate(child)
 
 
 def _validate_value(node: Node, name: str, value: str, kind: str) -> None:
-    words = [word.strip() for word in kind.split("|")]
+    words = [word.partition("=")[0].strip() for word in kind.split("|")]
+    kind = "yesno" if kind.startswith("yesno=") else "identifier" if kind.startswith("-> ") else kind
     if kind in _KINDS:
         pattern, meaning = _KINDS[kind]
         if re.fullmatch(pattern, value) is None:
             raise node.error(f"{node.name}/@{name} is “{value}”", f"give {meaning}")
-    elif value not in words:
+    elif value not in words and "text" not in words:
         raise node.error(f"{node.name}/@{name} is “{value}”", f"give {' or '.join(words)}")

@@ -92,10 +92,10 @@ def _features(compilation: Compilation) -> None:
         if name not in placed:
             node = compilation.places["Component", row.key]
             raise node.error(f"the component {name} belongs to no feature", f"add <ComponentRef Id='{name}'/> to one")
-    for shortcut, component, _ in compilation.advertised:
-        row_or_none = compilation.database.get("Shortcut", shortcut)
+    for table, key, column, component in compilation.advertised:
+        row_or_none = compilation.database.get(table, *key)
         assert row_or_none is not None
-        compilation.database.replace(row_or_none, Target=placed[component])
+        compilation.database.replace(row_or_none, **{column: placed[component]})
 
 
 def _expand(compilation: Compilation, members: list[Membership], path: tuple[str, ...]) -> dict[str, Node]:

@@ -42,6 +42,7 @@ class Node:
     read: set[str] = field(default_factory=set)
     base: Path | None = None
     namespace: str = NAMESPACE
+    within: str = ""
 
     def get(self, name: str) -> str | None:
         """An attribute, None when it is not given."""
