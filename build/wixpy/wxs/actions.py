@@ -34,6 +34,7 @@ KINDS = {
     ("Property", "VBScriptCall"): 54,
 }
 ERROR_KIND = 19
+SCRIPT_KINDS = {"jscript": 37, "vbscript": 38}
 _SOURCES = ("BinaryKey", "FileKey", "Directory", "Property")
 _TARGETS = ("DllEntry", "ExeCommand", "JScriptCall", "VBScriptCall", "Value")
 _TABLES = {"BinaryKey": "Binary", "FileKey": "File", "Directory": "Directory"}
@@ -81,7 +82,15 @@ def _what(compilation: Compilation, node: Node) -> tuple[int, str | None, str | 
     """The kind, the Source cell and the Target cell."""
     sources = [name for name in _SOURCES if node.get(name) is not None]
     targets = [name for name in _TARGETS if node.get(name) is not None]
-    error = node.get("Error")
+    error, script = node.get("Error"), node.get("Script")
+    node.get("SuppressModularization")  # nothing here is put into a merge module
+    if script is not None:
+        if sources or targets or error or not node.text:
+            raise node.error("an action with Script is its text and nothing else", "remove the rest, or Script")
+        bits = ActionType.SCRIPT_64BIT if node.yes("Win64", compilation.is_64bit) else 0
+        return SCRIPT_KINDS[script] | bits, None, node.text
+    if node.text:
+        raise node.error("the action has a text, which is for scripts", "give Script, or remove the text")
     if error is not None:
         if sources or targets:
             raise node.error("an action with Error does nothing else", f"remove {', '.join(sources + targets)}")
@@ -103,7 +112,23 @@ def _what(compilation: Compilation, node: Node) -> tuple[int, str | None, str | 
 
 
 def set_property(compilation: Compilation, node: Node) -> None:
-    """SetProperty: a type 51 action (35 for a directory is CustomAction's) and its place in the sequences."""
+    """SetProperty: a type 51 action and its place in the sequences."""
+    before, after = node.get("Before"), node.get("After")
+    if not before and not after:
+        raise node.error("the SetProperty has no place", "give Before or After")
+    for table, action in _setting(compilation, node):
+        schedule(compilation, node, table, action, before=before, after=after, condition=node.text or None)
+
+
+def set_directory(compilation: Compilation, node: Node) -> None:
+    """SetDirectory: a type 51 action before CostFinalize makes paths of the directories."""
+    compilation.refer(node, "Directory", node.need("Id"))
+    for table, action in _setting(compilation, node):
+        schedule(compilation, node, table, action, after="CostInitialize", condition=node.text or None)
+
+
+def _setting(compilation: Compilation, node: Node) -> list[tuple[str, str]]:
+    """Add an action that sets something; the tables that it goes into."""
     name, which = node.need("Id"), node.get("Sequence") or "both"
     action = node.get("Action") or f"Set{name}"
     kind = KINDS["Property", "Value"] | (ActionType.FIRST_SEQUENCE if which == "first" else 0)
@@ -111,11 +136,12 @@ def set_property(compilation: Compilation, node: Node) -> None:
     tables = {"execute": ["InstallExecuteSequence"], "ui": ["InstallUISequence"]}.get(
         which, ["InstallExecuteSequence", "InstallUISequence"]
     )
-    before, after = node.get("Before"), node.get("After")
-    if not before and not after:
-        raise node.error("the SetProperty has no place", "give Before or After")
-    for table in tables:
-        schedule(compilation, node, table, action, before=before, after=after, condition=node.text or None)
+    return [(table, action) for table in tables]
+
+
+def reference(compilation: Compilation, node: Node) -> None:
+    """CustomActionRef, PropertyRef: a row that must be there."""
+    compilation.refer(node, node.name.removesuffix("Ref"), node.need("Id"))
 
 
 def schedule(

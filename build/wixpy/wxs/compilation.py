@@ -108,7 +108,7 @@ class Media:
 
 @dataclass
 class Membership:
-    """A component or a group of them that belongs to a feature or to a group."""
+    """A component, a feature or a group of them that belongs to a feature or to a group."""
 
     kind: str
     name: str
@@ -131,6 +131,7 @@ class Compilation:
     media: dict[int, Media] = field(default_factory=dict)
     features: dict[str, list[Membership]] = field(default_factory=dict)
     groups: dict[str, list[Membership]] = field(default_factory=dict)
+    feature_groups: dict[str, list[Membership]] = field(default_factory=dict)
     steps: dict[str, dict[str, Step]] = field(default_factory=dict)
     suppressed: dict[str, set[str]] = field(default_factory=dict)
     advertised: list[tuple[str, tuple[Cell, ...], str, str]] = field(default_factory=list)
@@ -198,18 +199,23 @@ class Compilation:
         """An identifier derived from what it stands for."""
         return prefix + uuid.uuid5(NAMESPACE, "\0".join(map(str, parts))).hex.upper()
 
+    def guid(self, node: Node, name: str) -> str:
+        """An attribute that is a GUID, as Windows Installer writes it."""
+        return guid(uuid.UUID(node.need(name)))
+
     def collect(self, kind: str, name: str) -> None:
         """Add a property's name to SecureCustomProperties, MsiHiddenProperties or AdminProperties."""
         self.properties.setdefault(kind, set()).add(name)
 
-    def source_bytes(self, node: Node, attribute: str) -> bytes:
-        """The content of the file that an attribute names, relative to the source's folder."""
-        path = (node.base or self.base) / node.need(attribute).replace("\\", "/")
+    def source_bytes(self, node: Node, attribute: str, name: str | None = None) -> bytes:
+        """The content of the file that an attribute names, or ``name``, relative to the source's folder."""
+        name = node.need(attribute) if name is None else name
+        path = (node.base or self.base) / name.replace("\\", "/")
         try:
             return path.read_bytes()
         except OSError as error:
             hint = "the path is relative to the folder of the source; build the file first or correct the path"
-            raise node.error(f"cannot read “{node.need(attribute)}”: {error.strerror}", hint) from error
+            raise node.error(f"cannot read “{name}”: {error.strerror}", hint) from error
 
     def dispatch(self, node: Node, handlers: Mapping[str, Callable[..., None]], *arguments: object) -> None:
         """Hand each child element to the handler of its name, where there is one."""

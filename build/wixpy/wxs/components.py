@@ -34,6 +34,7 @@ _COMPONENT_FLAGS = {
     "Transitive": 64,
     "NeverOverwrite": 128,
     "DisableRegistryReflection": 512,
+    "UninstallWhenSuperseded": 1024,
     "Shared": 2048,
 }
 _FILE_FLAGS = {"ReadOnly": 1, "Hidden": 2, "System": 4, "Checksum": 1024}
@@ -55,6 +56,20 @@ class KeyPath(NamedTuple):
     key: str
 
 
+@dataclass(frozen=True)
+class Place:
+    """What a component takes from the directories or group around it: the folder of sources and the media."""
+
+    folder: str = ""
+    disk: int | None = None
+
+    def within(self, node: Node, attribute: str) -> Place:
+        """That of an element inside, which may name a folder of its own."""
+        folder = (node.get(attribute) or "").replace("\\", "/").rstrip("/")
+        disk = node.number("DiskId") if attribute == "FileSource" else None
+        return Place(f"{folder}/" if folder else self.folder, disk or self.disk)
+
+
 @dataclass
 class Component:
     """The component that is being compiled."""
@@ -64,6 +79,7 @@ class Component:
     directory: str
     win64: bool
     disk: int
+    folder: str = ""
     candidates: list[KeyPath] = field(default_factory=list)
     chosen: list[KeyPath] = field(default_factory=list)
 
@@ -74,7 +90,7 @@ class Component:
             self.chosen.append(KeyPath(table, key))
 
 
-def directory(compilation: Compilation, node: Node, parent: str | None = None) -> None:
+def directory(compilation: Compilation, node: Node, parent: str | None = None, place: Place | None = None) -> None:
     """Directory: a row below ``parent``, and what is in it."""
     name = node.need("Id")
     label, short = node.get("Name"), node.get("ShortName")
@@ -91,17 +107,30 @@ def directory(compilation: Compilation, node: Node, parent: str | None = None) -
     if name == ROOT_DIRECTORY:
         label = "SourceDir"
     row = compilation.insert(node, "Directory", name, parent, label or ".")
+    source, short_source = node.get("SourceName"), node.get("ShortSourceName")
+    suffix = "" if source is None else f":{short_source}|{source}" if short_source else f":{source}"
+
+    def store(value: str) -> None:
+        compilation.database.replace(row, DefaultDir=value + suffix)
+
     if label not in (None, ".", "SourceDir"):
-        compilation.name(node, f"directory {parent}", str(label), short, compilation.into(row, "DefaultDir"))
-    elif short:
-        raise node.error(f"the directory {name} has a ShortName but no Name", "give Name")
-    compilation.dispatch(node, DIRECTORY_CHILDREN, name)
+        compilation.name(node, f"directory {parent}", str(label), short, store)
+    elif short or (short_source and not source):
+        raise node.error(f"the directory {name} has a short name but no long one", "give Name or SourceName")
+    else:
+        store(label or ".")
+    _content(compilation, node, name, place)
 
 
 def directory_ref(compilation: Compilation, node: Node) -> None:
     """DirectoryRef: more content for a directory that is defined elsewhere."""
     compilation.refer(node, "Directory", node.need("Id"))
-    compilation.dispatch(node, DIRECTORY_CHILDREN, node.need("Id"))
+    _content(compilation, node, node.need("Id"), None)
+
+
+def _content(compilation: Compilation, node: Node, name: str, outer: Place | None) -> None:
+    place = (outer or Place()).within(node, "FileSource")
+    compilation.dispatch(node, DIRECTORY_CHILDREN, name, place)
 
 
 def component_group(compilation: Compilation, node: Node) -> None:
@@ -113,13 +142,43 @@ def component_group(compilation: Compilation, node: Node) -> None:
     default = node.get("Directory")
     if default is not None:
         compilation.refer(node, "Directory", default)
+    place = Place().within(node, "Source")
     for child in node.children:
+        child.get("Primary")
         if child.name == "Component":
-            component(compilation, child, default)
-        members.append(Membership(child.name.removesuffix("Ref"), child.need("Id"), child))
+            component(compilation, child, default, place)
+        identifier = component_id(child) if child.name == "Component" else child.need("Id")
+        members.append(Membership(child.name.removesuffix("Ref"), identifier, child))
 
 
-def component(compilation: Compilation, node: Node, directory_name: str | None = None) -> None:
+def component_id(node: Node) -> str:
+    """The Id of a component, by default that of its key path or only file."""
+    given = node.get("Id")
+    if given:
+        return given
+    files = [child for child in node.children if child.name == "File"]
+    files = [file for file in files if file.yes("KeyPath")] or files
+    if len(files) != 1:
+        raise node.error("the component has no Id and not one file whose Id it could have", "add Id='…'")
+    return file_id(files[0])
+
+
+def file_id(node: Node) -> str:
+    """The Id of a file, by default made of its name."""
+    return node.get("Id") or _identifier(file_name(node))
+
+
+def file_name(node: Node) -> str:
+    """The name that a file is installed with."""
+    name = node.get("Name") or (node.get("Source") or "").replace("\\", "/").rpartition("/")[2]
+    if not name:
+        raise node.error("the file has no name", "give Source, or Name and the folder around it with FileSource")
+    return name
+
+
+def component(
+    compilation: Compilation, node: Node, directory_name: str | None = None, place: Place | None = None
+) -> None:
     """Component: its row and the rows of what it installs."""
     given = node.get("Directory")
     if given is not None:
@@ -128,7 +187,9 @@ def component(compilation: Compilation, node: Node, directory_name: str | None =
     if target is None:
         raise node.error("the component has no directory", "add Directory='…' or put it into a <Directory>")
     win64 = node.yes("Win64", compilation.is_64bit)
-    this = Component(node, node.need("Id"), target, win64, node.number("DiskId") or 1)
+    place = place or Place()
+    disk = node.number("DiskId") or place.disk or 1
+    this = Component(node, component_id(node), target, win64, disk, place.folder)
     attributes = _LOCATIONS[node.get("Location") or "local"] | (_64BIT if win64 else 0)
     attributes |= sum(bit for name, bit in _COMPONENT_FLAGS.items() if node.yes(name))
     conditions = [child for child in node.children if child.name == "Condition"]
@@ -136,6 +197,7 @@ def component(compilation: Compilation, node: Node, directory_name: str | None =
         raise conditions[1].error("the component has two conditions", "join them with AND or OR")
     condition = _condition(conditions[0]) if conditions else None
     row = compilation.insert(node, "Component", this.name, None, target, attributes, condition, None)
+    rows.rows(compilation, node, this, {})
     for child in node.children:
         handler = COMPONENT_CHILDREN.get(child.name, rows.element)
         handler(compilation, child, this)
@@ -163,10 +225,9 @@ def _condition(node: Node) -> str:
 
 
 def _file(compilation: Compilation, node: Node, this: Component) -> None:
-    source = node.need("Source")
-    name = node.get("Name") or source.replace("\\", "/").rpartition("/")[2]
-    key = node.get("Id") or _identifier(name)
-    content = compilation.source_bytes(node, "Source")
+    key, name = file_id(node), file_name(node)
+    source = node.get("Source")
+    content = compilation.source_bytes(node, "Source", this.folder + (source or name))
     attributes = sum(bit for flag, bit in _FILE_FLAGS.items() if node.yes(flag))
     attributes |= _FILE_VITAL if node.yes("Vital", True) else 0
     found = file_version(content)

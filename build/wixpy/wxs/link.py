@@ -78,10 +78,13 @@ def _folders(compilation: Compilation, payloads: list[Payload]) -> list[list[cab
 
 
 def _features(compilation: Compilation) -> None:
-    """Fill FeatureComponents; every component must belong to a feature."""
+    """Fill FeatureComponents and put features below others; every component must belong to a feature."""
     placed: dict[str, str] = {}
-    for feature, members in compilation.features.items():
-        for component, node in _expand(compilation, members, ()).items():
+    for feature, listed in compilation.features.items():
+        members = _feature_members(compilation, listed, ())
+        for member in (member for member in members if member.kind == "Feature"):
+            _nest(compilation, member, feature)
+        for component, node in _expand(compilation, [m for m in members if m.kind != "Feature"], ()).items():
             if compilation.database.get("Component", component) is None:
                 known = [str(row.key[0]) for row in compilation.database.rows("Component")]
                 raise node.error(f"the component {component} is not there", nearest(component, known))
@@ -96,6 +99,39 @@ def _features(compilation: Compilation) -> None:
         row_or_none = compilation.database.get(table, *key)
         assert row_or_none is not None
         compilation.database.replace(row_or_none, **{column: placed[component]})
+
+
+def _feature_members(compilation: Compilation, members: list[Membership], path: tuple[str, ...]) -> list[Membership]:
+    """Members with feature groups replaced by what is in them."""
+    flat: list[Membership] = []
+    for member in members:
+        if member.kind != "FeatureGroup":
+            flat.append(member)
+            continue
+        if member.name in path:
+            raise member.node.error(f"the feature group {member.name} contains itself", "remove one FeatureGroupRef")
+        if member.name not in compilation.feature_groups:
+            hint = nearest(member.name, compilation.feature_groups)
+            raise member.node.error(f"the feature group {member.name} is not there", hint)
+        flat += _feature_members(compilation, compilation.feature_groups[member.name], (*path, member.name))
+    return flat
+
+
+def _nest(compilation: Compilation, member: Membership, parent: str) -> None:
+    """Put a feature below another one."""
+    row = compilation.database.get("Feature", member.name)
+    assert row is not None
+    if row["Feature_Parent"] not in (None, parent):
+        raise member.node.error(
+            f"the feature {member.name} is in {row['Feature_Parent']} and in {parent}", "refer to it from one"
+        )
+    above: str | None = parent
+    while above:
+        if above == member.name:
+            raise member.node.error(f"the feature {member.name} contains itself", "remove one FeatureRef")
+        upper = compilation.database.get("Feature", above)
+        above = upper.text("Feature_Parent") if upper else None
+    compilation.database.replace(row, Feature_Parent=parent)
 
 
 def _expand(compilation: Compilation, members: list[Membership], path: tuple[str, ...]) -> dict[str, Node]:

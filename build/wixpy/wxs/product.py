@@ -7,11 +7,15 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from wixpy.cab import Compression
+from wixpy.schema import standard
 from wixpy.strings import codec
 from wixpy.summary import Pid, Value
-from wixpy.wxs.actions import SEQUENCES, custom_action, schedule, sequence, set_property
+from wixpy.wxs.actions import SEQUENCES, custom_action, reference, schedule, sequence, set_directory, set_property
 from wixpy.wxs.compilation import Compilation, Media, Membership, guid
-from wixpy.wxs.components import ROOTS, component, component_group, directory, directory_ref, icon
+from wixpy.wxs.components import component, component_group, component_id, directory, directory_ref, icon
+from wixpy.wxs.grammar import nearest
+from wixpy.wxs.rows import element
+from wixpy.wxs.searches import compliance_check, property_searches
 from wixpy.wxs.source import Node
 
 SECURE, HIDDEN, ADMIN = "SecureCustomProperties", "MsiHiddenProperties", "AdminProperties"
@@ -36,9 +40,6 @@ _SCHEDULES = {
     "afterInstallFinalize": "InstallFinalize",
 }
 UPGRADE_DETECTED, DOWNGRADE_DETECTED = "WIX_UPGRADE_DETECTED", "WIX_DOWNGRADE_DETECTED"
-
-_LOCATOR_TYPES = {"directory": 0, "file": 1, "raw": 2}
-_LOCATOR_64BIT = 16
 
 _FEATURE_SOURCE, _FEATURE_FOLLOW_PARENT, _FEATURE_ADVERTISE = 1, 2, 4
 _FEATURE_NO_ADVERTISE, _FEATURE_NO_ABSENT, _FEATURE_ADVERTISE_ON_SUPPORT = 8, 16, 32
@@ -210,20 +211,14 @@ def _property(compilation: Compilation, node: Node) -> None:
                 f"the property {name} is private and cannot be secure", "write its name without small letters"
             )
         compilation.collect(kind, name)
+    node.get("SuppressModularization")  # nothing here is put into a merge module
+    if node.yes("ComplianceCheck"):
+        raise node.error("a property is no compliance check", "put its searches into a <ComplianceCheck>")
     if value or node.text:
         compilation.insert(node, "Property", name, value or node.text)
     elif not lists and not node.children:
         raise node.error(f"the property {name} has no value", "give Value; a property without one does not exist")
-    compilation.dispatch(node, {"RegistrySearch": _registry_search}, name)
-
-
-def _registry_search(compilation: Compilation, node: Node, name: str) -> None:
-    kind = _LOCATOR_TYPES[node.need("Type")] | (_LOCATOR_64BIT if node.yes("Win64", compilation.is_64bit) else 0)
-    signature, root = node.need("Id"), ROOTS[node.need("Root")]
-    if name != name.upper():
-        raise node.error(f"the property {name} of a search is private", "write its name without small letters")
-    compilation.insert(node, "AppSearch", name, signature)
-    compilation.insert(node, "RegLocator", signature, root, node.need("Key"), node.get("Name"), kind)
+    property_searches(compilation, node, name)
 
 
 def _binary(compilation: Compilation, node: Node) -> None:
@@ -265,12 +260,37 @@ def _display(node: Node, display: str, position: int) -> int:
 
 
 def _feature_ref(compilation: Compilation, node: Node, parent: str | None = None) -> None:
-    if parent is not None:
-        raise node.error("a FeatureRef within a feature would move a feature", "put the features themselves in here")
+    """FeatureRef: more content for a feature that is defined elsewhere, which comes below ``parent``."""
     name = node.need("Id")
     compilation.refer(node, "Feature", name)
     compilation.features.setdefault(name, [])
+    if parent is not None:
+        compilation.features[parent].append(Membership("Feature", name, node))
     compilation.dispatch(node, FEATURE_CHILDREN, name)
+
+
+def _feature_group(compilation: Compilation, node: Node) -> None:
+    """FeatureGroup: what each feature gets that refers to the group; features in it come below that feature."""
+    name = node.need("Id")
+    if name in compilation.feature_groups:
+        raise node.error(f"the feature group {name} is defined twice", "give one another Id")
+    members = compilation.feature_groups[name] = []
+    for child in node.children:
+        if child.name == "Component":
+            component(compilation, child)
+        elif child.name == "Feature":
+            _feature(compilation, child)
+        elif child.name == "FeatureRef":
+            _feature_ref(compilation, child)
+        members.append(_membership(child))
+
+
+def _ensure_table(compilation: Compilation, node: Node) -> None:
+    name = node.need("Id")
+    if name not in standard():
+        raise node.error(f"there is no standard table {name}", nearest(name, standard()))
+    if name not in compilation.database.tables:
+        compilation.database.add_table(standard()[name])
 
 
 def _feature_condition(compilation: Compilation, node: Node, feature: str) -> None:
@@ -284,11 +304,18 @@ def _feature_condition(compilation: Compilation, node: Node, feature: str) -> No
 
 def _feature_component(compilation: Compilation, node: Node, feature: str) -> None:
     component(compilation, node)
-    compilation.features[feature].append(Membership("Component", node.need("Id"), node))
+    compilation.features[feature].append(_membership(node))
 
 
 def _feature_member(compilation: Compilation, node: Node, feature: str) -> None:
-    compilation.features[feature].append(Membership(node.name.removesuffix("Ref"), node.need("Id"), node))
+    compilation.features[feature].append(_membership(node))
+
+
+def _membership(node: Node) -> Membership:
+    node.get("Primary")  # the first feature is the one that advertised shortcuts belong to
+    return Membership(
+        node.name.removesuffix("Ref"), component_id(node) if node.name == "Component" else node.need("Id"), node
+    )
 
 
 def _done(_: Compilation, __: Node) -> None:
@@ -301,6 +328,7 @@ FEATURE_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Component": _feature_component,
     "ComponentRef": _feature_member,
     "ComponentGroupRef": _feature_member,
+    "FeatureGroupRef": _feature_member,
     "Condition": _feature_condition,
 }
 PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
@@ -318,7 +346,14 @@ PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "ComponentGroup": component_group,
     "Feature": _feature,
     "FeatureRef": _feature_ref,
+    "FeatureGroup": _feature_group,
     "CustomAction": custom_action,
+    "CustomActionRef": reference,
+    "PropertyRef": reference,
+    "SetDirectory": set_directory,
+    "ComplianceCheck": compliance_check,
+    "EnsureTable": _ensure_table,
+    "SFPCatalog": element,
     "Binary": _binary,
     "Icon": icon,
     **dict.fromkeys(SEQUENCES, sequence),

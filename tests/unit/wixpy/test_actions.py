@@ -173,7 +173,7 @@ def test_every_pair_of_a_custom_action_is_in_the_grammar() -> None:
         ("<CustomAction Id='A' Property='P' Value='x' Execute='deferred'/>", "cannot be deferred"),
         ("<CustomAction Id='A' FileKey='main' DllEntry='x' Return='asyncNoWait'/>", "without being waited for"),
         ("<CustomAction Id='A' FileKey='main' ExeCommand='x' Win64='yes'/>", "Win64 is for script"),
-        ("<CustomAction Id='A' Script='jscript'/>", "no attribute Script"),
+        ("<CustomAction Id='A' Script='jscript'/>", "is its text and nothing else"),
         ("<InstallExecuteSequence><Custom Action='None' After='InstallFiles'/></InstallExecuteSequence>", "“None”"),
         ("<InstallUISequence><InstallFiles/></InstallUISequence>", "does not belong into InstallUISequence"),
         ("<SetProperty Id='P' Value='v'/>", "no place"),

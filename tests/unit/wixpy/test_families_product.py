@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Families of elements in the product: searches, groups of features, places of sources, actions of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wixpy.database import Database
+from wixpy.errors import WixpyError
+
+Package = Callable[..., Database]
+GUID = "{11111111-2222-3333-4444-AAAAAAAAAAAA}"
+
+SEARCHES = {
+    "a file below a directory below a key": (
+        """<RegistrySearch Id='r' Root='HKLM' Key='K' Type='directory'><DirectorySearch Id='d' Path='bin' Depth='1'>
+        <FileSearch Id='f' Name='a.exe' MinVersion='1.0.0.0' MaxSize='9' MinDate='2009-12-31T23:59:58'/>
+        </DirectorySearch></RegistrySearch>""",
+        "f",
+        {
+            "RegLocator": [("r", 2, "K", None, 16)],
+            "DrLocator": [("f", "r", "bin", 1)],
+            "Signature": [
+                ("f", "a.exe", "1.0.0.0", None, None, 9, 29 << 25 | 12 << 21 | 31 << 16 | 0xBF7D, None, None)
+            ],
+        },
+    ),
+    "a file in a key": (
+        "<RegistrySearch Id='r' Root='HKCU' Key='K' Name='n' Type='file'><FileSearch Id='f' Name='a'/></RegistrySearch>",
+        "f",
+        {"RegLocator": [("f", 1, "K", "n", 17)], "DrLocator": []},
+    ),
+    "the outer of two directories": (
+        """<DirectorySearch Id='a' Path='[WindowsFolder]' AssignToProperty='yes'><DirectorySearch Id='b' Path='x'/>
+        </DirectorySearch>""",
+        "a",
+        {"DrLocator": [("a", None, "[WindowsFolder]", None), ("b", "a", "x", None)]},
+    ),
+    "below a search elsewhere": (
+        "<DirectorySearchRef Id='base' Path='C:\\'><DirectorySearch Id='b' Path='x'/></DirectorySearchRef>",
+        "b",
+        {"DrLocator": [("b", "base", "x", None), ("base", None, "C:\\", None)]},
+    ),
+    "an ini file": (
+        "<IniFileSearch Id='i' Name='a.ini' Section='S' Key='K' Field='2' Type='directory'/>",
+        "i",
+        {"IniLocator": [("i", "a.ini", "S", "K", 2, 0)]},
+    ),
+    "a component": (
+        f"<ComponentSearch Id='c' Guid='{GUID}' Type='directory'/>",
+        "c",
+        {"CompLocator": [("c", GUID, 0)]},
+    ),
+}
+
+
+def rows(database: Database, table: str) -> list[tuple[object, ...]]:
+    return sorted((row.cells for row in database.rows(table)), key=str)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_for(package: Package, name: str) -> None:
+    search, signature, tables = SEARCHES[name]
+    base = "<Property Id='BASE'><DirectorySearch Id='base' Path='C:\\'/></Property>" if "base" in search else ""
+    database = package(f"{base}<Property Id='FOUND'>{search}</Property>")
+    assert ("FOUND", signature) in rows(database, "AppSearch")
+    assert {table: rows(database, table) if table in database.tables else [] for table in tables} == tables
+
+
+def test_a_compliance_check(package: Package) -> None:
+    database = package("<ComplianceCheck><FileSearch Id='f' Name='old.exe'/></ComplianceCheck>")
+    assert rows(database, "CCPSearch") == [("f",)]
+    assert database.get("InstallExecuteSequence", "CCPSearch") is not None
+
+
+def test_feature_groups_bring_components_and_features(package: Package) -> None:
+    database = package(
+        """<Feature Id='Top'><FeatureGroupRef Id='G'/><FeatureRef Id='Loose'/></Feature><Feature Id='Loose'/>
+        <FeatureGroup Id='G'><ComponentRef Id='Main'/><Feature Id='Below'/><FeatureGroupRef Id='H'/></FeatureGroup>
+        <FeatureGroup Id='H'><ComponentGroupRef Id='Group'/></FeatureGroup>"""
+    )
+    parents = {row["Feature"]: row["Feature_Parent"] for row in database.rows("Feature")}
+    assert parents == {"All": None, "Top": None, "Below": "Top", "Loose": "Top"}
+    assert rows(database, "FeatureComponents") == [("All", "Main"), ("Top", "Main")]
+
+
+def test_where_sources_are(package: Package, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{folder}.txt").write_text(folder)
+    database = package(
+        """<DirectoryRef Id='INSTALLDIR' FileSource='one'><Component><File Name='one.txt'/></Component></DirectoryRef>
+        <ComponentGroup Id='G' Directory='INSTALLDIR' Source='two\\'><Component><File Id='t' Source='two.txt'/>
+        </Component></ComponentGroup><FeatureRef Id='All'><ComponentRef Id='one.txt'/><ComponentGroupRef Id='G'/></FeatureRef>"""
+    )
+    assert {row["File"]: row["Component_"] for row in database.rows("File")} == {
+        "main": "Main", "one.txt": "one.txt", "t": "t",
+    }  # fmt: skip
+
+
+def test_where_a_directory_is_in_the_source(package: Package) -> None:
+    database = package(
+        "<DirectoryRef Id='INSTALLDIR'><Directory Id='D' Name='target' SourceName='source'/></DirectoryRef>"
+    )
+    row = database.get("Directory", "D")
+    assert row is not None
+    assert row["DefaultDir"] == "target:source"
+
+
+def test_scripts_and_settings_as_actions(package: Package) -> None:
+    database = package(
+        """<CustomAction Id='J' Script='jscript'>var x;</CustomAction><CustomActionRef Id='J'/>
+        <CustomAction Id='V' Script='vbscript' Win64='no' Execute='deferred'>x = 1</CustomAction>
+        <InstallExecuteSequence><Custom Action='J' After='CostFinalize'/>
+        <Custom Action='V' Before='InstallFinalize'/></InstallExecuteSequence>
+        <SetDirectory Id='INSTALLDIR' Value='[TARGETDIR]x' Sequence='execute'>NOT Installed</SetDirectory>
+        <Property Id='P' Value='1'/><PropertyRef Id='P'/>"""
+    )
+    assert rows(database, "CustomAction") == [
+        ("J", 37 | 0x1000, None, "var x;"), ("SetINSTALLDIR", 51, "INSTALLDIR", "[TARGETDIR]x"),
+        ("V", 38 | 0x400, None, "x = 1"),
+    ]  # fmt: skip
+    row = database.get("InstallExecuteSequence", "SetINSTALLDIR")
+    assert row is not None
+    assert (row["Condition"], 800 < row.number("Sequence") < 900) == ("NOT Installed", True)
+
+
+def test_a_table_that_must_be_there(package: Package) -> None:
+    assert "Class" in package("<EnsureTable Id='Class'/>").tables
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("<Property Id='P'><FileSearch Name='a'/><FileSearch Name='a'/></Property>", "already has a row"),
+        ("<Property Id='p'><FileSearch Name='a'/></Property>", "is private"),
+        ("<Property Id='P'><FileSearch Name='a' MinDate='yesterday'/></Property>", "MinDate is “yesterday”"),
+        ("<Property Id='P'><FileSearch Name='a' MinDate='1970-01-01'/></Property>", "1970 does not fit"),
+        ("<Property Id='P'><FileSearchRef Id='none'/></Property>", "Signature “none”"),
+        (
+            "<Property Id='P'><DirectorySearch><FileSearch Name='a'/><FileSearch Name='b'/></DirectorySearch>"
+            "</Property>",
+            "two searches",
+        ),
+        (
+            "<Property Id='P'><DirectorySearch AssignToProperty='yes'><FileSearch Name='a'/></DirectorySearch>"
+            "</Property>",
+            "is the file",
+        ),
+        ("<FeatureGroup Id='G'><FeatureGroupRef Id='G'/></FeatureGroup><FeatureRef Id='All'><FeatureGroupRef Id='G'/>"
+         "</FeatureRef>", "contains itself"),
+        ("<FeatureRef Id='All'><FeatureGroupRef Id='None'/></FeatureRef>", "None is not there"),
+        ("<Feature Id='F'><FeatureRef Id='All'/></Feature><Feature Id='G'><FeatureRef Id='All'/></Feature>", "is in F"),
+        ("<Feature Id='F'><FeatureRef Id='F'/></Feature>", "contains itself"),
+        ("<CustomActionRef Id='None'/>", "CustomAction “None”"),
+        ("<CustomAction Id='A' Property='P' Value='v'>text</CustomAction>", "which is for scripts"),
+        ("<EnsureTable Id='Clas'/>", "no standard table"),
+        ("<DirectoryRef Id='INSTALLDIR'><Component><File Id='a' Source='main.txt'/><File Id='b' Source='main.txt'/>"
+         "</Component></DirectoryRef>", "has no Id"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(package: Package, body: str, message: str) -> None:
+    with pytest.raises(WixpyError, match=message) as caught:
+        package(body)
+    assert caught.value.line is not None
