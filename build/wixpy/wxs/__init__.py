@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The compiler of .wxs sources, the WiX v3 language (http://schemas.microsoft.com/wix/2006/wi).
+"""The compiler of .wxs sources: WiX v3 (http://schemas.microsoft.com/wix/2006/wi), and the spelling of v4 and v5.
 
-``source`` and ``preprocess`` read XML, ``grammar`` says what may stand where, ``product``, ``components`` and
-``actions`` turn elements into rows, ``link`` completes the database.
+``preprocess`` and ``source`` read XML, ``modern`` translates the newer language into the older, ``bind`` fills in what
+other elements say, ``grammar`` says what may stand where; ``product``, ``components``, ``searches``, ``actions`` and
+``rows`` turn elements into rows, ``link`` completes the database.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.tables import Cell
-from wixpy.wxs import grammar, link, product, source
+from wixpy.wxs import bind, grammar, link, modern, product, source
 from wixpy.wxs.compilation import Compilation
 from wixpy.wxs.preprocess import Settings
 from wixpy.wxs.source import Node
@@ -40,6 +41,11 @@ def compile(
     paths = [sources] if isinstance(sources, Path) else list(sources)
     settings = Settings(defines, tuple(includes), platform, epoch)
     roots = [_root(path, settings, warn) for path in paths]
+    if any(root.namespace == source.NAMESPACE_4 for root in roots):
+        modern.complete(roots, platform)
+    bind.resolve(roots)
+    for root in roots:
+        grammar.validate(root)
     parts = [child for root in roots for child in root.children]
     products = [child for child in parts if child.name == "Product"]
     if len(products) != 1:
@@ -60,11 +66,12 @@ def compile(
 
 
 def _root(path: Path, settings: Settings, warn: Callable[[WixpyError], None]) -> Node:
-    """The tree of a source in the language of version 3, checked against the grammar."""
+    """The tree of a source in the language of version 3."""
     root = source.parse(path, settings, warn)
     if root.name != "Wix":
         raise root.error(f"the root element is {root.name}", "write <Wix xmlns='…'>")
-    grammar.validate(root)
+    if root.namespace == source.NAMESPACE_4:
+        modern.translate(root, settings.platform)
     return root
 
 

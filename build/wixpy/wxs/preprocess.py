@@ -107,8 +107,8 @@ class Variables:
             if prefix == "$$":
                 return f"$({content})"
             if prefix == "!":
-                if content.partition(".")[0] not in ("loc", "bind", "wix"):
-                    return match[0]
+                if content.partition(".")[0] != "loc":
+                    return match[0]  # bind.py fills these in when all is read
                 raise fail(f"{match[0]} is not supported", "write the value, or $(var.NAME) and define NAME")
             value = self.find(content, fail)
             if value is None:

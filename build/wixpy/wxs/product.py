@@ -318,6 +318,12 @@ def _membership(node: Node) -> Membership:
     )
 
 
+def _variable(_: Compilation, node: Node) -> None:
+    """WixVariable was used before; there are no others that could override it."""
+    for name in node.attributes:
+        node.get(name)
+
+
 def _done(_: Compilation, __: Node) -> None:
     """Package was compiled first: other elements depend on its platform."""
 
@@ -354,6 +360,7 @@ PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "ComplianceCheck": compliance_check,
     "EnsureTable": _ensure_table,
     "SFPCatalog": element,
+    "WixVariable": _variable,
     "Binary": _binary,
     "Icon": icon,
     **dict.fromkeys(SEQUENCES, sequence),

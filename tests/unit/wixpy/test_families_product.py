@@ -29,7 +29,8 @@ SEARCHES = {
         },
     ),
     "a file in a key": (
-        "<RegistrySearch Id='r' Root='HKCU' Key='K' Name='n' Type='file'><FileSearch Id='f' Name='a'/></RegistrySearch>",
+        "<RegistrySearch Id='r' Root='HKCU' Key='K' Type='file' Name='n'>"
+        "<FileSearch Id='f' Name='a'/></RegistrySearch>",
         "f",
         {"RegLocator": [("f", 1, "K", "n", 17)], "DrLocator": []},
     ),
@@ -92,9 +93,11 @@ def test_where_sources_are(package: Package, tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{folder}.txt").write_text(folder)
     database = package(
-        """<DirectoryRef Id='INSTALLDIR' FileSource='one'><Component><File Name='one.txt'/></Component></DirectoryRef>
+        """<DirectoryRef Id='INSTALLDIR' FileSource='one'>
+        <Component><File Name='one.txt'/></Component></DirectoryRef>
         <ComponentGroup Id='G' Directory='INSTALLDIR' Source='two\\'><Component><File Id='t' Source='two.txt'/>
-        </Component></ComponentGroup><FeatureRef Id='All'><ComponentRef Id='one.txt'/><ComponentGroupRef Id='G'/></FeatureRef>"""
+        </Component></ComponentGroup>
+        <FeatureRef Id='All'><ComponentRef Id='one.txt'/><ComponentGroupRef Id='G'/></FeatureRef>"""
     )
     assert {row["File"]: row["Component_"] for row in database.rows("File")} == {
         "main": "Main", "one.txt": "one.txt", "t": "t",
