@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from wixpy.payload import file_hash, file_version
 from wixpy.tables import Cell
-from wixpy.wxs import grammar, rows
+from wixpy.wxs import com, grammar, rows
 from wixpy.wxs.compilation import (
     ROOT_DIRECTORY,
     STANDARD_DIRECTORIES,
@@ -254,6 +254,7 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
     if node.get("Assembly") in (".net", "win32") and not any(child.name == "AssemblyName" for child in node.children):
         raise node.error("the assembly has no name", "add <AssemblyName Id='Name' Value='…'/> and its other parts")
     compilation.dispatch(node, {"Shortcut": _shortcut}, this, f"[#{key}]")
+    compilation.dispatch(node, dict.fromkeys(com.FAMILY, com.register), this, key)
     _parts(compilation, node, this, "File", key, {"File": key})
 
 
@@ -490,4 +491,5 @@ COMPONENT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "ServiceInstall": _service_install,
     "ServiceControl": _service_control,
     "Shortcut": _shortcut,
+    **dict.fromkeys(com.FAMILY, com.register),
 }

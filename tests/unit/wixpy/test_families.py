@@ -13,6 +13,7 @@ from wixpy.errors import WixpyError
 Package = Callable[..., Database]
 
 FILE = "<File Id='f' Source='main.txt' Name='f.txt'{}>{}</File>"
+CLASS, OTHER = "{11111111-2222-3333-4444-AAAAAAAAAAAA}", "{11111111-2222-3333-4444-BBBBBBBBBBBB}"
 CASES = {
     "ini file": (
         "<IniFile Id='a' Name='a long name.ini' ShortName='A.INI' Section='S' Key='K' Value='V' Action='addTag'/>",
@@ -111,6 +112,32 @@ CASES = {
             "MsiAssemblyName": [("Main", "name", "N"), ("Main", "type", "win32")],
         },
     ),
+    "what is advertised": (
+        FILE.format(
+            "",
+            f"""<Class Id='{CLASS}' Context='InprocServer32 LocalServer32' Description='C' Advertise='yes'
+            AppId='{OTHER}' ThreadingModel='both' RelativePath='yes'><ProgId Id='P.1' Description='P'><ProgId Id='P'/></ProgId></Class>
+            <TypeLib Id='{OTHER}' Language='9' MajorVersion='1' MinorVersion='2' Advertise='yes' Cost='3'/>""",
+        )
+        + f"""<AppId Id='{OTHER}' Advertise='yes' LocalService='svc' RunAsInteractiveUser='yes'/>
+        <ProgId Id='Doc' Advertise='yes'><Extension Id='doc'><Verb Id='open' Command='O' Argument='%1' Sequence='1'/>
+        <MIME ContentType='a/b' Default='yes'/></Extension></ProgId>""",
+        {
+            "Class": [
+                (CLASS, "InprocServer32", "Main", "P.1", "C", OTHER, None, None, None, None, None, "All", 1),
+                (CLASS, "LocalServer32", "Main", "P.1", "C", OTHER, None, None, None, None, None, "All", 1),
+            ],
+            "ProgId": [
+                ("Doc", None, None, None, None, None), ("P", "P.1", None, None, None, None),
+                ("P.1", None, CLASS, "P", None, None),
+            ],
+            "AppId": [(OTHER, None, "svc", None, None, None, 1)],
+            "TypeLib": [(OTHER, 9, "Main", 0x102, None, None, "All", 3)],
+            "Extension": [("doc", "Main", "Doc", "a/b", "All")],
+            "Verb": [("doc", "open", 1, "O", "%1")],
+            "MIME": [("a/b", "doc", None)],
+        },
+    ),
     "costs, qualified components and properties of shortcuts": (
         """<ReserveCost Id='a' RunLocal='10' RunFromSource='20'/>
         <Category Id='11111111-2222-3333-4444-aaaaaaaaaaaa' Qualifier='Q' AppData='D'/>
@@ -134,6 +161,51 @@ def test_rows_of(package: Package, name: str) -> None:
     inside, tables = CASES[name]
     database = package(inside=inside)
     assert {table: rows(database, table) for table in tables} == tables
+
+
+def test_what_is_registered_without_advertising(package: Package) -> None:
+    database = package(
+        inside=FILE.format(
+            "",
+            f"""<Class Id='{CLASS}' Context='InprocServer32' Description='C' ThreadingModel='apartment'
+            Programmable='yes' SafeForScripting='yes'><ProgId Id='P.1' Description='P'><ProgId Id='P'/></ProgId></Class>
+            <TypeLib Id='{OTHER}' Language='9' MajorVersion='1' HelpDirectory='INSTALLDIR' Control='yes'>
+            <Interface Id='{CLASS}' Name='I'/></TypeLib>""",
+        )
+        + """<ProgId Id='Doc' Icon='main' Description='D'><Extension Id='doc' ContentType='a/b'>
+        <Verb Id='open' Command='O' TargetFile='main' Argument='"%1"'/></Extension></ProgId>"""
+    )
+    values = {(row["Key"], row["Name"]): row["Value"] for row in database.rows("Registry")}
+    proxy = "{00020424-0000-0000-C000-000000000046}"
+    assert {row["Root"] for row in database.rows("Registry")} == {0}
+    assert values == {
+        (f"CLSID\\{CLASS}", None): "C",
+        (f"CLSID\\{CLASS}\\InprocServer32", None): "[#f]",
+        (f"CLSID\\{CLASS}\\InprocServer32", "ThreadingModel"): "Apartment",
+        (f"CLSID\\{CLASS}\\Programmable", None): None,
+        (f"CLSID\\{CLASS}\\Implemented Categories\\{{7DD95801-9882-11CF-9FA9-00AA006C42C4}}", None): None,
+        (f"CLSID\\{CLASS}\\ProgID", None): "P.1",
+        (f"CLSID\\{CLASS}\\VersionIndependentProgID", None): "P",
+        ("P.1", None): "P",
+        ("P.1\\CLSID", None): CLASS,
+        ("P", None): None,
+        ("P\\CLSID", None): CLASS,
+        ("P\\CurVer", None): "P.1",
+        (f"TypeLib\\{OTHER}\\1.0", None): None,
+        (f"TypeLib\\{OTHER}\\1.0\\9\\win64", None): "[#f]",
+        (f"TypeLib\\{OTHER}\\1.0\\FLAGS", None): "2",
+        (f"TypeLib\\{OTHER}\\1.0\\HELPDIR", None): "[INSTALLDIR]",
+        (f"Interface\\{CLASS}", None): "I",
+        (f"Interface\\{CLASS}\\TypeLib", None): OTHER,
+        (f"Interface\\{CLASS}\\ProxyStubClsid", None): proxy,
+        (f"Interface\\{CLASS}\\ProxyStubClsid32", None): proxy,
+        ("Doc", None): "D",
+        ("Doc\\DefaultIcon", None): '"[#main]",0',
+        (".doc", None): "Doc",
+        (".doc", "Content Type"): "a/b",
+        ("Doc\\shell\\open", None): "O",
+        ("Doc\\shell\\open\\command", None): '"[#main]" "%1"',
+    }
 
 
 def test_a_component_that_is_isolated(package: Package) -> None:
@@ -165,6 +237,12 @@ def test_a_data_source_as_key_path(package: Package) -> None:
         ("<IsolateComponent Shared='None'/>", "Component “None”"),
         (FILE.format(" Assembly='.net'", ""), "assembly has no name"),
         ("<RegistryKey Id='k' Root='HKLM' Key='K'/>", "makes no row"),
+        (f"<Class Id='{CLASS}' Context='Server'/>", "Context has “Server”"),
+        (f"<Class Id='{CLASS}' Context='LocalServer'/>", "has no server"),
+        (f"<Class Id='{CLASS}' Context='LocalServer' Advertise='yes'/>", "is that of a file"),
+        ("<Extension Id='e'><Verb Id='v'/></Extension>", "needs one target"),
+        ("<ProgId Id='P' Advertise='yes' Icon='none'/>", "Icon “none”"),
+        ("<Extension Id='e'><Verb Id='v' Sequence='1' TargetFile='main'/></Extension>", "Sequence has no effect"),
         ("<RemoveRegistryKey Root='HKLM' Action='removeOnInstall'/>", "needs one Root"),
     ],
 )
