@@ -137,7 +137,7 @@ class Compilation:
     advertised: list[tuple[str, tuple[Cell, ...], str, str]] = field(default_factory=list)
     derive_product_code: bool = False
     platform: str = "x86"
-    feature_count: int = 0
+    last_display: int = 0
 
     @property
     def is_64bit(self) -> bool:

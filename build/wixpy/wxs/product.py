@@ -227,7 +227,6 @@ def _binary(compilation: Compilation, node: Node) -> None:
 
 def _feature(compilation: Compilation, node: Node, parent: str | None = None) -> None:
     name = node.need("Id")
-    compilation.feature_count += 1
     attributes = {"local": 0, "source": _FEATURE_SOURCE, "followParent": _FEATURE_FOLLOW_PARENT}[
         node.get("InstallDefault") or "local"
     ]
@@ -240,7 +239,8 @@ def _feature(compilation: Compilation, node: Node, parent: str | None = None) ->
     if target:
         compilation.refer(node, "Directory", target)
     level = node.number("Level")
-    display = _display(node, node.get("Display") or "collapse", compilation.feature_count)
+    display = _display(node, node.get("Display") or "collapse", compilation.last_display)
+    compilation.last_display = max(display, compilation.last_display)
     compilation.insert(
         node, "Feature", name, parent, node.get("Title"), node.get("Description"), display,
         1 if level is None else level, target, attributes,
@@ -249,11 +249,11 @@ def _feature(compilation: Compilation, node: Node, parent: str | None = None) ->
     compilation.dispatch(node, FEATURE_CHILDREN, name)
 
 
-def _display(node: Node, display: str, position: int) -> int:
+def _display(node: Node, display: str, last: int) -> int:
     """The order of features in dialogs: odd numbers are shown expanded, even ones collapsed, 0 not at all."""
     if display.isdecimal():
         return int(display)
-    numbers = {"collapse": 2 * position, "expand": 2 * position + 1, "hidden": 0}
+    numbers = {"collapse": (last | 1) + 1, "expand": (last + 1) | 1, "hidden": 0}
     if display not in numbers:
         raise node.error(f"Feature/@Display is “{display}”", "give collapse, expand, hidden or a number")
     return numbers[display]

@@ -116,7 +116,8 @@ CASES = {
         FILE.format(
             "",
             f"""<Class Id='{CLASS}' Context='InprocServer32 LocalServer32' Description='C' Advertise='yes'
-            AppId='{OTHER}' ThreadingModel='both' RelativePath='yes'><ProgId Id='P.1' Description='P'><ProgId Id='P'/></ProgId></Class>
+            AppId='{OTHER}' ThreadingModel='both' RelativePath='yes'><ProgId Id='P.1' Description='P'>
+            <ProgId Id='P'/></ProgId></Class>
             <TypeLib Id='{OTHER}' Language='9' MajorVersion='1' MinorVersion='2' Advertise='yes' Cost='3'/>""",
         )
         + f"""<AppId Id='{OTHER}' Advertise='yes' LocalService='svc' RunAsInteractiveUser='yes'/>

@@ -126,7 +126,7 @@ def test_features(package: Package) -> None:
         <ComponentRef Id='Main'/><Condition Level='0'>NOT Privileged</Condition></Feature></Feature>"""
     )
     rows = {row["Feature"]: row.cells[1:] for row in database.rows("Feature")}
-    assert rows["Outer"] == (None, "T", "D", 5, 1, None, 16 + 8)
+    assert rows["Outer"] == (None, "T", "D", 3, 1, None, 16 + 8)
     assert rows["Inner"] == ("Outer", None, None, 0, 3, "INSTALLDIR", 2)
     assert database.rows("Condition")[0].cells == ("Inner", 0, "NOT Privileged")
     assert {row.cells for row in database.rows("FeatureComponents")} == {("All", "Main"), ("Inner", "Main")}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""wixl, another compiler of .wxs sources, makes the same rows of what it understands.
+
+Where the two differ on purpose: wixl has random identifiers for registry values and leaves a backslash at the end of
+their keys, runs all custom actions without impersonation, puts custom actions at the end of the sequence whatever their
+place, asks for VersionNT where services are concerned, which is true since Windows 2000, and has lists of properties in
+another order.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import wixpy
+from wixpy.actions import ActionType, standard_names
+
+SOURCE = """<Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
+<?include names.wxi?>
+<?ifdef var.NONE?><?error never?><?endif?>
+<?if $(var.V) = "1.2.3"?><?define N = "Sample"?><?else?><?define N = "Other"?><?endif?>
+<Product Id="11111111-2222-3333-4444-555555555555" Name="$(var.N)" Manufacturer="Maker" Version="$(var.V)"
+ Language="1033" UpgradeCode="6B1F7C1E-3A0C-4D0E-9D5B-5F2B0C1F9A48">
+<Package InstallerVersion="200" Compressed="yes" Comments="c" Keywords="k" Description="d"/>
+<Media Id="1" Cabinet="a.cab" EmbedCab="yes"/>
+<MajorUpgrade DowngradeErrorMessage="Newer."/>
+<Upgrade Id="6B1F7C1E-3A0C-4D0E-9D5B-5F2B0C1F9A49">
+<UpgradeVersion Property="OLD" Minimum="1.0" Maximum="1.2" IncludeMinimum="yes" IncludeMaximum="no"/></Upgrade>
+<Property Id="P" Value="v"/>
+<Property Id="FOUND"><RegistrySearch Id="rs" Root="HKLM" Key="K" Name="n" Type="raw"/></Property>
+<Condition Message="No.">Privileged</Condition>
+<Directory Id="TARGETDIR" Name="SourceDir"><Directory Id="ProgramFilesFolder">
+<Directory Id="INSTALLDIR" Name="Sample"/></Directory><Directory Id="ProgramMenuFolder"/></Directory>
+<Feature Id="All" Title="T" Level="1"><ComponentGroupRef Id="G"/>
+<Feature Id="Sub" Title="S" Description="d" Level="2" Display="expand"><ComponentRef Id="Two"/></Feature></Feature>
+<Icon Id="i.ico" SourceFile="main.txt"/><Binary Id="bin" SourceFile="main.txt"/>
+<CustomAction Id="CA1" BinaryKey="bin" JScriptCall="f" Execute="deferred" Impersonate="no" Return="ignore"/>
+<CustomAction Id="CA2" Property="P" Value="[INSTALLDIR]"/>
+<CustomAction Id="CA3" FileKey="main" ExeCommand="/x" Return="asyncNoWait"/>
+<InstallExecuteSequence><Custom Action="CA1" After="InstallFiles">NOT Installed</Custom>
+<Custom Action="CA2" After="CostFinalize"/></InstallExecuteSequence>
+</Product>
+<Fragment><ComponentGroup Id="G" Directory="INSTALLDIR">
+<Component Id="Main" Guid="11111111-2222-3333-4444-AAAAAAAAAAAA"><File Id="main" Source="main.txt" KeyPath="yes"/>
+<RegistryKey Root="HKLM" Key="Software\\Sample"><RegistryValue Name="n" Type="string" Value="#v"/>
+<RegistryValue Name="i" Type="integer" Value="5"/></RegistryKey>
+<RemoveFolder Id="rmf" On="uninstall"/><CreateFolder/>
+<ServiceInstall Id="svc" Name="svc" DisplayName="Svc" Type="ownProcess" Start="auto" ErrorControl="normal"
+ Arguments="/a"><ServiceDependency Id="RpcSs"/></ServiceInstall>
+<ServiceControl Id="svcc" Name="svc" Start="install" Stop="both" Remove="uninstall" Wait="yes"/>
+<Shortcut Id="sc" Directory="ProgramMenuFolder" Name="Sample" Description="d" Target="[INSTALLDIR]main.txt"
+ WorkingDirectory="INSTALLDIR"/>
+</Component></ComponentGroup>
+<DirectoryRef Id="INSTALLDIR"><Component Id="Two" Guid="11111111-2222-3333-4444-BBBBBBBBBBBB">
+<RegistryValue Id="reg" KeyPath="yes" Root="HKCU" Key="K" Name="n" Type="string" Value="v"/></Component></DirectoryRef>
+</Fragment></Wix>
+"""
+INCLUDE = "<Include xmlns='http://schemas.microsoft.com/wix/2006/wi'><?define V = \"1.2.3\"?></Include>"
+Run = Callable[..., str]
+
+
+def rows(run: Run, package: Path, table: str) -> list[tuple[str, ...]]:
+    """The rows of a table without what the two compilers do differently on purpose."""
+    lines = run("msiinfo", "export", package, table).replace("\r", "").rstrip("\n").split("\n")[3:]
+    return sorted(filter(None, (_common(table, [*line.split("\t"), *[""] * 4]) for line in lines)))
+
+
+def _common(table: str, cells: list[str]) -> tuple[str, ...] | None:
+    if table == "Registry":
+        cells = ["", cells[1], cells[2].rstrip("\\"), *cells[3:]]
+    elif table == "CustomAction":
+        cells[1] = str(int(cells[1]) & ~ActionType.NO_IMPERSONATE)
+    elif table == "Property" and ";" in cells[1]:
+        cells[1] = ";".join(sorted(cells[1].split(";")))
+    elif table.endswith("Sequence"):
+        if cells[0] not in standard_names():
+            return (cells[0], cells[1])
+        cells[1] = cells[1].replace("VersionNT", "")
+    return tuple("\t".join(cells).rstrip("\t").split("\t"))
+
+
+def test_wixl_makes_the_same_rows(tmp_path: Path, run: Run) -> None:
+    if shutil.which("wixl") is None:
+        pytest.fail("wixl is missing; install it: apt-get install --no-install-recommends wixl")
+    for name, text in (("x.wxs", SOURCE), ("names.wxi", INCLUDE), ("main.txt", "content")):
+        (tmp_path / name).write_text(text)
+    theirs, ours = tmp_path / "theirs.msi", tmp_path / "ours.msi"
+    command = ["wixl", "-o", str(theirs), "x.wxs"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    wixpy.build(tmp_path / "x.wxs", ours, epoch=1)
+    tables = [name for name in run("msiinfo", "tables", theirs).split() if not name.startswith("_")]
+    filled = {name: rows(run, theirs, name) for name in tables}
+    filled = {name: content for name, content in filled.items() if content and any(any(row) for row in content)}
+    assert len(filled) > 25
+    assert {name: rows(run, ours, name) for name in filled} == filled
