@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command ``wixpy``: build, check, dump, tables, extract, query, export, import.
+"""The command ``wixpy``: build, elements, check, dump, tables, extract, query, export, import.
 
 Exit codes: 0 done (warnings allowed), 1 an error in the source, the package, a statement or a file, 2 a wrong command
 line.
@@ -56,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
                          help="time of files and summary; default SOURCE_DATE_EPOCH, else 1980-01-01")  # fmt: skip
     command.set_defaults(run=_build)
 
+    command = commands.add_parser("elements", help="list the elements of .wxs sources that are understood")
+    command.add_argument("--markdown", action="store_true", help="print the page docs/wixpy/elements.md")
+    command.set_defaults(run=_elements)
+
     command = commands.add_parser("check", help="check a package's integrity")
     command.add_argument("package", type=Path, metavar="x.msi")
     command.set_defaults(run=_check)
@@ -111,6 +115,19 @@ def _build(options: argparse.Namespace) -> int:
     )  # fmt: skip
     for warning in warnings:
         print(warning, file=sys.stderr)
+    return 0
+
+
+def _elements(options: argparse.Namespace) -> int:
+    from wixpy.wxs import grammar, reference  # noqa: PLC0415
+
+    if options.markdown:
+        print(reference.markdown(), end="")
+        return 0
+    for name, element in sorted(grammar.elements().items()):
+        required = [f"{attribute}*" for attribute in element.required]
+        others = [attribute for attribute in element.attributes if attribute not in element.required]
+        print(f"{name}\t{' '.join([*required, *others])}")
     return 0
 
 
