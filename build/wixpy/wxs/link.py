@@ -3,20 +3,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import uuid
+
 from wixpy import cab
 from wixpy.actions import standard
 from wixpy.errors import WixpyError
 from wixpy.strings import codec
 from wixpy.summary import Pid
 from wixpy.wxs import shortnames
-from wixpy.wxs.compilation import STANDARD_DIRECTORIES, AutomaticGuid, Compilation, Membership, Payload, derived_guid
+from wixpy.wxs.compilation import (
+    STANDARD_DIRECTORIES,
+    AutomaticGuid,
+    Compilation,
+    Membership,
+    Payload,
+    derived_guid,
+    guid,
+)
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.sequence import Step, resolve
-from wixpy.wxs.source import Node
+from wixpy.wxs.source import NAMESPACE, Node
 
 MAX_FILES = 32767
 CABINET_EPOCH = 315532800
 FOLDER_SIZE = 1 << 30
+
+_COMPONENT_NAMESPACE = uuid.UUID("3064E5C6-FB63-4FE9-AC49-E446A792EFA5")
+_ROOT_NAMES = {-1: "MachineUser", 0: "ClassesRoot", 1: "CurrentUser", 2: "LocalMachine", 3: "Users"}
 
 
 def link(compilation: Compilation, root: Node) -> None:
@@ -153,29 +167,35 @@ def _expand(compilation: Compilation, members: list[Membership], path: tuple[str
 
 
 def _component_guid(compilation: Compilation, automatic: AutomaticGuid) -> None:
-    """Derive a component's GUID from its key path: the same place gives the same GUID in every version."""
+    """Derive a component's GUID from its key path as WiX does: the same place gives the same GUID in every version.
+
+    WiX v3 tells the place of a registry value in one way, v4 and v5 in another; the language of the source decides.
+    """
     database = compilation.database
     row = database.get("Component", automatic.component)
     assert row is not None
     key_path = row.text("KeyPath")
-    bits = "64" if row.number("Attributes") & 256 else "32"
-    if not key_path:
+    registry = database.get("Registry", key_path) if row.number("Attributes") & 4 else None
+    file = database.get("File", key_path) if key_path else None
+    if registry is not None:
+        root = registry.text("Root") if automatic.node.namespace == NAMESPACE else _ROOT_NAMES[registry.number("Root")]
+        bits = "64" if row.number("Attributes") & 256 else ""
+        place = f"{bits}{root}\\{registry.text('Key')}\\{registry.text('Name')}".lower()
+    elif file is not None:
+        folder, *names = _path(compilation, row.text("Directory_"))
+        place = "\\".join([folder, *(name.lower() for name in (*names, file.text("FileName").rpartition("|")[2]))])
+    else:
+        what = "a data source" if key_path else "a directory"
         raise automatic.node.error(
-            f"the GUID of the component {automatic.component} cannot be derived: its key path is a directory",
+            f"the GUID of the component {automatic.component} cannot be derived: its key path is {what}",
             "give Guid, or make a file or a registry value the key path",
         )
-    registry = database.get("Registry", key_path) if row.number("Attributes") & 4 else None
-    if registry is not None:
-        place = "\\".join([registry.text("Root"), registry.text("Key"), registry.text("Name")])
-    else:
-        file = database.get("File", key_path)
-        assert file is not None
-        place = f"{_path(compilation, row.text('Directory_'))}\\{file.text('FileName').rpartition('|')[2]}"
-    database.replace(row, ComponentId=derived_guid("component", f"{bits}:{place}".lower()))
+    digest = hashlib.sha1(_COMPONENT_NAMESPACE.bytes + place.encode("utf-16-le"), usedforsecurity=False).digest()
+    database.replace(row, ComponentId=guid(uuid.UUID(bytes=digest[:16], version=5)))
 
 
-def _path(compilation: Compilation, directory: str) -> str:
-    """Where a directory is, from a standard directory or the root on."""
+def _path(compilation: Compilation, directory: str) -> list[str]:
+    """Where a directory is: the standard directory or the root, and the names from there on."""
     parts: list[str] = []
     seen = set()
     while directory not in STANDARD_DIRECTORIES and directory not in seen:
@@ -186,7 +206,7 @@ def _path(compilation: Compilation, directory: str) -> str:
         if name != ".":
             parts.insert(0, name)
         directory = row.text("Directory_Parent")
-    return "\\".join([f"[{directory}]", *parts])
+    return [directory, *parts]
 
 
 def _sequence(compilation: Compilation, table: str) -> None:

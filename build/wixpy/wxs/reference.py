@@ -36,7 +36,7 @@ The platform is that of `--arch`, as with WiX.
 ## What is chosen for you
 
 - `Guid="*"` of a component: a name-based UUID (RFC 4122, version 5) of where its key path is installed, in small
-  letters. The same place has the same GUID in every version.
+  letters, by WiX's own rule. The same place has the same GUID in every version, and the one that WiX gave it.
 - `Id="*"` of a product, and the package code: a UUID of the content of the package.
 - 8.3 names: four letters, `~` and three characters of a checksum of the name, unique in the directory.
 - Versions and languages of files from their resources, hashes of files without.

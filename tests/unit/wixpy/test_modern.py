@@ -11,6 +11,8 @@ import pytest
 import wixpy
 from wixpy.database import Database
 from wixpy.errors import WixpyError
+from wixpy.wxs import compile
+from wixpy.wxs.components import ROOTS
 
 NAMESPACE = "http://wixtoolset.org/schemas/v4/wxs"
 PACKAGE = """<Wix xmlns='{}'>
@@ -60,6 +62,55 @@ def test_standard_directories_and_nested_names(modern: Build, platform: str, par
     company = rows[rows["INSTALLFOLDER"]["Directory_Parent"]]
     assert (company["DefaultDir"], company["Directory_Parent"]) == ("Company", parent)
     assert {str(row["DefaultDir"]) for row in rows.values()} >= {"App", "doc"}
+
+
+# What WiX itself gives to this source is told by its tests (GuidCompatibilityFixture.cs).
+REGISTRY_GUIDS = {
+    ("x86", 4): {
+        "HKCR": "246B5173-0924-511B-8828-77DD3BE87C7D", "HKCU": "663BDBDA-FAAF-5B7A-B8BA-D1AB3B5284CD",
+        "HKLM": "6A5C002D-C0C9-5B03-B883-BE3DF3FA21A6", "HKMU": "529D5485-ED3E-5D1C-8517-A32103A08F76",
+        "HKU": "0C78D91F-7913-5747-918C-322DA2A15823",
+    },
+    ("x64", 4): {
+        "HKCR": "A2D16D0D-8856-5B34-804F-64E0EE691ACD", "HKCU": "CE5B9399-8F69-50E4-AE76-9F5C3F5A4D72",
+        "HKLM": "45973AE0-BFEF-5A88-AC82-416C9699ED23", "HKMU": "841288A2-7520-5CA5-8CA0-4B4711D3F669",
+        "HKU": "0AC9C5B2-E60A-5CD9-9A4E-B5DEABAD1D14",
+    },
+    ("x86", 3): {
+        "HKCR": "656550C1-E3C3-5943-900A-A286A24F1F7C", "HKCU": "5C7CBEDE-4C14-58AF-8365-59C602A20543",
+        "HKLM": "186E35F4-96E9-5DE4-8F7B-73EA096A8543", "HKMU": "C1707072-2C2C-5249-85E1-37418A31DF2D",
+        "HKU": "76A0D3F4-7BD5-51DE-8FDA-6C30674083CB",
+    },
+    ("x64", 3): {
+        "HKCR": "E420B3FC-4889-5D2B-8E2D-DC8D05B62B5B", "HKCU": "12D81E73-4429-5D97-8318-7E719F660847",
+        "HKLM": "2E7AA7BE-006C-5FFE-A73F-1C65142AB3D7", "HKMU": "C7972BDE-CA76-564D-A9BA-FD3A0B930DCF",
+        "HKU": "AB4A2008-03FC-513E-8B92-35CE837C212E",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("platform", "version"), REGISTRY_GUIDS)
+def test_derived_guids_are_those_of_wix(tmp_path: Path, platform: str, version: int) -> None:
+    """The package has no other use: a 32-bit folder in an x64 package would not pass the checks."""
+    (tmp_path / "main.txt").write_text("content")
+    value = "<RegistryValue Root='{0}' Key='WixToolset\\TestKey' Name='Compat' Value='Foo Bar' Type='string'/>"
+    components = "".join(f"<Component Id='{root}'>{value.format(root)}</Component>" for root in ROOTS)
+    group = f"""<ComponentGroup Id='G' Directory='INSTALLFOLDER'>{components}
+    <Component Id='File'><File Name='Foo.bar' Source='main.txt'/></Component></ComponentGroup>
+    <Feature Id='F' Level='1'><ComponentGroupRef Id='G'/></Feature>"""
+    folder = "<Directory Id='INSTALLFOLDER' Name='GuidCompatibility'/>"
+    if version == 4:
+        inside = f"<StandardDirectory Id='ProgramFilesFolder'>{folder}</StandardDirectory>{group}"
+        text = PACKAGE.format(NAMESPACE, "", inside)
+    else:
+        text = f"""<Wix xmlns='http://schemas.microsoft.com/wix/2006/wi'><Product Id='*' Name='S' Manufacturer='M'
+        Version='1' Language='1033' UpgradeCode='6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a48'><Package InstallerVersion='200'/>
+        <MediaTemplate EmbedCab='yes'/><DirectoryRef Id='ProgramFilesFolder'>{folder}</DirectoryRef>{group}
+        </Product></Wix>"""
+    (tmp_path / "x.wxs").write_text(text)
+    database, _ = compile(tmp_path / "x.wxs", {}, 1, platform=platform)
+    guids = {str(row["Component"]): str(row["ComponentId"]).strip("{}") for row in database.rows("Component")}
+    assert guids == {"File": "AD87A3DE-042B-5CB1-82C8-782626737A3B", **REGISTRY_GUIDS[platform, version]}
 
 
 def test_conditions_and_other_words_are_attributes(modern: Build) -> None:
