@@ -139,7 +139,7 @@ def _setting(compilation: Compilation, node: Node) -> list[tuple[str, str]]:
     return [(table, action) for table in tables]
 
 
-def reference(compilation: Compilation, node: Node) -> None:
+def row_reference(compilation: Compilation, node: Node) -> None:
     """CustomActionRef, PropertyRef: a row that must be there."""
     compilation.refer(node, node.name.removesuffix("Ref"), node.need("Id"))
 

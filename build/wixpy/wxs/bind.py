@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What is filled in when all sources are read: ``!(bind.…)`` and ``!(wix.…)`` (WiX Toolset manual, “Binder variables”).
+"""What is filled in when all sources are read: ``!(bind.…)`` (WiX Toolset manual, “Binder variables”).
 
 ``!(bind.FileVersion.ID)`` and ``!(bind.FileLanguage.ID)`` are of the file of a File element, ``!(bind.Property.NAME)``
-is the value of a property, ``!(wix.NAME)`` that of a WixVariable.
+is the value of a property.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wixpy.payload import file_version
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
-_REFERENCE = re.compile(r"!\((bind|wix)\.([^()]*)\)")
+_REFERENCE = re.compile(r"!\((bind|wix|loc)\.([^()]*)\)")
 _PRODUCT_PROPERTIES = {
     "ProductName": "Name",
     "ProductVersion": "Version",
@@ -41,7 +41,7 @@ class _Binder:
         def named(*names: str) -> dict[str, Node]:
             return {node.attributes.get("Id", ""): node for node in nodes if node.name in names}
 
-        self.files, self.properties, self.variables = named("File"), named("Property"), named("WixVariable")
+        self.files, self.properties = named("File"), named("Property")
         self.product = next((node for node in nodes if node.name == "Product"), None)
 
     def expand(self, node: Node, text: str, depth: int = 0) -> str:
@@ -53,8 +53,8 @@ class _Binder:
         return _REFERENCE.sub(replacement, text) if "!(" in text else text
 
     def value(self, node: Node, kind: str, name: str) -> str:
-        if kind == "wix":
-            return self.known(node, "WixVariable", name, self.variables).attributes.get("Value", "")
+        if kind != "bind":
+            raise node.error(f"!({kind}.{name}) is not supported", "write the value, or $(var.NAME) and define NAME")
         what, _, identifier = name.partition(".")
         if what in ("FileVersion", "FileLanguage"):
             return self.version(node, what, self.known(node, "File", identifier, self.files))

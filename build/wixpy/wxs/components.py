@@ -316,7 +316,9 @@ def _registry_key(
     if root is None:
         raise node.error("the RegistryKey needs the attribute Root", "add Root='HKLM'")
     key = above + node.need("Key").strip("\\")
-    create, delete = node.yes("ForceCreateOnInstall"), node.yes("ForceDeleteOnUninstall")
+    action = node.get("Action") or "none"  # what older sources say in the place of the two others
+    create = node.yes("ForceCreateOnInstall") or action != "none"
+    delete = node.yes("ForceDeleteOnUninstall") or action == "createAndRemoveOnUninstall"
     permissions = any(child.name in ("Permission", "PermissionEx") for child in node.children)
     if create or delete or permissions:
         name = "*" if create and delete else "-" if delete else "+"

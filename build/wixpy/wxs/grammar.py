@@ -7,8 +7,8 @@ key of a row), or the words that are allowed with ``|`` between them.  ``yesno=N
 stands for it in a table; ``text`` among the words allows any other text, such as a property in brackets.
 
 The entry ACTION stands for every standard action of a sequence.  ``Parent/Name`` is how an element is within Parent,
-where that differs from elsewhere; ``+Name`` takes over the attributes and rows of an entry above.  Lines with ``=`` are
-rows (``rows.py``).
+where that differs from elsewhere; ``+Name`` after a name takes over the attributes and rows of an entry above, in front
+it adds to that entry.  Lines with ``=`` are rows (``rows.py``).
 """
 
 from __future__ import annotations
@@ -81,6 +81,10 @@ def elements() -> Mapping[str, Element]:
         else:
             head, _, children = line.partition(">")
             name, *words = head.split()
+            if name.startswith("+"):
+                current = grammar[name[1:]]
+                current.children += tuple(children.split())
+                continue
             current = grammar[name] = Element(name, "text" in words, tuple(children.split()))
             for base in (grammar[word[1:]] for word in words if word.startswith("+")):
                 current.children += base.children

@@ -39,8 +39,8 @@ _OLD_ELEMENTS = {
     "MultiStringValue": "write <MultiString Value='…'/>",
 }
 _CONDITION_IS_ELEMENT = ("Component", "File", "PermissionEx")
+_KEEP_CONDITION = ("Publish", "Show")
 _TEXT_ATTRIBUTES = {"MultiString": "Value", "ServiceArgument": "Value", "RequiredPrivilege": "Name"}
-_CONTROL_CONDITIONS = ("Default", "Disable", "Enable", "Hide", "Show")
 _6432_DIRECTORIES = ("ProgramFiles6432Folder", "CommonFiles6432Folder", "System6432Folder")
 _CONTAINERS = (
     "Directory",
@@ -166,12 +166,7 @@ def _conditions(node: Node) -> None:
         if node.name == "Level":
             node.attributes["Level"] = node.attributes.pop("Value")
         node.name = "Condition"
-    elif node.name == "Control":
-        for action in _CONTROL_CONDITIONS:
-            text = node.attributes.pop(f"{action}Condition", "")
-            if text:
-                node.children.append(_new(node, "Condition", text, Action=action.lower()))
-    elif "Condition" in node.attributes:
+    elif "Condition" in node.attributes and node.name not in _KEEP_CONDITION:
         text = node.attributes.pop("Condition")
         if node.name in _CONDITION_IS_ELEMENT and text:
             node.children.append(_new(node, "Condition", text))

@@ -107,9 +107,7 @@ class Variables:
             if prefix == "$$":
                 return f"$({content})"
             if prefix == "!":
-                if content.partition(".")[0] != "loc":
-                    return match[0]  # bind.py fills these in when all is read
-                raise fail(f"{match[0]} is not supported", "write the value, or $(var.NAME) and define NAME")
+                return match[0]  # filled in when all is read
             value = self.find(content, fail)
             if value is None:
                 name = content.rpartition(".")[2]

@@ -10,7 +10,7 @@ from wixpy.cab import Compression
 from wixpy.schema import standard
 from wixpy.strings import codec
 from wixpy.summary import Pid, Value
-from wixpy.wxs.actions import SEQUENCES, custom_action, reference, schedule, sequence, set_directory, set_property
+from wixpy.wxs.actions import SEQUENCES, custom_action, row_reference, schedule, sequence, set_directory, set_property
 from wixpy.wxs.compilation import Compilation, Media, Membership, guid
 from wixpy.wxs.components import component, component_group, component_id, directory, directory_ref, icon
 from wixpy.wxs.grammar import nearest
@@ -159,6 +159,11 @@ def _major_upgrade(compilation: Compilation, node: Node) -> None:
         compilation.insert(node, "Upgrade", code, version, None, None, _ONLY_DETECT, None, DOWNGRADE_DETECTED)
         compilation.insert(node, "LaunchCondition", f"NOT {DOWNGRADE_DETECTED}", message)
         compilation.collect(SECURE, DOWNGRADE_DETECTED)
+    refusal = node.get("DisallowUpgradeErrorMessage")
+    if node.yes("Disallow") != (refusal is not None):
+        raise node.error("Disallow='yes' and DisallowUpgradeErrorMessage go together", "give both, or none")
+    if refusal:
+        compilation.insert(node, "LaunchCondition", f"NOT {UPGRADE_DETECTED}", refusal)
     after = _SCHEDULES[node.get("Schedule") or "afterInstallValidate"]
     schedule(compilation, node, "InstallExecuteSequence", "RemoveExistingProducts", after=after)
 
@@ -318,12 +323,6 @@ def _membership(node: Node) -> Membership:
     )
 
 
-def _variable(_: Compilation, node: Node) -> None:
-    """WixVariable was used before; there are no others that could override it."""
-    for name in node.attributes:
-        node.get(name)
-
-
 def _done(_: Compilation, __: Node) -> None:
     """Package was compiled first: other elements depend on its platform."""
 
@@ -354,13 +353,12 @@ PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "FeatureRef": _feature_ref,
     "FeatureGroup": _feature_group,
     "CustomAction": custom_action,
-    "CustomActionRef": reference,
-    "PropertyRef": reference,
+    "CustomActionRef": row_reference,
+    "PropertyRef": row_reference,
     "SetDirectory": set_directory,
     "ComplianceCheck": compliance_check,
     "EnsureTable": _ensure_table,
     "SFPCatalog": element,
-    "WixVariable": _variable,
     "Binary": _binary,
     "Icon": icon,
     **dict.fromkeys(SEQUENCES, sequence),

@@ -20,7 +20,7 @@ and so is an attribute that would have no effect where it stands. The page is ma
 `<?include?>`, `<?require?>` (as `include`, once; wixl's), `<?error?>`, `<?warning?>`. Variables: `$(var.NAME)` or
 `$(NAME)`, `$(env.NAME)`, `$(sys.CURRENTDIR)`, `$(sys.SOURCEFILEDIR)`, `$(sys.SOURCEFILEPATH)`, `$(sys.BUILDARCH)`,
 `$(sys.PLATFORM)`, `$(fun.AutoVersion(1.0))`. A value given by `-d` wins over `<?define?>`. Binder variables:
-`!(bind.FileVersion.FILE)`, `!(bind.FileLanguage.FILE)`, `!(bind.Property.NAME)`, `!(wix.NAME)`.
+`!(bind.FileVersion.FILE)`, `!(bind.FileLanguage.FILE)`, `!(bind.Property.NAME)`.
 
 Paths are relative to the folder of the source, includes are looked for there and in the folders of `-I`.
 

@@ -193,6 +193,8 @@ def test_registry_keys_nest(package: Package) -> None:
         ("ForceCreateOnInstall='yes'", "+"),
         ("ForceDeleteOnUninstall='yes'", "-"),
         ("ForceCreateOnInstall='yes' ForceDeleteOnUninstall='yes'", "*"),
+        ("Action='create'", "+"),
+        ("Action='createAndRemoveOnUninstall'", "*"),
     ],
 )
 def test_keys_of_their_own(package: Package, attributes: str, name: str) -> None:

@@ -166,8 +166,8 @@ def test_files_are_found_by_pattern(modern: Build, tmp_path: Path) -> None:
 def test_binder_variables(modern: Build, tmp_path: Path, versioned_dll: bytes) -> None:
     (tmp_path / "v.dll").write_bytes(versioned_dll)
     database = modern(
-        """<File Id='dll' Source='v.dll'/><Property Id='P' Value='!(bind.Property.ProductName) !(wix.W)'/>
-        <WixVariable Id='W' Value='!(bind.FileVersion.dll)/!(bind.FileLanguage.dll)'/>"""
+        """<File Id='dll' Source='v.dll'/><Property Id='P' Value='!(bind.Property.ProductName) !(bind.Property.Q)'/>
+        <Property Id='Q'>!(bind.FileVersion.dll)/!(bind.FileLanguage.dll)</Property>"""
     )
     assert database.property("P") == "Sample 1.2.3.4/1033"
 
@@ -186,9 +186,9 @@ def test_binder_variables(modern: Build, tmp_path: Path, versioned_dll: bytes) -
         ("<DirectoryRef Id='TARGETDIR'><Directory/></DirectoryRef>", "no Id and no Name"),
         ("<Frobnicate/>", "no element Frobnicate"),
         ("<Property Id='P' Value='!(bind.FileVersion.none)'/>", "no File “none”"),
-        ("<Property Id='P' Value='!(wix.none)'/>", "no WixVariable “none”"),
         ("<Property Id='P' Value='!(bind.Other)'/>", "is not supported"),
-        ("<WixVariable Id='W' Value='!(wix.W)'/>", "stands for itself"),
+        ("<Property Id='W' Value='!(bind.Property.W)'/>", "stands for itself"),
+        ("<Property Id='W' Value='!(loc.W)'/>", "is not supported"),
         ("<File Id='f' Source='main.txt'/><Property Id='P' Value='!(bind.FileVersion.f)'/>", "has no version"),
     ],
 )

@@ -87,6 +87,13 @@ def test_when_an_upgrade_removes(package: Package, schedule: str, after: int, be
     assert after < row.number("Sequence") < before
 
 
+def test_an_upgrade_may_be_refused(package: Package) -> None:
+    database = package(
+        "<MajorUpgrade AllowDowngrades='yes' Disallow='yes' DisallowUpgradeErrorMessage='Remove the older one.'/>"
+    )
+    assert database.rows("LaunchCondition")[0].cells == ("NOT WIX_UPGRADE_DETECTED", "Remove the older one.")
+
+
 def test_upgrade_versions(package: Package) -> None:
     version = """<UpgradeVersion Property='OLD' Minimum='1.0' Maximum='2.0' IncludeMinimum='no' IncludeMaximum='yes'
     Language='1033' OnlyDetect='yes' MigrateFeatures='yes'/>"""
@@ -178,6 +185,7 @@ def test_what_a_product_cannot_be(
     ("body", "message"),
     [
         ("<MajorUpgrade/>", "either DowngradeErrorMessage or AllowDowngrades"),
+        ("<MajorUpgrade AllowDowngrades='yes' Disallow='yes'/>", "go together"),
         ("<Property Id='P'/>", "no value"),
         ("<Property Id='private' Value='1' Secure='yes'/>", "cannot be secure"),
         ("<Property Id='P' Value='1'>2</Property>", "both a Value and text"),

@@ -54,7 +54,6 @@ def test_a_value_from_outside_wins(tmp_path: Path) -> None:
     [
         (ROOT.format("\n<Fragment Id='$(var.None)'/>"), 2, "None is not defined"),
         (ROOT.format("\n<Fragment Id='$(nev.PATH)'/>"), 2, r"\$\(nev.PATH\) is not supported"),
-        (ROOT.format("\n<Fragment Id='!(loc.Text)'/>"), 2, r"!\(loc.Text\) is not supported"),
         (ROOT.format("\n<?if $(var.X)?>"), 2, r"<\?if"),
         (ROOT.format("\n<?include x.wxi?>"), 2, "no file “x.wxi”"),
         ("<Wix/>", 1, "namespace"),
