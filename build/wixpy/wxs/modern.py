@@ -40,7 +40,7 @@ _OLD_ELEMENTS = {
 }
 _CONDITION_IS_ELEMENT = ("Component", "File", "PermissionEx")
 _KEEP_CONDITION = ("Publish", "Show")
-_TEXT_ATTRIBUTES = {"MultiString": "Value", "ServiceArgument": "Value", "RequiredPrivilege": "Name"}
+_TEXT_ATTRIBUTES = {"MultiString": "Value", "ServiceArgument": "Value", "RequiredPrivilege": "Name", "Data": "Value"}
 _6432_DIRECTORIES = ("ProgramFiles6432Folder", "CommonFiles6432Folder", "System6432Folder")
 _CONTAINERS = (
     "Directory",

@@ -13,6 +13,7 @@ from wixpy.summary import Pid, Value
 from wixpy.wxs.actions import SEQUENCES, custom_action, row_reference, schedule, sequence, set_directory, set_property
 from wixpy.wxs.compilation import Compilation, Media, Membership, guid
 from wixpy.wxs.components import component, component_group, component_id, directory, directory_ref, icon
+from wixpy.wxs.custom import custom_table
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.rows import element
 from wixpy.wxs.searches import compliance_check, property_searches
@@ -358,6 +359,7 @@ PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "SetDirectory": set_directory,
     "ComplianceCheck": compliance_check,
     "EnsureTable": _ensure_table,
+    "CustomTable": custom_table,
     "SFPCatalog": element,
     "Binary": _binary,
     "Icon": icon,

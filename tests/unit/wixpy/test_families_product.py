@@ -135,6 +135,26 @@ def test_a_table_that_must_be_there(package: Package) -> None:
     assert "Class" in package("<EnsureTable Id='Class'/>").tables
 
 
+TABLE = """<CustomTable Id='Mine'><Column Id='K' Type='string' Width='72' PrimaryKey='yes' Category='identifier'/>
+<Column Id='N' Type='int' Width='4' Nullable='yes' MinValue='0' MaxValue='9'/>
+<Column Id='D' Type='binary' Nullable='yes'/>
+{}</CustomTable>"""
+
+
+def test_tables_of_ones_own(package: Package) -> None:
+    database = package(
+        TABLE.format("<Row><Data Column='K'>a</Data><Data Column='N'>7</Data><Data Column='D'>main.txt</Data></Row>")
+        + """<CustomTable Id='Mine'><Row><Data Column='K'>b</Data></Row></CustomTable>
+        <CustomTable Id='UIText'><Row><Data Column='Key'>k</Data><Data Column='Text'>t</Data></Row></CustomTable>"""
+    )
+    assert rows(database, "Mine") == [("a", 7, "Mine.a"), ("b", None, None)]
+    assert database.streams["Mine.a"].startswith(b"content")
+    assert rows(database, "UIText") == [("k", "t")]
+    validation = database.get("_Validation", "Mine", "N")
+    assert validation is not None
+    assert validation.cells[2:5] == ("Y", 0, 9)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -161,6 +181,13 @@ def test_a_table_that_must_be_there(package: Package) -> None:
         ("<CustomActionRef Id='None'/>", "CustomAction “None”"),
         ("<CustomAction Id='A' Property='P' Value='v'>text</CustomAction>", "which is for scripts"),
         ("<EnsureTable Id='Clas'/>", "no standard table"),
+        ("<CustomTable Id='Mine'/>", "has no columns"),
+        ("<CustomTable Id='File'><Column Id='A' Type='int' PrimaryKey='yes'/></CustomTable>", "there already"),
+        ("<CustomTable Id='Mine'><Column Id='A' Type='int'/></CustomTable>", "not at its start"),
+        ("<CustomTable Id='Mine'><Column Id='A' Type='int' Width='3'/></CustomTable>", "no width of 3"),
+        (TABLE.format("<Row><Data Column='X'>a</Data></Row>"), "has no column X"),
+        (TABLE.format("<Row><Data Column='K'>a</Data><Data Column='N'>x</Data></Row>"), "is not an integer"),
+        (TABLE.format("<Row><Data Column='K'>a</Data><Data Column='N'>10</Data></Row>"), "ICE03"),
         ("<DirectoryRef Id='INSTALLDIR'><Component><File Id='a' Source='main.txt'/><File Id='b' Source='main.txt'/>"
          "</Component></DirectoryRef>", "has no Id"),
     ],
