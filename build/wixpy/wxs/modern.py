@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from wixpy.actions import standard_names
 from wixpy.wxs.compilation import STANDARD_DIRECTORIES, derived_guid
 from wixpy.wxs.components import component_id
+from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
 DEFAULT_FEATURE, DEFAULT_DIRECTORY = "WixDefaultFeature", "INSTALLFOLDER"
@@ -39,7 +41,7 @@ _OLD_ELEMENTS = {
     "MultiStringValue": "write <MultiString Value='…'/>",
 }
 _CONDITION_IS_ELEMENT = ("Component", "File", "PermissionEx")
-_KEEP_CONDITION = ("Publish", "Show")
+_CONDITION_IS_TEXT = ("Custom", "SetDirectory", "SetProperty")
 _TEXT_ATTRIBUTES = {"MultiString": "Value", "ServiceArgument": "Value", "RequiredPrivilege": "Name", "Data": "Value"}
 _6432_DIRECTORIES = ("ProgramFiles6432Folder", "CommonFiles6432Folder", "System6432Folder")
 _CONTAINERS = (
@@ -53,6 +55,7 @@ _CONTAINERS = (
     "Product",
 )
 _PRODUCT = ("Name", "Manufacturer", "Version", "UpgradeCode", "Codepage")
+_PACKAGE = {"Compressed", "InstallerVersion"}
 _EITHER_SCOPE = {"ALLUSERS": "2", "MSIINSTALLPERUSER": "1"}
 _SUMMARY = {"Codepage": "SummaryCodepage", "Description": "Description", "Keywords": "Keywords",
             "Manufacturer": "Manufacturer", "Comments": "Comments"}  # fmt: skip
@@ -123,6 +126,9 @@ def _package(node: Node, platform: str) -> Node:
         given["UpgradeCode"] = derived_guid("upgrade", identifier)
     product = _new(node, "Product", Id=given.pop("ProductCode", "*"), Language=given.pop("Language", _LANGUAGE))
     product.attributes |= {name: given.pop(name) for name in list(given) if name in _PRODUCT}
+    for name in sorted(set(given) - _PACKAGE):
+        known = sorted({*_PRODUCT, *_PACKAGE, "Id", "Language", "ProductCode", "Scope"})
+        raise node.error(f"Package has no attribute {name} in version 4 of the language", nearest(name, known))
     package = _new(node, "Package", InstallerVersion=_INSTALLER_VERSION, Compressed="yes")
     package.attributes |= given | {"Platform": platform}
     summaries = [child for child in node.children if child.name == "SummaryInformation"]
@@ -166,12 +172,14 @@ def _conditions(node: Node) -> None:
         if node.name == "Level":
             node.attributes["Level"] = node.attributes.pop("Value")
         node.name = "Condition"
-    elif "Condition" in node.attributes and node.name not in _KEEP_CONDITION:
-        text = node.attributes.pop("Condition")
-        if node.name in _CONDITION_IS_ELEMENT and text:
+    elif node.name in _CONDITION_IS_TEXT or node.name in standard_names():
+        if node.text:
+            raise node.error(f"{node.name} has no text in version 4", "write Condition='…'")
+        node.text = node.attributes.pop("Condition", "")
+    elif node.name in _CONDITION_IS_ELEMENT:
+        text = node.attributes.pop("Condition", "")
+        if text:
             node.children.append(_new(node, "Condition", text))
-        else:
-            node.text = text or node.text
     if node.name in _TEXT_ATTRIBUTES:
         if node.text:
             raise node.error(f"{node.name} has no text in version 4", f"write {_TEXT_ATTRIBUTES[node.name]}='…'")

@@ -185,6 +185,8 @@ def test_binder_variables(modern: Build, tmp_path: Path, versioned_dll: bytes) -
         ("<SummaryInformation Subject='x'/>", "no attribute Subject"),
         ("<DirectoryRef Id='TARGETDIR'><Directory/></DirectoryRef>", "no Id and no Name"),
         ("<Frobnicate/>", "no element Frobnicate"),
+        ("<Property Id='P' Value='1' Condition='x'/>", "no attribute Condition"),
+        ("<SetProperty Id='P' Value='1' After='AppSearch'>x</SetProperty>", "no text in version 4"),
         ("<Property Id='P' Value='!(bind.FileVersion.none)'/>", "no File “none”"),
         ("<Property Id='P' Value='!(bind.Other)'/>", "is not supported"),
         ("<Property Id='W' Value='!(bind.Property.W)'/>", "stands for itself"),
@@ -197,6 +199,11 @@ def test_what_is_refused(modern: Build, body: str, message: str) -> None:
         modern(body)
     assert caught.value.line is not None
     assert caught.value.hint
+
+
+def test_a_package_has_the_attributes_of_version_4(modern: Build) -> None:
+    with pytest.raises(WixpyError, match="no attribute Platform in version 4"):
+        modern("", " Platform='x64'")
 
 
 def test_a_product_is_of_version_3(tmp_path: Path) -> None:
