@@ -83,7 +83,7 @@ def test_what_is_not_understood_is_refused_with_its_line(tmp_path: Path, text: s
         ("<Media Id='2' Cabinet='x.cab' EmbedCab='no'/>", "EmbedCab is “no”", "yes"),
         ("<Icon Id='x' SourceFile='main.txt'>text</Icon>", "has no text", "remove"),
         ("<InstallExecuteSequence><InstallFlies/></InstallExecuteSequence>", "no element InstallFlies", ""),
-        ("<UI/>", "no element UI", ""),
+        ("<Bundle/>", "no element Bundle", ""),
     ],
 )
 def test_nothing_unknown_is_dropped(source: Source, body: str, message: str, hint: str) -> None:
