@@ -47,11 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("source", type=Path, nargs="+", metavar="x.wxs")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="x.msi")
     command.add_argument("-d", "--define", type=_define, action="append", default=[], metavar="NAME=VALUE",
-                         help="the value of $(var.NAME)")  # fmt: skip
+                         help="the value of $(var.NAME) and !(wix.NAME)")  # fmt: skip
     command.add_argument("-I", "--include", type=Path, action="append", default=[], metavar="FOLDER",
                          help="where <?include?> looks besides the folder of the source")  # fmt: skip
     command.add_argument("-a", "--arch", choices=("x86", "x64"), default="x86",
                          help="the platform of a package that does not name its own; default x86")  # fmt: skip
+    command.add_argument("-loc", "--loc", type=Path, action="append", default=[], metavar="x.wxl",
+                         help="a file with the strings of !(loc.NAME); may be given several times")  # fmt: skip
     command.add_argument("--epoch", type=_epoch, metavar="SECONDS",
                          help="time of files and summary; default SOURCE_DATE_EPOCH, else 1980-01-01")  # fmt: skip
     command.set_defaults(run=_build)
@@ -111,6 +113,7 @@ def _build(options: argparse.Namespace) -> int:
         epoch = int(given) if given else DEFAULT_EPOCH
     warnings = build(
         options.source, options.output, defines=dict(options.define), epoch=epoch, includes=options.include,
+        localizations=options.loc,
         platform=options.arch, warn=lambda warning: print(f"warning: {warning}", file=sys.stderr),
     )  # fmt: skip
     for warning in warnings:

@@ -24,17 +24,19 @@ def build(
     *,
     defines: Mapping[str, str] = _NO_DEFINES,
     epoch: int,
+    localizations: Sequence[Path] = (),
     includes: Sequence[Path] = (),
     platform: str = "x86",
     warn: Callable[[WixpyError], None] = lambda _: None,
 ) -> list[Finding]:
     """Compile one source or several into the package ``out`` and check it; return the warnings.
 
-    ``defines`` are values for ``$(var.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
+    ``defines`` are values for ``$(var.NAME)`` and ``!(wix.NAME)``, ``localizations`` the .wxl files of
+    ``!(loc.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
     carry; ``includes``, ``platform`` and ``warn`` are those of ``wxs.compile``.  ``out`` appears only when the written
     file has been read back and passes all checks.  WixpyError otherwise.
     """
-    database, places = compile(wxs, defines, epoch, includes=includes, platform=platform, warn=warn)
+    database, places = compile(wxs, defines, epoch, localizations, includes=includes, platform=platform, warn=warn)
     with replacing(out) as (beside, file):
         database.write(file)
         file.flush()

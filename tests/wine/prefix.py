@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -175,8 +175,9 @@ class Namespace:
 class Prefix:
     """One prefix and what runs in it.  `close` it in any case."""
 
-    def __init__(self, kind: Hardware, folder: Path) -> None:
+    def __init__(self, kind: Hardware, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.kind = kind
+        self._environment = {**ENVIRONMENT, "WINEARCH": f"win{kind.bits}", **(environment or {})}
         self.folder = folder
         self.drive = folder / "prefix" / "drive_c"
         self.drive.mkdir(parents=True, exist_ok=True)
@@ -186,12 +187,12 @@ class Prefix:
         self._namespace = Namespace(folder, kind.root)
 
     @classmethod
-    def create(cls, kind: Hardware) -> Prefix:
-        """A fresh copy of the template, switched off."""
+    def create(cls, kind: Hardware, environment: Mapping[str, str] | None = None) -> Prefix:
+        """A fresh copy of the template, switched off; environment adds variables, such as DISPLAY."""
         template = _template(kind)
         folder = Path(tempfile.mkdtemp(prefix=f"{kind.name}-{os.getpid()}-", dir=_machines()))
         _clone(template, folder)
-        return cls(kind, folder)
+        return cls(kind, folder, environment)
 
     @property
     def console(self) -> str:
@@ -229,11 +230,10 @@ class Prefix:
 
         MachineError when it takes longer than timeout (seconds); nothing runs in the prefix any more then.
         """
-        env = {**ENVIRONMENT, "WINEARCH": f"win{self.kind.bits}"}
         # Files, not pipes: services started by the command keep its output open long after it has ended.
         with self._console.open("ab") as console, tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
-                self._namespace.command(*args, env=env, folder=f"{INSIDE}/prefix/drive_c"),
+                self._namespace.command(*args, env=self._environment, folder=f"{INSIDE}/prefix/drive_c"),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=console, start_new_session=True,
             )  # fmt: skip
             try:

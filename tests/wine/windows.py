@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
@@ -41,10 +41,10 @@ class Result:
 class Windows:
     """One machine, switched on when made.  Text paths are Windows paths (``C:\\...``), ``pathlib.Path`` the host's."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         self._count = 0
         self.hardware = hardware(name)
-        self._prefix = Prefix.create(self.hardware)
+        self._prefix = Prefix.create(self.hardware, environment)
         try:
             self._prefix.start()
         except BaseException:

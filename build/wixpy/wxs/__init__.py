@@ -9,12 +9,13 @@ other elements say, ``grammar`` says what may stand where; ``product``, ``compon
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.tables import Cell
-from wixpy.wxs import bind, grammar, link, modern, product, source
+from wixpy.wxs import bind, grammar, link, localize, modern, product, source, stock
 from wixpy.wxs.compilation import Compilation
 from wixpy.wxs.preprocess import Settings
 from wixpy.wxs.source import Node
@@ -26,6 +27,7 @@ def compile(
     sources: Path | Sequence[Path],
     defines: Mapping[str, str],
     epoch: int,
+    localizations: Sequence[Path] = (),
     *,
     includes: Sequence[Path] = (),
     platform: str = "x86",
@@ -33,23 +35,25 @@ def compile(
 ) -> tuple[Database, Places]:
     """The database of one source or several, and the element behind each row (by table and key).
 
-    ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files; ``includes`` are
-    folders for ``<?include?>``, ``platform`` (x86 or x64) is for a package that does not name its own; ``warn`` gets
-    what ``<?warning?>`` says.  WixpyError, with file and line, for anything that is not understood or does not fit
-    together.
+    ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files; ``localizations``
+    are .wxl files, from which ``!(loc.NAME)`` comes, ``includes`` folders for ``<?include?>``; ``platform`` (x86 or
+    x64) is for a package that does not name its own; ``warn`` gets what ``<?warning?>`` says.  WixpyError, with file
+    and line, for anything that is not understood or does not fit together.
     """
     paths = [sources] if isinstance(sources, Path) else list(sources)
     settings = Settings(defines, tuple(includes), platform, epoch)
     roots = [_root(path, settings, warn) for path in paths]
+    whole = replace(roots[0], children=[child for root in roots for child in root.children])
     if any(root.namespace == source.NAMESPACE_4 for root in roots):
-        modern.complete(roots, platform)
-    bind.resolve(roots)
-    for root in roots:
-        grammar.validate(root)
-    parts = [child for root in roots for child in root.children]
+        modern.complete([whole], platform)
+    strings = localize.load(localizations, stock=stock.STRINGS if stock.include(whole) else None)
+    localize.apply(whole, strings, defines)
+    bind.resolve([whole])
+    grammar.validate(whole)
+    parts = whole.children
     products = [child for child in parts if child.name == "Product"]
     if len(products) != 1:
-        raise (products[1] if products else roots[0]).error(
+        raise (products[1] if products else whole).error(
             f"the source has {len(products)} Product elements",
             "write exactly one <Product …> or, in version 4, <Package>",
         )
@@ -59,9 +63,8 @@ def compile(
         if child.name == "Fragment":
             product.fragment(compilation, child)
     link.link(compilation, products[0])
-    for root in roots:
-        for node in root.walk():
-            _report_unread(node)
+    for node in whole.walk():
+        _report_unread(node)
     return compilation.database, compilation.places
 
 

@@ -14,7 +14,7 @@ from wixpy.payload import file_version
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
-_REFERENCE = re.compile(r"!\((bind|wix|loc)\.([^()]*)\)")
+_REFERENCE = re.compile(r"!\(bind\.([^()]*)\)")
 _PRODUCT_PROPERTIES = {
     "ProductName": "Name",
     "ProductVersion": "Version",
@@ -48,13 +48,11 @@ class _Binder:
         def replacement(match: re.Match[str]) -> str:
             if depth == _MAX_DEPTH:
                 raise node.error(f"{match[0]} stands for itself", "write the value")
-            return self.expand(node, self.value(node, match[1], match[2]), depth + 1)
+            return self.expand(node, self.value(node, match[1]), depth + 1)
 
         return _REFERENCE.sub(replacement, text) if "!(" in text else text
 
-    def value(self, node: Node, kind: str, name: str) -> str:
-        if kind != "bind":
-            raise node.error(f"!({kind}.{name}) is not supported", "write the value, or $(var.NAME) and define NAME")
+    def value(self, node: Node, name: str) -> str:
         what, _, identifier = name.partition(".")
         if what in ("FileVersion", "FileLanguage"):
             return self.version(node, what, self.known(node, "File", identifier, self.files))

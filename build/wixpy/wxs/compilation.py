@@ -13,6 +13,8 @@ from wixpy.cab import Attributes, Compression
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.tables import Cell
+from wixpy.wxs import artwork
+from wixpy.wxs.controls import Interface
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.sequence import Step
 from wixpy.wxs.source import Node
@@ -136,6 +138,7 @@ class Compilation:
     suppressed: dict[str, set[str]] = field(default_factory=dict)
     advertised: list[tuple[str, tuple[Cell, ...], str, str]] = field(default_factory=list)
     derive_product_code: bool = False
+    interface: Interface = field(default_factory=Interface)
     platform: str = "x86"
     last_display: int = 0
 
@@ -182,9 +185,10 @@ class Compilation:
             if table == "Directory" and key[0] in STANDARD_DIRECTORIES:
                 self._standard_directory(node, str(key[0]))
             if self.database.get(table, *key) is None:
-                known = [str(row.key[0]) for row in self.database.rows(table)]
+                known = ["/".join(map(str, row.key)) for row in self.database.rows(table)]
+                wanted = "/".join(map(str, key))
                 raise node.error(
-                    f"{node.name} refers to {table} “{key[0]}”, which is not there", nearest(str(key[0]), known)
+                    f"{node.name} refers to {table} “{wanted}”, which is not there", nearest(wanted, known)
                 )
 
     def name(self, node: Node, directory: str, long: str, short: str | None, store: Callable[[str], None]) -> None:
@@ -210,6 +214,8 @@ class Compilation:
     def source_bytes(self, node: Node, attribute: str, name: str | None = None) -> bytes:
         """The content of the file that an attribute names, or ``name``, relative to the source's folder."""
         name = node.need(attribute) if name is None else name
+        if name.startswith(artwork.PREFIX):
+            return artwork.picture(name)
         path = (node.base or self.base) / name.replace("\\", "/")
         try:
             return path.read_bytes()

@@ -18,6 +18,7 @@ from wixpy.wxs.grammar import nearest
 from wixpy.wxs.rows import element
 from wixpy.wxs.searches import compliance_check, property_searches
 from wixpy.wxs.source import Node
+from wixpy.wxs.ui import reference, ui, ui_sequence
 
 SECURE, HIDDEN, ADMIN = "SecureCustomProperties", "MsiHiddenProperties", "AdminProperties"
 SUPPORTED_INSTALLERS = range(100, 1000)
@@ -364,4 +365,9 @@ PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Binary": _binary,
     "Icon": icon,
     **dict.fromkeys(SEQUENCES, sequence),
+    "InstallUISequence": ui_sequence,
+    "AdminUISequence": ui_sequence,
+    "UI": ui,
+    "UIRef": reference,
+    "WixVariable": _done,
 }

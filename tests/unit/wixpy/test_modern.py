@@ -190,7 +190,7 @@ def test_binder_variables(modern: Build, tmp_path: Path, versioned_dll: bytes) -
         ("<Property Id='P' Value='!(bind.FileVersion.none)'/>", "no File “none”"),
         ("<Property Id='P' Value='!(bind.Other)'/>", "is not supported"),
         ("<Property Id='W' Value='!(bind.Property.W)'/>", "stands for itself"),
-        ("<Property Id='W' Value='!(loc.W)'/>", "is not supported"),
+        ("<Property Id='W' Value='!(loc.W)'/>", "is in no .wxl file"),
         ("<File Id='f' Source='main.txt'/><Property Id='P' Value='!(bind.FileVersion.f)'/>", "has no version"),
     ],
 )
