@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import wixpy
+from wixpy.cli import main
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 
@@ -254,3 +255,15 @@ def test_the_language_of_the_strings_is_the_products(source: Callable[..., Path]
     (tmp_path / "x.wxl").write_text(WXL.format(namespace=V3, body="").replace("Codepage", "Language"))
     with pytest.raises(WixpyError, match="language 1252, the product in 1033"):
         wixpy.build(source(), tmp_path / "x.msi", epoch=EPOCH, localizations=[tmp_path / "x.wxl"])
+
+
+def test_the_command_line_takes_strings_and_variables(
+    source: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = source('<Property Id="A" Value="!(loc.X) !(wix.Y)"/>')
+    (tmp_path / "x.wxl").write_text(WXL.format(namespace=V3, body='<String Id="X">eks</String>'))
+    command = ["build", str(path), "-o", str(tmp_path / "x.msi"), "-d", "Y=why"]
+    assert main([*command, "-loc", str(tmp_path / "x.wxl")]) == 0
+    assert wixpy.open(tmp_path / "x.msi").property("A") == "eks why"
+    assert main(command) == 1
+    assert "the string X is in no .wxl file" in capsys.readouterr().err
