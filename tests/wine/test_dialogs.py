@@ -133,6 +133,13 @@ def test_the_feature_tree_installs_what_was_chosen(machine: Windows, screen: Scr
         ("tree-ready", ["space"]),
         ("tree-end", ["Return"]),
     ]
-    assert drive(machine, screen, ["/i", machine.put(package(tmp_path, "FeatureTree"))], steps) == 0
+    path = machine.put(package(tmp_path, "FeatureTree"))
+    assert drive(machine, screen, ["/i", path], steps) == 0
     assert machine.path(f"{FOLDER}\\main.txt").read_text() == "main"
     assert machine.path(f"{FOLDER}\\more.txt").read_text() == "more"
+
+    assert machine.msiexec(path, action="/x")[0] == 0
+    assert not machine.exists(FOLDER)
+    assert machine.msiexec(path)[0] == 0
+    assert machine.exists(f"{FOLDER}\\main.txt")
+    assert not machine.exists(f"{FOLDER}\\more.txt")

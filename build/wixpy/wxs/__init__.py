@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The compiler of .wxs sources: WiX v3 (http://schemas.microsoft.com/wix/2006/wi), and the spelling of v4 and v5.
 
-``preprocess`` and ``source`` read XML, ``modern`` translates the newer language into the older, ``bind`` fills in what
-other elements say, ``grammar`` says what may stand where; ``product``, ``components``, ``searches``, ``actions`` and
-``rows`` turn elements into rows, ``link`` completes the database.
+``preprocess`` and ``source`` read XML, ``modern`` translates the newer language into the older, ``stock`` adds the stock
+user interface, ``localize`` fills in strings and ``bind`` what other elements say, ``grammar`` says what may stand
+where; ``product``, ``components``, ``searches``, ``actions``, ``ui`` and ``rows`` turn elements into rows, ``link``
+completes the database.
 """
 
 from __future__ import annotations
