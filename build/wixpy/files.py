@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from wixpy.blob import Content, PathBlob, chunks
 from wixpy.errors import WixpyError
 
 
@@ -20,6 +21,51 @@ def read_bytes(path: Path) -> bytes:
         raise WixpyError(
             f"cannot read {path}: {error.strerror}", "check that the file exists and is readable"
         ) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """Open ``path`` for reading; WixpyError when it cannot be."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise WixpyError(
+            f"cannot read {path}: {error.strerror}", "check that the file exists and is readable"
+        ) from error
+    with file:
+        yield file
+
+
+@contextmanager
+def placing(folder: Path, contents: Mapping[str, Content]) -> Iterator[None]:
+    """Write files below ``folder`` (relative paths with ``/``), which get their names at the end of the context.
+
+    They are whole by then; on an exception within the context none of them appears.
+    """
+    written: list[tuple[Path, Path]] = []
+    try:
+        for name, content in contents.items():
+            path = folder / name
+            if isinstance(content, PathBlob) and path.exists() and path.samefile(content.path):
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+            written.append((beside, path))
+            with beside.open("wb") as file:
+                for chunk in chunks(content):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+        yield
+        for beside, path in written:
+            beside.replace(path)
+    except OSError as error:
+        raise WixpyError(
+            f"cannot write into {folder}: {error.strerror}", "check the folder, its rights and free space"
+        ) from error
+    finally:
+        for beside, _ in written:
+            beside.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -14,16 +14,20 @@ from wixpy.database import Database
 from wixpy.tables import Cell
 from wixpy.wxs import grammar, link, product, source
 from wixpy.wxs.compilation import Compilation
+from wixpy.wxs.media import Outputs
 from wixpy.wxs.source import Node
 
 Places = Mapping[tuple[str, tuple[Cell, ...]], Node]
 
 
-def compile(path: Path, defines: Mapping[str, str], epoch: int) -> tuple[Database, Places]:
+def compile(
+    path: Path, defines: Mapping[str, str], epoch: int, outputs: Outputs | None = None
+) -> tuple[Database, Places]:
     """The database of a source, and the element behind each row (by table and key).
 
-    ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files.  WixpyError, with
-    file and line, for anything that is not understood or does not fit together.
+    ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files.  What belongs
+    beside the package goes to ``outputs``, which also holds its large cabinets and must outlast the database.
+    WixpyError, with file and line, for anything that is not understood or does not fit together.
     """
     root = source.parse(path, defines)
     if root.name != "Wix":
@@ -37,7 +41,7 @@ def compile(path: Path, defines: Mapping[str, str], epoch: int) -> tuple[Databas
     for child in root.children:
         if child.name == "Fragment":
             product.fragment(compilation, child)
-    link.link(compilation, products[0])
+    link.link(compilation, products[0], outputs or Outputs())
     for node in root.walk():
         _report_unread(node)
     return compilation.database, compilation.places

@@ -163,7 +163,7 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
     source = node.need("Source")
     name = node.get("Name") or source.replace("\\", "/").rpartition("/")[2]
     key = node.get("Id") or _identifier(name)
-    content = compilation.source_bytes(node, "Source")
+    content = compilation.source_file(node, "Source")
     attributes = sum(bit for flag, bit in _FILE_FLAGS.items() if node.yes(flag))
     attributes |= _FILE_VITAL if node.yes("Vital", True) else 0
     found = file_version(content)
@@ -175,7 +175,8 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
         "File": key, "Component_": this.name, "FileName": name, "FileSize": len(content), "Version": version,
         "Language": found.languages if found and not companion else None, "Attributes": attributes,
     }  # fmt: skip
-    payload = Payload(key, node, this.directory, content, values, node.number("DiskId") or this.disk)
+    compressed = {"yes": True, "no": False}.get(node.get("Compressed") or "default")
+    payload = Payload(key, node, this.directory, content, values, node.number("DiskId") or this.disk, compressed)
     compilation.payloads.append(payload)
     compilation.name(
         node, this.directory, name, node.get("ShortName"), lambda value: payload.values.update(FileName=value)
