@@ -17,6 +17,7 @@ from typing import BinaryIO, Protocol
 from wixpy.errors import WixpyError
 
 CHUNK = 1 << 20
+_HEAD = 64
 
 
 class Blob(Protocol):
@@ -27,10 +28,11 @@ class Blob(Protocol):
     def __getitem__(self, part: slice, /) -> bytes: ...
 
 
+Buffer = bytes | bytearray | memoryview
 Content = Blob | bytearray | memoryview
 
 
-def chunks(content: Content, size: int = CHUNK) -> Iterator[bytes | bytearray | memoryview]:
+def chunks(content: Content, size: int = CHUNK) -> Iterator[Buffer]:
     """``content`` in pieces of at most ``size`` bytes."""
     for start in range(0, len(content), size):
         yield content[start : start + size]
@@ -42,7 +44,9 @@ class PathBlob:
     def __init__(self, path: Path) -> None:
         """OSError when there is no such file."""
         self.path = path
-        with path.open("rb") as file:
+        self._name = str(path)
+        with open(self._name, "rb", buffering=0) as file:  # noqa: PTH123 - opened thousands of times
+            self._head = file.read(_HEAD)
             self._size = file.seek(0, 2)
 
     def __len__(self) -> int:
@@ -50,8 +54,10 @@ class PathBlob:
 
     def __getitem__(self, part: slice, /) -> bytes:
         first, last, _ = part.indices(self._size)
+        if last <= len(self._head):
+            return self._head[first:last]
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with open(self._name, "rb", buffering=0) as file:  # noqa: PTH123
                 file.seek(first)
                 content = _read(file, last - first)
         except OSError as error:

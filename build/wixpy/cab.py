@@ -3,7 +3,8 @@
 
 A cabinet is a list of files in folders.  A folder is the concatenation of its files, cut into blocks of 32 KiB; an
 MSZIP block is ``CK`` and a deflate stream of its own, whose history starts with the block before it in the folder.
-That block is the preset dictionary of zlib, so blocks compress independently, on all processors, at full ratio.
+That block is the preset dictionary of zlib at the start of each batch of blocks, so batches compress independently, on
+all processors, at full ratio.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -20,7 +21,7 @@ from enum import IntEnum, IntFlag
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
-from wixpy.blob import Blob, Content
+from wixpy.blob import Blob, Buffer, Content
 from wixpy.errors import WixpyError
 
 BLOCK = 32768
@@ -33,6 +34,7 @@ MAX_NAME = 255
 MAX_CABINET = 0x7FFFFFFF
 SIGNATURE = b"MSCF"
 MSZIP_SIGNATURE = b"CK"
+_EMPTY_LAST = b"\3\0"
 
 _HEADER = struct.Struct("<4s5I2B5H")
 _FOLDER = struct.Struct("<IHH")
@@ -64,12 +66,16 @@ class Attributes(IntFlag):
 
 @dataclass(frozen=True)
 class CabinetFile:
-    """A file to put into a cabinet; ``modified`` is UTC and kept to two seconds from 1980 to 2107."""
+    """A file to put into a cabinet; ``modified`` is UTC and kept to two seconds from 1980 to 2107.
+
+    ``seen`` is given the content, in order, as it is read.
+    """
 
     name: str
     content: Content
     modified: datetime
     attributes: Attributes = Attributes.ARCHIVE
+    seen: Callable[[Buffer], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,15 +139,6 @@ def from_dos_time(date: int, time: int) -> datetime:
         return datetime(1980, 1, 1, tzinfo=timezone.utc)
 
 
-def _deflate(level: int, block: bytes, history: bytes) -> bytes:
-    """One MSZIP block; incompressible data goes into a deflate block of type “stored”."""
-    compressor = zlib.compressobj(level, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, history)
-    packed = compressor.compress(block) + compressor.flush()
-    if len(packed) >= len(block) + 5:
-        packed = struct.pack("<BHH", 1, len(block), len(block) ^ 0xFFFF) + block
-    return MSZIP_SIGNATURE + packed
-
-
 def _data_record(packed: bytes, size: int) -> bytes:
     lengths = struct.pack("<HH", len(packed), size)
     return struct.pack("<I", checksum(lengths, checksum(packed))) + lengths + packed
@@ -149,12 +146,14 @@ def _data_record(packed: bytes, size: int) -> bytes:
 
 def _batches(files: Iterable[CabinetFile]) -> Iterator[bytes]:
     """The concatenated content of ``files`` in pieces of BATCH bytes, the last one shorter."""
-    pending: list[bytes | bytearray | memoryview] = []
+    pending: list[Buffer] = []
     size = 0
     for file in files:
         start = 0
         while start < len(file.content):
             piece = file.content[start : start + BATCH - size]
+            if file.seen:
+                file.seen(piece)
             pending.append(piece)
             size += len(piece)
             start += len(piece)
@@ -168,17 +167,27 @@ def _batches(files: Iterable[CabinetFile]) -> Iterator[bytes]:
 
 def _records(compression: Compression, level: int, history: bytes, batch: bytes) -> bytes:
     """The CFDATA records of a batch; ``history`` is the block before it in its folder."""
-    records = []
-    for start in range(0, len(batch), BLOCK):
-        block = batch[start : start + BLOCK]
-        records.append(_data_record(block if not compression else _deflate(level, block, history), len(block)))
-        history = block
-    return b"".join(records)
+    blocks = [batch[start : start + BLOCK] for start in range(0, len(batch), BLOCK)]
+    packed = blocks if compression is Compression.NONE else _mszip(level, history, blocks)
+    return b"".join(map(_data_record, packed, map(len, blocks)))
 
 
-def _folder_data(
-    files: Sequence[CabinetFile], compression: Compression, level: int, threads: int
-) -> Iterator[bytes]:
+def _mszip(level: int, history: bytes, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """MSZIP blocks.
+
+    One compressor goes on from block to block, which is faster than one a block with the history as dictionary.  A
+    flush ends each block at a whole byte, and an empty deflate block marked as the last one follows.  Incompressible
+    data goes into a deflate block of type “stored”.
+    """
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, history)
+    for block in blocks:
+        packed = compressor.compress(block) + compressor.flush(zlib.Z_SYNC_FLUSH) + _EMPTY_LAST
+        if len(packed) >= len(block) + 5:
+            packed = struct.pack("<BHH", 1, len(block), len(block) ^ 0xFFFF) + block
+        yield MSZIP_SIGNATURE + packed
+
+
+def _folder_data(files: Sequence[CabinetFile], compression: Compression, level: int, threads: int) -> Iterator[bytes]:
     """The CFDATA records of one folder, made by ``threads`` threads, a few batches ahead of what is taken.
 
     Where a batch is cut and what its history is do not depend on the threads, and so neither does the result.

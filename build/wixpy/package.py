@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from wixpy import cab, checks, media
-from wixpy.blob import chunks
+from wixpy.blob import Buffer, chunks
 from wixpy.checks import Finding, Level
 from wixpy.checks.data import columns
 from wixpy.checks.package import external
@@ -36,8 +38,11 @@ def build(wxs: Path, out: Path, *, defines: Mapping[str, str] = _NO_DEFINES, epo
         with replacing(out) as (partial, file):
             database.write(file)
             file.flush()
-            with Database.browse(partial) as written:
+            # The disk needs about as long as the checks.
+            with Database.browse(partial) as written, ThreadPoolExecutor(1) as flushing:
+                flushed = flushing.submit(os.fsync, file.fileno())
                 findings = _findings(written, outputs.beside.get)
+                flushed.result()
             errors = [finding for finding in findings if finding.level is Level.ERROR]
             if errors:
                 raise _failure(wxs, errors, places)
@@ -76,7 +81,7 @@ def check(path: Path) -> list[Finding]:
         return _findings(database, beside(path.parent))
 
 
-Contents = Iterator[bytes | bytearray | memoryview]
+Contents = Iterator[Buffer]
 
 
 def installed_files(database: Database, find: Find = lambda _: None) -> Iterator[tuple[str, Contents]]:

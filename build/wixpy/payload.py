@@ -8,11 +8,11 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wixpy.blob import Blob, PathBlob, chunks
-
-Buffer = bytes | bytearray | memoryview
+from wixpy.blob import Blob, Buffer, PathBlob, chunks
 
 NULL_INTEGER = -0x80000000
+
+Hash = tuple[int, int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _translations(image: object) -> list[str]:
     ]
 
 
-def file_hash(content: Blob) -> tuple[int, int, int, int] | None:
+def file_hash(content: Blob) -> Hash:
     """The four parts of MsiGetFileHash (MD5 as signed little-endian words, zeros for an empty file).
 
     None in the rare case that a part is the number that stands for null in a table; the row is then left out, which
@@ -71,14 +71,29 @@ def file_hash(content: Blob) -> tuple[int, int, int, int] | None:
     return hash_of(chunks(content))
 
 
-def hash_of(parts: Iterable[Buffer]) -> tuple[int, int, int, int] | None:
+def hash_of(parts: Iterable[Buffer]) -> Hash:
     """The same of content in pieces."""
-    state = hashlib.md5(usedforsecurity=False)
-    empty = True
+    hasher = Hasher()
     for part in parts:
-        state.update(part)
-        empty = False
-    if empty:
-        return 0, 0, 0, 0
-    a, b, c, d = struct.unpack("<4i", state.digest())
-    return None if NULL_INTEGER in (a, b, c, d) else (a, b, c, d)
+        hasher.update(part)
+    return hasher.value
+
+
+class Hasher:
+    """The same of content that passes by in pieces."""
+
+    def __init__(self) -> None:
+        self._state = hashlib.md5(usedforsecurity=False)
+        self._is_empty = True
+
+    def update(self, part: Buffer) -> None:
+        """The next piece, which is not empty."""
+        self._state.update(part)
+        self._is_empty = False
+
+    @property
+    def value(self) -> Hash:
+        if self._is_empty:
+            return 0, 0, 0, 0
+        a, b, c, d = struct.unpack("<4i", self._state.digest())
+        return None if NULL_INTEGER in (a, b, c, d) else (a, b, c, d)

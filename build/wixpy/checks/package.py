@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from wixpy import cab, media
 from wixpy.blob import Blob
@@ -11,7 +12,7 @@ from wixpy.checks.data import GUID, is_version
 from wixpy.checks.finding import Finding, Level, at
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
-from wixpy.payload import file_hash, hash_of
+from wixpy.payload import Hash, file_hash, hash_of
 from wixpy.summary import Pid
 
 _REGISTRY_KEY_PATH, _ODBC_KEY_PATH, _64BIT = 4, 32, 256
@@ -199,16 +200,30 @@ def _cabinet(database: Database, disk: media.Disk, content: Blob | None) -> Iter
         positions = [order[row.text("File")] for row in present]
         if positions != sorted(positions):
             yield at(disk.row, "CAB", f"the order of files in the cabinet {name} is not that of File.Sequence")
-        for row in present:
-            yield from _cabinet_file(database, row, cabinet, cabinet.files[order[row.text("File")]])
+        entries = [cabinet.files[order[row.text("File")]] for row in present]
+        hashes = _hashes(cabinet, entries)
+        for row, entry in zip(present, entries, strict=True):
+            yield from _cabinet_file(database, row, entry, hashes[entry.name])
     except WixpyError as error:
         yield at(disk.row, "CAB", f"{name}: {error.message}")
 
 
-def _cabinet_file(database: Database, row: Row, cabinet: cab.Cabinet, entry: cab.CabinetEntry) -> Iterator[Finding]:
+def _hashes(cabinet: cab.Cabinet, entries: list[cab.CabinetEntry]) -> dict[str, Hash]:
+    """The hash of each file, by name; folders are unpacked at the same time."""
+    folders: dict[int, list[cab.CabinetEntry]] = {}
+    for entry in entries:
+        folders.setdefault(entry.folder, []).append(entry)
+
+    def hashed(folder: list[cab.CabinetEntry]) -> list[tuple[str, Hash]]:
+        return [(entry.name, hash_of(cabinet.chunks(entry))) for entry in folder]
+
+    with ThreadPoolExecutor(cab.processors()) as pool:
+        return {name: value for part in pool.map(hashed, folders.values()) for name, value in part}
+
+
+def _cabinet_file(database: Database, row: Row, entry: cab.CabinetEntry, content: Hash) -> Iterator[Finding]:
     if entry.size != row.number("FileSize"):
         yield at(row, "CAB", f"{entry.name} has {entry.size} bytes in the cabinet and {row['FileSize']} in the table")
-    content = hash_of(cabinet.chunks(entry))
     hashed = database.get("MsiFileHash", entry.name)
     if hashed is not None and hashed.cells[2:] != content:
         yield at(hashed, "CAB", f"the hash of {entry.name} is not that of the file in the cabinet")

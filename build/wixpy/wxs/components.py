@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from wixpy.payload import file_hash, file_version
+from wixpy.payload import file_version
 from wixpy.tables import Cell
 from wixpy.wxs.compilation import (
     ROOT_DIRECTORY,
@@ -181,9 +181,6 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
     compilation.name(
         node, this.directory, name, node.get("ShortName"), lambda value: payload.values.update(FileName=value)
     )
-    hashed = file_hash(content) if version is None else None
-    if hashed:
-        compilation.insert(node, "MsiFileHash", key, 0, *hashed)
     this.offer(node, "File", key)
     compilation.dispatch(node, {"Shortcut": _shortcut}, this, f"[#{key}]")
 

@@ -16,21 +16,23 @@ from wixpy.cab import Compression
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_short
 from wixpy.media import COMPRESSED, COMPRESSED_SOURCE, EMBEDDED, NONCOMPRESSED, source_path, word_count
+from wixpy.payload import Hash, Hasher, file_hash
 from wixpy.wxs.compilation import Compilation, Media, Payload
 from wixpy.wxs.source import Node
 
 MAX_FILES = 32767
 CABINET_EPOCH = 315532800
-FOLDER_SIZE = 1 << 30
+FOLDER_SIZE = 16 << 20
 DEFAULT_TEMPLATE = "cab{0}.cab"
 DEFAULT_MEDIA_SIZE = 200
 MEBIBYTE = 1 << 20
 _IN_MEMORY = 4 << 20
+# zlib's levels.  At 4, with the history that others do without, cabinets are no larger than theirs at 6.
 _LEVELS = {
     "none": (Compression.NONE, 1),
     "low": (Compression.MSZIP, 1),
+    "mszip": (Compression.MSZIP, 4),
     "medium": (Compression.MSZIP, 6),
-    "mszip": (Compression.MSZIP, 7),
     "high": (Compression.MSZIP, 9),
 }
 _DEFAULT_LEVEL = "mszip"
@@ -163,7 +165,10 @@ def _spread(compilation: Compilation, node: Node) -> None:
 def _pack(compilation: Compilation, media: Media, payloads: list[Payload], outputs: Outputs) -> None:
     """Make a cabinet, as a stream of the package or as a file beside it."""
     out = outputs.scratch()
-    cab.write_to(out, _folders(compilation, payloads), media.compression, media.level)
+    hashers = {payload.key: Hasher() for payload in payloads}
+    cab.write_to(out, _folders(compilation, payloads, hashers), media.compression, media.level)
+    for payload in payloads:
+        _add_hash(compilation, payload, hashers[payload.key].value)
     name = media.cabinet or ""
     if media.embedded:
         compilation.database.streams[name] = FileBlob(out)
@@ -180,17 +185,30 @@ def _put_beside(compilation: Compilation, payload: Payload, outputs: Outputs) ->
             f"the source of the package has two files “{path}”", "compress one, or give one another Name"
         )
     outputs.beside[path] = payload.content
+    _add_hash(compilation, payload, file_hash(payload.content))
 
 
-def _folders(compilation: Compilation, payloads: list[Payload]) -> list[list[cab.CabinetFile]]:
-    """The files of a cabinet in folders of at most 1 GiB; times before 1980 become the first that a cabinet knows."""
+def _add_hash(compilation: Compilation, payload: Payload, value: Hash) -> None:
+    """The row of MsiFileHash, for a file without a version."""
+    if value and payload.values["Version"] is None:
+        compilation.insert(payload.node, "MsiFileHash", payload.key, 0, *value)
+
+
+def _folders(
+    compilation: Compilation, payloads: list[Payload], hashers: dict[str, Hasher]
+) -> list[list[cab.CabinetFile]]:
+    """The files of a cabinet in folders of at most 16 MiB or one file, so that several can be unpacked at a time.
+
+    Times before 1980 become the first that a cabinet knows.
+    """
     time = compilation.time if compilation.epoch >= CABINET_EPOCH else cab.from_dos_time(0, 0)
     folders: list[list[cab.CabinetFile]] = []
     size = 0
     for payload in payloads:
-        if not folders or size + len(payload.content) > FOLDER_SIZE:
+        if not folders or (size and size + len(payload.content) > FOLDER_SIZE):
             folders.append([])
             size = 0
-        folders[-1].append(cab.CabinetFile(payload.key, payload.content, time, payload.attributes))
+        seen = hashers[payload.key].update
+        folders[-1].append(cab.CabinetFile(payload.key, payload.content, time, payload.attributes, seen))
         size += len(payload.content)
     return folders
