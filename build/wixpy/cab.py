@@ -14,15 +14,17 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import IntEnum, IntFlag
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from wixpy.blob import Blob, Buffer, Content
 from wixpy.errors import WixpyError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 BLOCK = 32768
 BATCH = 16 * BLOCK
@@ -192,6 +194,15 @@ def _folder_data(files: Sequence[CabinetFile], compression: Compression, level: 
 
     Where a batch is cut and what its history is do not depend on the threads, and so neither does the result.
     """
+    if threads == 1 or sum(len(file.content) for file in files) <= BATCH:
+        history = b""
+        for batch in _batches(files):
+            yield _records(compression, level, history, batch)
+            history = batch[-BLOCK:]
+        return
+    # A small package is built before this is loaded.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
     with ThreadPoolExecutor(threads) as pool:
         under_way: deque[Future[bytes]] = deque()
         history = b""

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import BinaryIO
 
 from wixpy.blob import Content, PathBlob, chunks
@@ -21,6 +23,14 @@ def read_bytes(path: Path) -> bytes:
         raise WixpyError(
             f"cannot read {path}: {error.strerror}", "check that the file exists and is readable"
         ) from error
+
+
+def data(name: str) -> str:
+    """A text that belongs to this package."""
+    # importlib.resources takes longer to load than most of wixpy.
+    content = pkgutil.get_data("wixpy", f"data/{name}")
+    assert content is not None
+    return content.decode()
 
 
 @contextmanager
@@ -66,6 +76,28 @@ def placing(folder: Path, contents: Mapping[str, Content]) -> Iterator[None]:
     finally:
         for beside, _ in written:
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def flushing(file: BinaryIO) -> Iterator[None]:
+    """Flush ``file`` to the disk while the context runs; OSError at its end when that fails."""
+    failures: list[OSError] = []
+
+    def flush() -> None:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            failures.append(error)
+
+    file.flush()
+    thread = Thread(target=flush)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 @contextmanager

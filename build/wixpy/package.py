@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from wixpy import cab, checks, media
@@ -16,7 +14,7 @@ from wixpy.checks.package import external
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_long
-from wixpy.files import placing, replacing
+from wixpy.files import flushing, placing, replacing
 from wixpy.media import Find, beside
 from wixpy.wxs import Places, compile
 from wixpy.wxs.media import Outputs
@@ -37,12 +35,8 @@ def build(wxs: Path, out: Path, *, defines: Mapping[str, str] = _NO_DEFINES, epo
             raise WixpyError(f"the package and a file beside it are both {out.name}", "choose another output")
         with replacing(out) as (partial, file):
             database.write(file)
-            file.flush()
-            # The disk needs about as long as the checks.
-            with Database.browse(partial) as written, ThreadPoolExecutor(1) as flushing:
-                flushed = flushing.submit(os.fsync, file.fileno())
+            with flushing(file), Database.browse(partial) as written:
                 findings = _findings(written, outputs.beside.get)
-                flushed.result()
             errors = [finding for finding in findings if finding.level is Level.ERROR]
             if errors:
                 raise _failure(wxs, errors, places)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from wixpy import cab, media
 from wixpy.blob import Blob
@@ -216,6 +215,11 @@ def _hashes(cabinet: cab.Cabinet, entries: list[cab.CabinetEntry]) -> dict[str, 
 
     def hashed(folder: list[cab.CabinetEntry]) -> list[tuple[str, Hash]]:
         return [(entry.name, hash_of(cabinet.chunks(entry))) for entry in folder]
+
+    if len(folders) == 1:
+        return dict(hashed(entries))
+    # A small package is checked before this is loaded.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     with ThreadPoolExecutor(cab.processors()) as pool:
         return {name: value for part in pool.map(hashed, folders.values()) for name, value in part}

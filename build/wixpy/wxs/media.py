@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from wixpy import cab
 from wixpy.blob import Blob, FileBlob
@@ -49,18 +48,27 @@ class Outputs:
     beside: dict[str, Blob] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
 
-    def scratch(self) -> BinaryIO:
-        """A new file to write and read."""
-        if self.folder is None:
+    def scratch(self, size: int) -> BinaryIO:
+        """A new file to write and read, for about ``size`` bytes."""
+        if self.folder is None or size <= _IN_MEMORY:
             return BytesIO()
-        spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self.folder))  # noqa: SIM115
-        return cast("BinaryIO", self._open.enter_context(spooled))
+        # A small package is built before this is loaded.
+        from tempfile import TemporaryFile  # noqa: PLC0415
+
+        try:
+            return self._open.enter_context(TemporaryFile(dir=self.folder))
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from error
 
     def __enter__(self) -> Outputs:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+
+def _cannot_write(folder: Path | None, error: OSError) -> WixpyError:
+    return WixpyError(f"cannot write into {folder}: {error.strerror}", "check the folder, its rights and free space")
 
 
 def media(compilation: Compilation, node: Node) -> None:
@@ -164,9 +172,12 @@ def _spread(compilation: Compilation, node: Node) -> None:
 
 def _pack(compilation: Compilation, media: Media, payloads: list[Payload], outputs: Outputs) -> None:
     """Make a cabinet, as a stream of the package or as a file beside it."""
-    out = outputs.scratch()
+    out = outputs.scratch(sum(len(payload.content) for payload in payloads))
     hashers = {payload.key: Hasher() for payload in payloads}
-    cab.write_to(out, _folders(compilation, payloads, hashers), media.compression, media.level)
+    try:
+        cab.write_to(out, _folders(compilation, payloads, hashers), media.compression, media.level)
+    except OSError as error:
+        raise _cannot_write(outputs.folder, error) from error
     for payload in payloads:
         _add_hash(compilation, payload, hashers[payload.key].value)
     name = media.cabinet or ""
