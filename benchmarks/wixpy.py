@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Time wixpy against wixl (Debian's package `wixl`): whole processes, from the source to the package.
 
-Both build the same sources by turns, several times; the smallest wall time of each counts, since all else is other
-load, and the largest peak of resident memory.  The files are text as logs are, text as a dictionary has it, numbers
-and noise, from a fixed seed.  `--write` keeps the table in benchmarks/wixpy.txt. Exit codes: 0, or 3 when wixl is
-missing or a build fails.
+Both build the same sources by turns, several times; the smallest wall and processor times of each count, since all else
+is other load, and the largest peak of resident memory.  The files are lines as of logs, words as of a dictionary, and
+noise, from a fixed seed.  `--write` keeps the table in benchmarks/wixpy.txt. Exit codes: 0, or 3 when wixl is missing
+or a build fails.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ QUERY = "SELECT `File`, `FileSize` FROM `File` WHERE `FileSize` = 77"
 
 
 class Run(NamedTuple):
-    """What one process took: seconds of wall time, KiB of resident memory at its peak."""
+    """What one process took: seconds of wall time, seconds of processors, KiB of resident memory at its peak."""
 
     seconds: float
+    processors: float
     peak: int
 
 
@@ -90,17 +91,19 @@ def write_source(folder: Path, count: int) -> Path:
 def run(*command: object) -> Run:
     """Run a program to its end; CalledProcessError when it fails."""
     begin = time.perf_counter()
-    process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
+    # Modules are compiled once, as where wixpy is installed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
-    return Run(seconds, usage.ru_maxrss)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 
 
 def best(runs: list[Run]) -> Run:
-    return Run(min(run.seconds for run in runs), max(run.peak for run in runs))
+    return Run(min(run.seconds for run in runs), min(run.processors for run in runs), max(run.peak for run in runs))
 
 
 def builds(name: str, count: int, size: int, folder: Path) -> Iterator[str]:
@@ -115,13 +118,13 @@ def builds(name: str, count: int, size: int, folder: Path) -> Iterator[str]:
         wixpy.append(run(sys.executable, "-m", "wixpy", "build", source, "-o", ours))
     for program, result, package in (("wixl", best(wixl), theirs), ("wixpy", best(wixpy), ours)):
         yield row(name, program, result, f"{package.stat().st_size:,}")
-    seconds = best(wixpy).seconds / best(wixl).seconds
+    seconds, processors = (best(wixpy)[at] / best(wixl)[at] for at in (0, 1))
     share = ours.stat().st_size / theirs.stat().st_size
-    yield f"{name:26}{'wixpy / wixl':16}{seconds:9.2f}{'':12}{share:16.4f}"
+    yield f"{name:26}{'wixpy / wixl':16}{seconds:9.2f}{processors:12.2f}{'':10}{share:16.4f}"
 
 
 def row(name: str, program: str, result: Run, size: str) -> str:
-    return f"{name:26}{program:16}{result.seconds:9.2f}{result.peak / 1024:12.0f}{size:>16}"
+    return f"{name:26}{program:16}{result.seconds:9.2f}{result.processors:12.2f}{result.peak / 1024:10.0f}{size:>16}"
 
 
 def query(folder: Path) -> Iterator[str]:
@@ -140,8 +143,9 @@ def query(folder: Path) -> Iterator[str]:
 
 def measure(folder: Path) -> Iterator[str]:
     """The lines of the table."""
-    yield f"{'case':26}{'program':16}{'seconds':>9}{'peak MiB':>12}{'bytes':>16}"
+    yield f"{'case':26}{'program':16}{'wall s':>9}{'processor s':>12}{'peak MiB':>10}{'bytes':>16}"
     start = best([run(sys.executable, "-c", "pass") for _ in range(9)])
+    run(sys.executable, "-m", "wixpy", "--help")
     yield row("interpreter start", "python", start, "")
     for name, (count, size) in CASES.items():
         yield from builds(name, count, size, folder / f"case{count}")

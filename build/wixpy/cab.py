@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BLOCK = 32768
 BATCH = 16 * BLOCK
+SMALL = 4 * BATCH
 MARK = 128
 MAX_MSZIP_BLOCK = BLOCK + 12
 MAX_FOLDER_BLOCKS = 0xFFFF
@@ -194,7 +195,7 @@ def _folder_data(files: Sequence[CabinetFile], compression: Compression, level: 
 
     Where a batch is cut and what its history is do not depend on the threads, and so neither does the result.
     """
-    if threads == 1 or sum(len(file.content) for file in files) <= BATCH:
+    if threads == 1 or sum(len(file.content) for file in files) <= SMALL:
         history = b""
         for batch in _batches(files):
             yield _records(compression, level, history, batch)
