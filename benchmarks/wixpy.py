@@ -43,6 +43,14 @@ SOURCE = """\
 COMPONENT = """\
 <Component Id="c{0}" Guid="{1}"><File Id="f{0}" Name="file{0}.txt" Source="file{0}.txt"/></Component>
 """
+ROWS = """\
+import pathlib, sys
+from wixpy.database import Database
+database = Database()
+for n in range(50_000):
+    database.insert("File", f"file{n}", f"component{n // 5}", f"F{n}.TXT", n % 1000, None, None, 512, n % 32767)
+database.commit(pathlib.Path(sys.argv[1]))
+"""
 QUERY = "SELECT `File`, `FileSize` FROM `File` WHERE `FileSize` = 77"
 
 
@@ -129,14 +137,8 @@ def row(name: str, program: str, result: Run, size: str) -> str:
 
 def query(folder: Path) -> Iterator[str]:
     """Opening a database of 50,000 rows and finding some of them."""
-    from wixpy.database import Database  # noqa: PLC0415
-
-    database = Database()
-    for number in range(50_000):
-        values = (f"file{number}", f"component{number // 5}", f"F{number}.TXT", number % 1000, None, None, 512, number)
-        database.insert("File", *values)
     path = folder / "rows.msi"
-    database.commit(path)
+    run(sys.executable, "-c", ROWS, path)
     runs = [run(sys.executable, "-m", "wixpy", "query", path, QUERY) for _ in range(5)]
     yield row("query of 50,000 rows", "wixpy", best(runs), f"{path.stat().st_size:,}")
 

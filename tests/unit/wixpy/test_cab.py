@@ -108,7 +108,9 @@ def test_any_number_of_threads_gives_the_same_bytes(compression: Compression) ->
     assert [cabinet.read(entry) for entry in cabinet.files] == [each.content for each in files]
 
 
-contents = st.lists(st.binary(max_size=200) | st.builds(lambda b, n: b * n, st.binary(max_size=9), st.integers(0, 9000)))
+contents = st.lists(
+    st.binary(max_size=200) | st.builds(lambda b, n: b * n, st.binary(max_size=9), st.integers(0, 9000))
+)
 
 
 @settings(max_examples=60, deadline=None)
