@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import wixpy
+from wixpy.cab import Cabinet
 from wixpy.database import Database
+from wixpy.wxs import media
 
 from .windows import Windows
 
@@ -46,16 +48,19 @@ def machine() -> Iterator[Windows]:
 
 def build(folder: Path, kind: str) -> Path:
     """A package of FILES in a folder of its own, with what belongs beside it."""
-    package, media, last, mark, cabinets, loose = KINDS[kind]
+    package, disks, last, mark, cabinets, loose = KINDS[kind]
     for name, content in FILES.items():
         (folder / name).write_bytes(content)
     options = {**dict.fromkeys(FILES, ""), "4.bin": last}
     files = "".join(f'<File Source="{name}" {option}/>' for name, option in options.items())
-    (folder / "media.wxs").write_text(SOURCE.format(package=package, media=media, files=files))
+    (folder / "media.wxs").write_text(SOURCE.format(package=package, media=disks, files=files))
     out = folder / "out" / "media.msi"
     out.parent.mkdir()
     wixpy.build(folder / "media.wxs", out, epoch=1_200_000_000)
-    names = [row.text("Cabinet") for row in Database.open(out).rows("Media") if row["Cabinet"]]
+    database = Database.open(out)
+    if "one.cab" in database.streams:
+        assert {entry.folder for entry in Cabinet(database.streams["one.cab"]).files} == {0, 1, 2}
+    names = [row.text("Cabinet") for row in database.rows("Media") if row["Cabinet"]]
     assert len(names) == cabinets
     assert all(name.startswith(mark or "") for name in names)
     beside = [path for path in out.parent.rglob("*") if path.is_file() and path.suffix not in (".msi", ".cab")]
@@ -64,7 +69,8 @@ def build(folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_files_arrive_from(kind: str, machine: Windows, tmp_path: Path) -> None:
+def test_files_arrive_from(kind: str, machine: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "FOLDER_SIZE", 500_000)  # so that cabinets have several folders
     package = build(tmp_path, kind)
     source = "C:\\source"
     for path in package.parent.rglob("*"):
