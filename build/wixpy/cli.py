@@ -19,7 +19,7 @@ from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.files import replacing
 from wixpy.media import beside
-from wixpy.package import build, check, installed_files
+from wixpy.package import build, check, installed_contents
 from wixpy.summary import Pid
 
 DEFAULT_EPOCH = 315532800
@@ -155,7 +155,7 @@ def _dump(options: argparse.Namespace) -> int:
 
 def _extract(options: argparse.Namespace) -> int:
     with Database.browse(options.package) as database:
-        for name, content in installed_files(database, beside(options.package.parent)):
+        for name, content in installed_contents(database, beside(options.package.parent)):
             path = options.output / name
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

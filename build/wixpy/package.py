@@ -78,10 +78,17 @@ def check(path: Path) -> list[Finding]:
 Contents = Iterator[Buffer]
 
 
-def installed_files(database: Database, find: Find = lambda _: None) -> Iterator[tuple[str, Contents]]:
-    """The files of a package: path of directories and name, content in pieces.
+def installed_files(database: Database, find: Find = lambda _: None) -> Iterator[tuple[str, bytes]]:
+    """The files of a package: path of directories and name, content; :func:`installed_contents` says the rest."""
+    for path, parts in installed_contents(database, find):
+        yield path, b"".join(parts)
 
-    ``find`` gives the cabinets and files beside the package (:func:`wixpy.media.beside`).
+
+def installed_contents(database: Database, find: Find = lambda _: None) -> Iterator[tuple[str, Contents]]:
+    """The files of a package: path of directories and name, content in pieces, which are read before the next file.
+
+    ``find`` gives the cabinets and files beside the package (:func:`wixpy.media.beside`).  WixpyError for a file that
+    is not where the tables say.
     """
     for finding in columns(database):
         raise WixpyError(str(finding), "the file is damaged: get it again")
@@ -111,6 +118,8 @@ def _unpacked(database: Database, disk: media.Disk, rows: dict[str, Row], find: 
     if content is None:
         raise WixpyError(f"the cabinet {disk.cabinet} is not beside the package", "copy it there")
     cabinet = cab.Cabinet(content)
+    for name in sorted(rows.keys() - {entry.name for entry in cabinet.files}):
+        raise WixpyError(f"{name} is not in the cabinet {disk.cabinet}", "run wixpy check")
     for entry in sorted(cabinet.files, key=lambda entry: (entry.folder, entry.offset)):
         row = rows.get(entry.name)
         if row is None:

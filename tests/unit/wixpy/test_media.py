@@ -4,19 +4,21 @@ Compressed Sources”."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import wixpy
-from wixpy import cli
-from wixpy.cab import Cabinet
+from wixpy import cab, cli
+from wixpy.cab import Cabinet, CabinetFile
 from wixpy.checks import Level
 from wixpy.database import Database
 from wixpy.errors import WixpyError
-from wixpy.package import check
+from wixpy.package import check, installed_files
 
 SOURCE = """\
 <Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
@@ -199,6 +201,36 @@ def test_what_media_cannot_be(build: Build, tmp_path: Path, media: str, options:
     with pytest.raises(WixpyError, match=message):
         build(media, **options)
     assert not list((tmp_path / "out").iterdir()), "nothing is left of a build that failed"
+
+
+@pytest.mark.parametrize("level", ["none", "mszip"])
+def test_large_files_pass_through_little_memory(build: Build, tmp_path: Path, level: str) -> None:
+    media = f'<Media Id="1" Cabinet="one.cab" EmbedCab="yes" CompressionLevel="{level}"/>'
+    build(media)
+    source = tmp_path / "sample.wxs"
+    (tmp_path / "large.bin").touch()
+    os.truncate(tmp_path / "large.bin", 64 << 20)
+    source.write_text(source.read_text().replace('Source="a.txt"', 'Source="large.bin"'))
+    package = tmp_path / "out" / "sample.msi"
+    tracemalloc.start()
+    try:
+        wixpy.build(source, package, epoch=1_200_000_000)
+        assert cli.main(["extract", str(package), "-o", str(tmp_path / "x")]) == 0
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "x" / TREE / "large.bin").stat().st_size == 64 << 20
+
+
+def test_a_cabinet_that_lacks_a_file_is_not_extracted(build: Build, tmp_path: Path) -> None:
+    package = build('<Media Id="1" Cabinet="one.cab" EmbedCab="yes"/>')
+    database = Database.open(package)
+    cabinet = Cabinet(database.streams["one.cab"])
+    kept = [CabinetFile(entry.name, cabinet.read(entry), entry.modified) for entry in cabinet.files[1:]]
+    database.streams["one.cab"] = cab.write([kept])
+    database.commit(package)
+    with pytest.raises(WixpyError, match=f"{cabinet.files[0].name} is not in the cabinet"):
+        list(installed_files(Database.open(package)))
 
 
 def test_a_package_that_breaks_a_rule_leaves_nothing_beside_it(build: Build, tmp_path: Path) -> None:
