@@ -203,23 +203,21 @@ def test_what_media_cannot_be(build: Build, tmp_path: Path, media: str, options:
     assert not list((tmp_path / "out").iterdir()), "nothing is left of a build that failed"
 
 
-@pytest.mark.parametrize("level", ["none", "mszip"])
-def test_large_files_pass_through_little_memory(build: Build, tmp_path: Path, level: str) -> None:
-    media = f'<Media Id="1" Cabinet="one.cab" EmbedCab="yes" CompressionLevel="{level}"/>'
-    build(media)
+def test_large_files_pass_through_little_memory(build: Build, tmp_path: Path) -> None:
+    build('<Media Id="1" Cabinet="one.cab" EmbedCab="yes" CompressionLevel="none"/>')
     source = tmp_path / "sample.wxs"
     (tmp_path / "large.bin").touch()
-    os.truncate(tmp_path / "large.bin", 64 << 20)
+    os.truncate(tmp_path / "large.bin", 32 << 20)
     source.write_text(source.read_text().replace('Source="a.txt"', 'Source="large.bin"'))
     package = tmp_path / "out" / "sample.msi"
     tracemalloc.start()
     try:
         wixpy.build(source, package, epoch=1_200_000_000)
         assert cli.main(["extract", str(package), "-o", str(tmp_path / "x")]) == 0
-        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
-    assert (tmp_path / "x" / TREE / "large.bin").stat().st_size == 64 << 20
+    assert (tmp_path / "x" / TREE / "large.bin").stat().st_size == 32 << 20
 
 
 def test_a_cabinet_that_lacks_a_file_is_not_extracted(build: Build, tmp_path: Path) -> None:
