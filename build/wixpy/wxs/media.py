@@ -126,9 +126,12 @@ def lay_out(compilation: Compilation, outputs: Outputs) -> None:
         _decide(payload, compressed, compilation.media[payload.disk])
     if compilation.template:
         _spread(compilation, compilation.template)
+    by_disk: dict[int, list[Payload]] = {}
+    for payload in compilation.payloads:
+        by_disk.setdefault(payload.disk, []).append(payload)
     number = 0
     for disk, on_disk in sorted(compilation.media.items()):
-        payloads = [payload for payload in compilation.payloads if payload.disk == disk]
+        payloads = by_disk.get(disk, [])
         for payload in payloads:
             number += 1
             compilation.insert(payload.node, "File", *payload.values.values(), number)
@@ -138,9 +141,10 @@ def lay_out(compilation: Compilation, outputs: Outputs) -> None:
         compilation.database.replace(row, LastSequence=number, Cabinet=row["Cabinet"] if packed else None)
         if packed:
             _pack(compilation, on_disk, packed, outputs)
+    taken = {name.lower() for name in outputs.beside}
     for payload in compilation.payloads:
         if not payload.compressed:
-            _put_beside(compilation, payload, outputs)
+            _put_beside(compilation, payload, outputs, taken)
 
 
 def _decide(payload: Payload, package_compressed: bool, media: Media) -> None:
@@ -187,14 +191,16 @@ def _pack(compilation: Compilation, media: Media, payloads: list[Payload], outpu
         outputs.beside[name] = FileBlob(out)
 
 
-def _put_beside(compilation: Compilation, payload: Payload, outputs: Outputs) -> None:
+def _put_beside(compilation: Compilation, payload: Payload, outputs: Outputs, taken: set[str]) -> None:
+    """Let a file lie beside the package; ``taken`` are the paths, in lower case, that others have."""
     row = compilation.database.get("File", payload.key)
     assert row is not None
     path = source_path(compilation.database, row)
-    if any(path.lower() == other.lower() for other in outputs.beside):
+    if path.lower() in taken:
         raise payload.node.error(
             f"the source of the package has two files “{path}”", "compress one, or give one another Name"
         )
+    taken.add(path.lower())
     outputs.beside[path] = payload.content
     _add_hash(compilation, payload, file_hash(payload.content))
 
