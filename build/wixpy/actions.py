@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import cache
-from importlib import resources
+
+from wixpy.files import data
 
 SEQUENCE_TABLES = (
     "InstallExecuteSequence",
@@ -50,7 +51,7 @@ def standard() -> Mapping[str, Mapping[str, StandardAction]]:
     """Standard actions by sequence table and name."""
     sequences: dict[str, dict[str, StandardAction]] = {}
     current: dict[str, StandardAction] = {}
-    for line in resources.files("wixpy").joinpath("data/standard.actions").read_text("utf-8").splitlines():
+    for line in data("standard.actions").splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         if not line[0].isspace():

@@ -3,32 +3,45 @@
 
 A cabinet is a list of files in folders.  A folder is the concatenation of its files, cut into blocks of 32 KiB; an
 MSZIP block is ``CK`` and a deflate stream of its own, whose history starts with the block before it in the folder.
-That block is the preset dictionary of zlib, so blocks compress independently, on all processors, at full ratio.
+That block is the preset dictionary of zlib at the start of each batch of blocks, so batches compress independently, on
+all processors, at full ratio.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import IntEnum, IntFlag
-from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from wixpy.blob import Blob, Buffer, Content
 from wixpy.errors import WixpyError
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 BLOCK = 32768
+BATCH = 16 * BLOCK
+SMALL = 4 * BATCH
+MARK = 128
 MAX_MSZIP_BLOCK = BLOCK + 12
 MAX_FOLDER_BLOCKS = 0xFFFF
 MAX_COUNT = 0xFFFF
+MAX_NAME = 255
 MAX_CABINET = 0x7FFFFFFF
 SIGNATURE = b"MSCF"
 MSZIP_SIGNATURE = b"CK"
+_EMPTY_LAST = b"\3\0"
 
 _HEADER = struct.Struct("<4s5I2B5H")
 _FOLDER = struct.Struct("<IHH")
+_RESERVES = struct.Struct("<HBB")
 _FILE = struct.Struct("<IIHHHH")
 _DATA = struct.Struct("<IHH")
 _PREVIOUS, _NEXT, _RESERVE = 1, 2, 4
@@ -56,12 +69,16 @@ class Attributes(IntFlag):
 
 @dataclass(frozen=True)
 class CabinetFile:
-    """A file to put into a cabinet; ``modified`` is UTC and kept to two seconds from 1980 to 2107."""
+    """A file to put into a cabinet; ``modified`` is UTC and kept to two seconds from 1980 to 2107.
+
+    ``seen`` is given the content, in order, as it is read.
+    """
 
     name: str
-    content: bytes | memoryview
+    content: Content
     modified: datetime
     attributes: Attributes = Attributes.ARCHIVE
+    seen: Callable[[Buffer], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,75 +142,132 @@ def from_dos_time(date: int, time: int) -> datetime:
         return datetime(1980, 1, 1, tzinfo=timezone.utc)
 
 
-def _blocks(files: Iterable[CabinetFile]) -> Iterator[bytes]:
-    """The concatenated content of ``files`` in blocks of 32 KiB, the last one shorter."""
-    pending = bytearray()
-    for file in files:
-        content = memoryview(file.content)
-        position = 0
-        if pending:
-            position = BLOCK - len(pending)
-            pending += content[:position]
-            if len(pending) < BLOCK:
-                continue
-            yield bytes(pending)
-            pending.clear()
-        while len(content) - position >= BLOCK:
-            yield bytes(content[position : position + BLOCK])
-            position += BLOCK
-        pending += content[position:]
-    if pending:
-        yield bytes(pending)
-
-
-def _deflate(level: int, block: bytes, history: bytes) -> bytes:
-    """One MSZIP block; incompressible data goes into a deflate block of type “stored”."""
-    compressor = zlib.compressobj(level, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, history)
-    packed = compressor.compress(block) + compressor.flush()
-    if len(packed) >= len(block) + 5:
-        packed = struct.pack("<BHH", 1, len(block), len(block) ^ 0xFFFF) + block
-    return MSZIP_SIGNATURE + packed
-
-
 def _data_record(packed: bytes, size: int) -> bytes:
     lengths = struct.pack("<HH", len(packed), size)
     return struct.pack("<I", checksum(lengths, checksum(packed))) + lengths + packed
 
 
-def _folder_data(files: Sequence[CabinetFile], compression: Compression, level: int) -> list[bytes]:
-    """The CFDATA records of one folder."""
-    blocks = list(_blocks(files))
-    if len(blocks) > MAX_FOLDER_BLOCKS:
-        raise WixpyError("a folder of the cabinet is larger than 2 GiB", "spread the files over several folders")
-    if compression is Compression.NONE:
-        return [_data_record(block, len(block)) for block in blocks]
-    with ThreadPoolExecutor() as pool:
-        packed = pool.map(partial(_deflate, level), blocks, [b"", *blocks[:-1]])
-        return [_data_record(part, len(block)) for part, block in zip(packed, blocks, strict=True)]
+def _batches(files: Iterable[CabinetFile]) -> Iterator[bytes]:
+    """The concatenated content of ``files`` in pieces of BATCH bytes, the last one shorter."""
+    pending: list[Buffer] = []
+    size = 0
+    for file in files:
+        start = 0
+        while start < len(file.content):
+            piece = file.content[start : start + BATCH - size]
+            if file.seen:
+                file.seen(piece)
+            pending.append(piece)
+            size += len(piece)
+            start += len(piece)
+            if size == BATCH:
+                yield b"".join(pending)
+                pending.clear()
+                size = 0
+    if pending:
+        yield b"".join(pending)
+
+
+def _records(compression: Compression, level: int, history: bytes, batch: bytes) -> bytes:
+    """The CFDATA records of a batch; ``history`` is the block before it in its folder."""
+    blocks = [batch[start : start + BLOCK] for start in range(0, len(batch), BLOCK)]
+    packed = blocks if compression is Compression.NONE else _mszip(level, history, blocks)
+    return b"".join(map(_data_record, packed, map(len, blocks)))
+
+
+def _mszip(level: int, history: bytes, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """MSZIP blocks.
+
+    One compressor goes on from block to block, which is faster than one a block with the history as dictionary.  A
+    flush ends each block at a whole byte, and an empty deflate block marked as the last one follows.  Incompressible
+    data goes into a deflate block of type “stored”.
+    """
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, history)
+    for block in blocks:
+        packed = compressor.compress(block) + compressor.flush(zlib.Z_SYNC_FLUSH) + _EMPTY_LAST
+        if len(packed) >= len(block) + 5:
+            packed = struct.pack("<BHH", 1, len(block), len(block) ^ 0xFFFF) + block
+        yield MSZIP_SIGNATURE + packed
+
+
+def _folder_data(files: Sequence[CabinetFile], compression: Compression, level: int, threads: int) -> Iterator[bytes]:
+    """The CFDATA records of one folder, made by ``threads`` threads, a few batches ahead of what is taken.
+
+    Where a batch is cut and what its history is do not depend on the threads, and so neither does the result.
+    """
+    if threads == 1 or sum(len(file.content) for file in files) <= SMALL:
+        history = b""
+        for batch in _batches(files):
+            yield _records(compression, level, history, batch)
+            history = batch[-BLOCK:]
+        return
+    # A small package is built before this is loaded.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    with ThreadPoolExecutor(threads) as pool:
+        under_way: deque[Future[bytes]] = deque()
+        history = b""
+        try:
+            for batch in _batches(files):
+                under_way.append(pool.submit(_records, compression, level, history, batch))
+                history = batch[-BLOCK:]
+                if len(under_way) > threads + 1:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
 
 
 def write(
     folders: Sequence[Sequence[CabinetFile]], compression: Compression = Compression.MSZIP, level: int = 9
 ) -> bytes:
-    """A cabinet of ``folders``, each a sequence of files in the order given.
+    """A cabinet of ``folders`` as bytes; :func:`write_to` says the rest."""
+    out = BytesIO()
+    write_to(out, folders, compression, level)
+    return out.getvalue()
 
-    ``level`` is zlib's, 1 (fast) to 9 (small).  WixpyError for what the format cannot hold.
+
+def write_to(
+    out: BinaryIO, folders: Sequence[Sequence[CabinetFile]], compression: Compression = Compression.MSZIP,
+    level: int = 9, threads: int | None = None,
+) -> None:  # fmt: skip
+    """Write a cabinet of ``folders``, each a sequence of files in the order given, into a file that can seek.
+
+    ``level`` is zlib's, 1 (fast) to 9 (small); ``threads`` is how many compress, by default one a processor.  At any
+    time only some MiB of the content are in memory.  WixpyError for what the format cannot hold.
     """
-    data = [_folder_data(files, compression, level) for files in folders]
     count = sum(map(len, folders))
     if count > MAX_COUNT or len(folders) > MAX_COUNT:
         raise WixpyError(f"{count} files do not fit into one cabinet", "use several cabinets of at most 65,535 files")
-    entries = [record for index, files in enumerate(folders) for record in _file_records(index, files)]
+    blocks = [-(-sum(len(file.content) for file in files) // BLOCK) for files in folders]
+    if any(number > MAX_FOLDER_BLOCKS for number in blocks):
+        raise WixpyError("a folder of the cabinet is larger than 2 GiB", "spread the files over several folders")
+    entries = b"".join(record for index, files in enumerate(folders) for record in _file_records(index, files))
+    start = out.tell()
     files_at = _HEADER.size + _FOLDER.size * len(folders)
-    position = files_at + sum(map(len, entries))
+    out.write(bytes(files_at) + entries)
+    position = files_at + len(entries)
     records = []
-    for folder in data:
-        records.append(_FOLDER.pack(position, len(folder), compression))
-        position += sum(map(len, folder))
-    if position > MAX_CABINET:
-        raise WixpyError("the cabinet would be larger than 2 GiB", "use several cabinets")
-    header = _HEADER.pack(SIGNATURE, 0, position, 0, files_at, 0, 3, 1, len(folders), count, 0, 0, 0)
-    return b"".join([header, *records, *entries, *(part for folder in data for part in folder)])
+    for files, number in zip(folders, blocks, strict=True):
+        records.append(_FOLDER.pack(position, number, compression))
+        for part in _folder_data(files, compression, level, threads or processors()):
+            position += len(part)
+            if position > MAX_CABINET:
+                raise WixpyError("the cabinet would be larger than 2 GiB", "use several cabinets")
+            out.write(part)
+    out.seek(start)
+    out.write(_HEADER.pack(SIGNATURE, 0, position, 0, files_at, 0, 3, 1, len(folders), count, 0, 0, 0))
+    out.write(b"".join(records))
+    out.seek(start + position)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _file_records(folder: int, files: Sequence[CabinetFile]) -> Iterator[bytes]:
@@ -201,7 +275,7 @@ def _file_records(folder: int, files: Sequence[CabinetFile]) -> Iterator[bytes]:
     for file in files:
         attributes = file.attributes if file.name.isascii() else file.attributes | Attributes.NAME_IS_UTF8
         name = file.name.encode()
-        if not 0 < len(name) <= 255 or b"\0" in name:
+        if not 0 < len(name) <= MAX_NAME or b"\0" in name:
             raise WixpyError(f"“{file.name}” is no name of a cabinet's file", "use 1 to 255 bytes")
         date, time = dos_time(file.modified)
         yield _FILE.pack(len(file.content), offset, folder, date, time, attributes) + name + b"\0"
@@ -210,16 +284,15 @@ def _file_records(folder: int, files: Sequence[CabinetFile]) -> Iterator[bytes]:
 
 @dataclass
 class Cabinet:
-    """A cabinet that is read: ``files`` in order, :meth:`read` for their content.
+    """A cabinet that is read: ``files`` in order, :meth:`chunks` or :meth:`read` for their content.
 
-    WixpyError for a damaged cabinet, for one of a set of several, and for compressions other than MSZIP.
+    ``data`` may be a blob, and what is in memory at a time is little.  WixpyError for a damaged cabinet, for one of a
+    set of several, and for compressions other than MSZIP.
     """
 
-    data: bytes
+    data: Blob
     files: list[CabinetEntry] = field(default_factory=list)
-    _folders: list[tuple[int, int, int]] = field(default_factory=list)
-    _reserve: int = 0
-    _unpacked: dict[int, bytes] = field(default_factory=dict)
+    _folders: list[_Folder] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         try:
@@ -228,31 +301,33 @@ class Cabinet:
             raise WixpyError("the cabinet ends within its list of files", _DAMAGED) from error
 
     def _parse(self) -> None:
-        data = self.data
-        if data[:4] != SIGNATURE:
+        header = self.data[: _HEADER.size + _RESERVES.size]
+        if header[:4] != SIGNATURE:
             raise WixpyError("this is not a cabinet", "give a .cab file")
-        (_, _, size, _, files_at, _, _, major, folders, files, flags, _, _) = _HEADER.unpack_from(data)
-        if major != 1 or size > len(data):
+        (_, _, size, _, files_at, _, _, major, folders, files, flags, _, _) = _HEADER.unpack_from(header)
+        if major != 1 or size > len(self.data):
             raise WixpyError("the cabinet is cut short or of an unknown version", _DAMAGED)
         if flags & (_PREVIOUS | _NEXT):
             raise WixpyError("the cabinet is one of a set", "only cabinets that are complete in one file are read")
-        position = _HEADER.size
-        folder_reserve = 0
+        position, reserve, data_reserve = _HEADER.size, 0, 0
         if flags & _RESERVE:
-            header_reserve, folder_reserve, self._reserve = struct.unpack_from("<HBB", data, position)
-            position += 4 + header_reserve
-        for _ in range(folders):
-            self._folders.append(_FOLDER.unpack_from(data, position))
-            position += _FOLDER.size + folder_reserve
-        position = files_at
-        for _ in range(files):
-            length, offset, folder, date, time, attributes = _FILE.unpack_from(data, position)
+            header_reserve, reserve, data_reserve = _RESERVES.unpack_from(header, position)
+            position += _RESERVES.size + header_reserve
+        listed = self.data[position : position + folders * (_FOLDER.size + reserve)]
+        for at in range(0, folders * (_FOLDER.size + reserve), _FOLDER.size + reserve):
+            self._folders.append(_Folder(self.data, data_reserve, *_FOLDER.unpack_from(listed, at)))
+        self._parse_files(self.data[files_at : files_at + files * (_FILE.size + MAX_NAME + 1)], files)
+
+    def _parse_files(self, listed: bytes, count: int) -> None:
+        position = 0
+        for _ in range(count):
+            length, offset, folder, date, time, attributes = _FILE.unpack_from(listed, position)
             position += _FILE.size
-            end = data.index(b"\0", position)
+            end = listed.index(b"\0", position)
             encoding = "utf-8" if attributes & Attributes.NAME_IS_UTF8 else "latin-1"
-            name = data[position:end].decode(encoding)
+            name = listed[position:end].decode(encoding)
             position = end + 1
-            if folder >= folders:
+            if folder >= len(self._folders):
                 raise WixpyError(f"“{name}” is in a folder that the cabinet lacks", _DAMAGED)
             self.files.append(
                 CabinetEntry(name, length, from_dos_time(date, time), Attributes(attributes & 0xFF), folder, offset)
@@ -260,35 +335,78 @@ class Cabinet:
 
     def read(self, entry: CabinetEntry) -> bytes:
         """The content of a file; checksums are verified."""
-        if entry.folder not in self._unpacked:
-            self._unpacked[entry.folder] = self._unpack(*self._folders[entry.folder])
-        content = self._unpacked[entry.folder][entry.offset : entry.offset + entry.size]
-        if len(content) < entry.size:
-            raise WixpyError(f"“{entry.name}” is longer than the cabinet's data", _DAMAGED)
-        return content
+        return b"".join(self.chunks(entry))
 
-    def _unpack(self, position: int, blocks: int, kind: int) -> bytes:
-        if kind & 0xF not in (Compression.NONE, Compression.MSZIP):
+    def chunks(self, entry: CabinetEntry) -> Iterator[bytes]:
+        """The content of a file, at most BLOCK bytes at a time; checksums are verified."""
+        folder = self._folders[entry.folder]
+        position, end = entry.offset, entry.offset + entry.size
+        while position < end:
+            if not folder.go_to(position):
+                raise WixpyError(f"“{entry.name}” is longer than the cabinet's data", _DAMAGED)
+            part = folder.block[position - folder.start : end - folder.start]
+            position += len(part)
+            yield part
+
+
+class _Mark(NamedTuple):
+    """Where unpacking can start: a block by its number, its place in the cabinet and in the folder, its history."""
+
+    number: int
+    position: int
+    start: int
+    history: bytes
+
+
+class _Folder:
+    """A folder that is being unpacked: ``block`` is the current block, which begins at ``start`` in the folder.
+
+    Every MARK blocks it keeps what it takes to start there, so that going back costs little.
+    """
+
+    def __init__(self, data: Blob, reserve: int, position: int, blocks: int, kind: int) -> None:
+        self._data = data
+        self._reserve = reserve
+        self._blocks = blocks
+        self._kind = kind & 0xF
+        self._marks = [_Mark(0, position, 0, b"")]
+        self._next = self._marks[0]
+        self.start = 0
+        self.block = b""
+
+    def go_to(self, position: int) -> bool:
+        """Make ``block`` the one that holds ``position``; False when the folder ends before it."""
+        if self._kind not in (Compression.NONE, Compression.MSZIP):
             raise WixpyError("the cabinet uses LZX or Quantum compression", "only stored and MSZIP data is read")
-        parts = []
-        history = b""
-        for _ in range(blocks):
-            try:
-                expected, packed_size, size = _DATA.unpack_from(self.data, position)
-            except struct.error as error:
-                raise WixpyError("the cabinet ends within its data", _DAMAGED) from error
-            start = position + _DATA.size + self._reserve
-            position = start + packed_size
-            packed = self.data[start:position]
-            covered = self.data[start - self._reserve - 4 : start]
-            if len(packed) < packed_size or (expected and checksum(covered, checksum(packed)) != expected):
-                raise WixpyError("a data block of the cabinet has a wrong checksum", _DAMAGED)
-            block = packed if kind & 0xF == Compression.NONE else _inflate(packed, history)
-            if len(block) != size:
-                raise WixpyError("a data block of the cabinet has a wrong size", _DAMAGED)
-            parts.append(block)
-            history = (history + block)[-BLOCK:]
-        return b"".join(parts)
+        if position < self.start:
+            self._next = next(mark for mark in reversed(self._marks) if mark.start <= position)
+            self.block = b""
+            self.start = self._next.start
+        while self.start + len(self.block) <= position:
+            if self._next.number >= self._blocks:
+                return False
+            if self._next.number % MARK == 0 and self._next.number > self._marks[-1].number:
+                self._marks.append(self._next)
+            self._unpack(self._next)
+        return True
+
+    def _unpack(self, mark: _Mark) -> None:
+        """Unpack the block at ``mark``."""
+        header = self._data[mark.position : mark.position + _DATA.size + self._reserve]
+        if len(header) < _DATA.size + self._reserve:
+            raise WixpyError("the cabinet ends within its data", _DAMAGED)
+        expected, packed_size, size = _DATA.unpack_from(header)
+        start = mark.position + len(header)
+        packed = self._data[start : start + packed_size]
+        covered = header[_DATA.size - 4 :]
+        if len(packed) < packed_size or (expected and checksum(covered, checksum(packed)) != expected):
+            raise WixpyError("a data block of the cabinet has a wrong checksum", _DAMAGED)
+        block = packed if self._kind == Compression.NONE else _inflate(packed, mark.history)
+        if len(block) != size:
+            raise WixpyError("a data block of the cabinet has a wrong size", _DAMAGED)
+        history = block if len(block) == BLOCK else (mark.history + block)[-BLOCK:]
+        self.start, self.block = mark.start, block
+        self._next = _Mark(mark.number + 1, start + packed_size, mark.start + size, history)
 
 
 def _inflate(packed: bytes, history: bytes) -> bytes:

@@ -14,10 +14,10 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from mmap import mmap
 from typing import BinaryIO
 from uuid import UUID
 
+from wixpy.blob import Blob, Content, Pieces, chunks
 from wixpy.errors import WixpyError
 
 SIGNATURE = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -43,12 +43,11 @@ _VERSIONS = {512: 3, 4096: 4}
 _DAMAGED = "the file is damaged or no compound file: get it again"
 
 MAX_DEPTH = 16
-Content = bytes | bytearray | memoryview | mmap
 
 
 @dataclass
 class Storage:
-    """A folder of a compound file: streams (bytes) and storages by name (at most 31 UTF-16 units)."""
+    """A folder of a compound file: streams (content) and storages by name (at most 31 UTF-16 units)."""
 
     children: dict[str, Content | Storage] = field(default_factory=dict)
     clsid: UUID = NO_CLSID
@@ -168,6 +167,8 @@ def write(root: Storage, out: BinaryIO, sector: int = 512) -> None:
     small = [node for node in streams if node.size < MINI_CUTOFF]
 
     fat = array("I")
+    if sum(node.size for node in streams) > MAX_FILE:
+        raise _too_large()
     for node in large:
         node.start = len(fat)
         fat += _chain(_sectors(node.size, sector), len(fat))
@@ -187,7 +188,7 @@ def write(root: Storage, out: BinaryIO, sector: int = 512) -> None:
     fat_count, difat_count = _table_sectors(fat_start, sector)
     fat.extend([FAT_SECTOR] * fat_count + [DIFAT_SECTOR] * difat_count)
     if (len(fat) + 1) * sector > MAX_FILE:
-        raise WixpyError("the package would be larger than 2 GiB", "put large files into cabinets beside the package")
+        raise _too_large()
     fat.extend([FREE] * (-len(fat) % (sector // 4)))
     fat_sectors = list(range(fat_start, fat_start + fat_count))
 
@@ -213,9 +214,14 @@ def write(root: Storage, out: BinaryIO, sector: int = 512) -> None:
     _write_difat(out, fat_sectors[HEADER_FAT_SLOTS:], fat_start + fat_count, sector)
 
 
+def _too_large() -> WixpyError:
+    return WixpyError("the package would be larger than 2 GiB", "put large files into cabinets beside the package")
+
+
 def _padded(out: BinaryIO, parts: Sequence[Content], unit: int, filler: bytes) -> None:
     for part in parts:
-        out.write(part)
+        for chunk in chunks(part):
+            out.write(chunk)
     out.write(filler * (-sum(map(len, parts)) % unit))
 
 
@@ -245,18 +251,23 @@ class Entry:
         return self.kind == STREAM
 
 
-class CompoundFile:
-    """A compound file that is read: ``root`` is its tree, :meth:`read` gives a stream's bytes.
+def _short(entry: Entry) -> WixpyError:
+    return WixpyError(f"the stream “{entry.name}” is shorter than its entry says", _DAMAGED)
 
-    ``data`` is the whole file (bytes or a memory map).  WixpyError says why a file cannot be read.
+
+class CompoundFile:
+    """A compound file that is read: ``root`` is its tree, :meth:`read` gives a stream's bytes, :meth:`blob` a stream
+    that stays where it is.
+
+    ``data`` is the whole file, as bytes or as a blob.  WixpyError says why a file cannot be read.
     """
 
-    def __init__(self, data: bytes | mmap) -> None:
+    def __init__(self, data: Blob) -> None:
         self._data = data
         if len(data) < _HEADER.size + 4 * HEADER_FAT_SLOTS or data[:8] != SIGNATURE:
             raise WixpyError("this is not a compound file", "give an .msi file")
         (_, _, _, version, order, shift, mini_shift, _, _, fat_count, directory, _, cutoff, mini_fat, _, difat, _) = (
-            _HEADER.unpack_from(data)
+            _HEADER.unpack(data[: _HEADER.size])
         )
         if (version, shift) not in ((3, 9), (4, 12)) or (order, mini_shift, cutoff) != (0xFFFE, 6, MINI_CUTOFF):
             raise WixpyError("the header of the compound file has values that no version defines", _DAMAGED)
@@ -277,8 +288,24 @@ class CompoundFile:
             runs = self._runs(entry.start, self._mini_fat)
             content = b"".join(self._mini_stream[a * MINI_SECTOR : b * MINI_SECTOR] for a, b in runs)[: entry.size]
         if len(content) < entry.size:
-            raise WixpyError(f"the stream “{entry.name}” is shorter than its entry says", _DAMAGED)
+            raise _short(entry)
         return content
+
+    def blob(self, entry: Entry) -> Blob:
+        """A stream, whose bytes are read from the file when they are asked for; small ones are read now."""
+        if entry.size < MINI_CUTOFF:
+            return self.read(entry)
+        left = entry.size
+        regions = []
+        for first, last in self._runs(entry.start, self._fat):
+            start = (first + 1) * self.sector
+            end = min((last + 1) * self.sector, len(self._data), start + left)
+            if end > start:
+                regions.append((start, end))
+                left -= end - start
+        if left:
+            raise _short(entry)
+        return Pieces(self._data, regions)
 
     def storage(self, entry: Entry, depth: int = 0) -> Storage:
         """A storage with all that is in it, to be written elsewhere."""

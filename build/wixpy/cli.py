@@ -18,7 +18,8 @@ from wixpy.checks import Level
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.files import replacing
-from wixpy.package import build, check, installed_files
+from wixpy.media import beside
+from wixpy.package import build, check, installed_contents
 from wixpy.summary import Pid
 
 DEFAULT_EPOCH = 315532800
@@ -181,15 +182,16 @@ def _dump(options: argparse.Namespace) -> int:
 
 
 def _extract(options: argparse.Namespace) -> int:
-    for name, content in installed_files(Database.open(options.package)):
-        path = options.output / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WixpyError(f"cannot make {path.parent}: {error.strerror}", "choose another folder") from error
-        with replacing(path) as (_, file):
-            file.write(content)
-        print(path)
+    with Database.browse(options.package) as database:
+        for name, content in installed_contents(database, beside(options.package.parent)):
+            path = options.output / name
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise WixpyError(f"cannot make {path.parent}: {error.strerror}", "choose another folder") from error
+            with replacing(path) as (_, file):
+                file.writelines(content)
+            print(path)
     return 0
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
 from wixpy import cfb, names, schema, strings, summary
+from wixpy.blob import Blob, FileBlob, Streams, chunks
 from wixpy.errors import WixpyError
-from wixpy.files import read_bytes, replacing
+from wixpy.files import read_bytes, reading, replacing
 from wixpy.tables import Cell, Column, Table, Values
 
 CLSID = UUID("000c1084-0000-0000-c000-000000000046")
@@ -81,7 +83,7 @@ class Database:
     def __init__(self, codepage: int = strings.NEUTRAL) -> None:
         self.codepage = codepage
         self.tables: dict[str, Table] = {}
-        self.streams: dict[str, bytes] = {}
+        self.streams = Streams()
         self.storages: dict[str, bytes] = {}
         self.clsid = CLSID
         self.summary: summary.Summary = {}
@@ -194,8 +196,10 @@ class Database:
             columns = [(column.name, column.bits) for column in self.tables[name].columns]
             state.update(repr((name, columns, sorted(map(repr, self._rows[name].values())))).encode())
         for name in sorted(self.streams):
-            state.update(f"{name}\0{len(self.streams[name])}\0".encode("utf-8", "surrogatepass"))
-            state.update(self.streams[name])
+            content = self.streams.blob(name)
+            state.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogatepass"))
+            for chunk in chunks(content):
+                state.update(chunk)
         for name in sorted(self.storages):
             state.update(f"{name}\0{len(self.storages[name])}\0storage".encode("utf-8", "surrogatepass"))
             state.update(self.storages[name])
@@ -210,18 +214,18 @@ class Database:
             for table in ordered
             for number, column in enumerate(table.columns, 1)
         ]
-        content: list[tuple[Table, list[Values]]] = [
+        tables: list[tuple[Table, list[Values]]] = [
             (_TABLES, [(table.name,) for table in ordered]),
             (_COLUMNS, definitions),
             *((table, sorted(self._rows[table.name].values(), key=repr)) for table in ordered),
         ]
-        for table, rows in content:
+        for table, rows in tables:
             for row in rows:
                 for column, cell in zip(table.columns, row, strict=True):
                     if isinstance(cell, str) and not column.is_binary:
                         pool.intern(cell)
         root = cfb.Storage(clsid=self.clsid)
-        for table, rows in content:
+        for table, rows in tables:
             encoded = table.encode(rows, pool.number, pool.reference_width)
             if encoded:
                 root.children[names.encode(table.name, table=True)] = encoded
@@ -229,8 +233,8 @@ class Database:
         root.children[names.encode(_POOL, table=True)] = pool_stream
         root.children[names.encode(_DATA, table=True)] = data_stream
         root.children[names.SUMMARY_INFORMATION] = summary.encode(self.summary)
-        for name, data in self.streams.items():
-            root.children[names.encode(name)] = data
+        for name, content in self.streams.blobs():
+            root.children[names.encode(name)] = content
         for name, data in self.storages.items():
             inner = cfb.CompoundFile(data)
             root.children[names.encode(name)] = inner.storage(inner.root)
@@ -256,8 +260,19 @@ class Database:
             raise WixpyError(error.message, error.hint, path) from error
 
     @classmethod
-    def parse(cls, data: bytes) -> Database:
-        """Read a database from the bytes of its file."""
+    @contextmanager
+    def browse(cls, path: Path) -> Iterator[Database]:
+        """Open a database whose streams, when they are large, stay in the file: until the end of the context."""
+        with reading(path) as file:
+            try:
+                database = cls.parse(FileBlob(file))
+            except WixpyError as error:
+                raise WixpyError(error.message, error.hint, path) from error
+            yield database
+
+    @classmethod
+    def parse(cls, data: Blob) -> Database:
+        """Read a database from its file, as bytes or as a blob in which large streams stay."""
         file = cfb.CompoundFile(data)
         tables: dict[str, cfb.Entry] = {}
         self = cls()
@@ -269,7 +284,7 @@ class Database:
             elif stored == names.SUMMARY_INFORMATION:
                 self.summary = summary.decode(file.read(entry))
             elif entry.is_stream:
-                self.streams[name] = file.read(entry)
+                self.streams[name] = file.read(entry) if isinstance(data, bytes) else file.blob(entry)
             else:
                 inner = BytesIO()
                 cfb.write(file.storage(entry), inner)

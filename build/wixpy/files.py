@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import pkgutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import BinaryIO
 
+from wixpy.blob import Content, PathBlob, chunks
 from wixpy.errors import WixpyError
 
 
@@ -20,6 +23,81 @@ def read_bytes(path: Path) -> bytes:
         raise WixpyError(
             f"cannot read {path}: {error.strerror}", "check that the file exists and is readable"
         ) from error
+
+
+def data(name: str) -> str:
+    """A text that belongs to this package."""
+    # importlib.resources takes longer to load than most of wixpy.
+    content = pkgutil.get_data("wixpy", f"data/{name}")
+    assert content is not None
+    return content.decode()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """Open ``path`` for reading; WixpyError when it cannot be."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise WixpyError(
+            f"cannot read {path}: {error.strerror}", "check that the file exists and is readable"
+        ) from error
+    with file:
+        yield file
+
+
+@contextmanager
+def placing(folder: Path, contents: Mapping[str, Content]) -> Iterator[None]:
+    """Write files below ``folder`` (relative paths with ``/``), which get their names at the end of the context.
+
+    They are whole by then; on an exception within the context none of them appears.
+    """
+    written: list[tuple[Path, Path]] = []
+    try:
+        for name, content in contents.items():
+            path = folder / name
+            if isinstance(content, PathBlob) and path.exists() and path.samefile(content.path):
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+            written.append((beside, path))
+            with beside.open("wb") as file:
+                for chunk in chunks(content):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+        yield
+        for beside, path in written:
+            beside.replace(path)
+    except OSError as error:
+        raise WixpyError(
+            f"cannot write into {folder}: {error.strerror}", "check the folder, its rights and free space"
+        ) from error
+    finally:
+        for beside, _ in written:
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def flushing(file: BinaryIO) -> Iterator[None]:
+    """Flush ``file`` to the disk while the context runs; OSError at its end when that fails."""
+    failures: list[OSError] = []
+
+    def flush() -> None:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            failures.append(error)
+
+    file.flush()
+    thread = Thread(target=flush)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 @contextmanager

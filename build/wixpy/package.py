@@ -6,14 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from wixpy import cab, checks
+from wixpy import cab, checks, media
+from wixpy.blob import Buffer, chunks
 from wixpy.checks import Finding, Level
 from wixpy.checks.data import columns
-from wixpy.database import Database
+from wixpy.checks.package import external
+from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_long
-from wixpy.files import replacing
+from wixpy.files import flushing, placing, replacing
+from wixpy.media import Find, beside
 from wixpy.wxs import Places, compile
+from wixpy.wxs.media import Outputs
 
 _NO_DEFINES: Mapping[str, str] = {}
 
@@ -34,17 +38,32 @@ def build(
     ``defines`` are values for ``$(var.NAME)`` and ``!(wix.NAME)``, ``localizations`` the .wxl files of
     ``!(loc.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
     carry; ``includes``, ``platform`` and ``warn`` are those of ``wxs.compile``.  ``out`` appears only when the written
-    file has been read back and passes all checks.  WixpyError otherwise.
+    file has been read back and passes all checks; before it, what the source wants beside the package: cabinets and
+    uncompressed files.  WixpyError otherwise.
     """
-    database, places = compile(wxs, defines, epoch, localizations, includes=includes, platform=platform, warn=warn)
-    with replacing(out) as (beside, file):
-        database.write(file)
-        file.flush()
-        findings = checks.run(Database.open(beside))
-        errors = [finding for finding in findings if finding.level is Level.ERROR]
-        if errors:
-            raise _failure(wxs if isinstance(wxs, Path) else wxs[0], errors, places)
+    with Outputs(out.parent) as outputs:
+        database, places = compile(
+            wxs, defines, epoch, localizations, includes=includes, platform=platform, warn=warn, outputs=outputs
+        )
+        if any(name.lower() == out.name.lower() for name in outputs.beside):
+            raise WixpyError(f"the package and a file beside it are both {out.name}", "choose another output")
+        with replacing(out) as (partial, file):
+            database.write(file)
+            with flushing(file), Database.browse(partial) as written:
+                findings = _findings(written, outputs.beside.get)
+            errors = [finding for finding in findings if finding.level is Level.ERROR]
+            if errors:
+                raise _failure(wxs if isinstance(wxs, Path) else wxs[0], errors, places)
+            with placing(out.parent, outputs.beside):
+                pass
     return findings
+
+
+def _findings(database: Database, find: Find) -> list[Finding]:
+    findings = checks.run(database)
+    if any(finding.rule == "ICE06" for finding in findings):
+        return findings
+    return sorted([*findings, *external(database, find)], key=lambda finding: finding.level)
 
 
 def _failure(wxs: Path, errors: list[Finding], places: Places) -> WixpyError:
@@ -64,34 +83,72 @@ def _failure(wxs: Path, errors: list[Finding], places: Places) -> WixpyError:
 def check(path: Path) -> list[Finding]:
     """What is wrong or questionable about the package at ``path``, errors first; empty for a sound one.
 
-    WixpyError for a file that is no package.
+    Cabinets and files beside the package are examined too.  WixpyError for a file that is no package.
     """
-    return checks.run(Database.open(path))
+    with Database.browse(path) as database:
+        return _findings(database, beside(path.parent))
 
 
-def installed_files(database: Database) -> Iterator[tuple[str, bytes]]:
-    """The files in the cabinets inside a package: path of directories and name, content."""
+Contents = Iterator[Buffer]
+
+
+def installed_files(database: Database, find: Find = lambda _: None) -> Iterator[tuple[str, bytes]]:
+    """The files of a package: path of directories and name, content; :func:`installed_contents` says the rest."""
+    for path, parts in installed_contents(database, find):
+        yield path, b"".join(parts)
+
+
+def installed_contents(database: Database, find: Find = lambda _: None) -> Iterator[tuple[str, Contents]]:
+    """The files of a package: path of directories and name, content in pieces, which are read before the next file.
+
+    ``find`` gives the cabinets and files beside the package (:func:`wixpy.media.beside`).  WixpyError for a file that
+    is not where the tables say.
+    """
     for finding in columns(database):
         raise WixpyError(str(finding), "the file is damaged: get it again")
-    cabinets = []
-    for disk in database.rows("Media"):
-        name = disk.text("Cabinet")
-        if name and not name.startswith("#"):
-            raise WixpyError(f"the cabinet {name} is not in the package", "only cabinets inside the package are read")
-        if name:
-            if name[1:] not in database.streams:
-                raise WixpyError(f"the package has no cabinet {name[1:]}", "the file is damaged: get it again")
-            cabinets.append(cab.Cabinet(database.streams[name[1:]]))
-    for cabinet in cabinets:
-        for entry in cabinet.files:
-            row = database.get("File", entry.name)
-            component = database.get("Component", row["Component_"]) if row else None
-            if row is None or component is None:
-                raise WixpyError(f"the table File does not say where {entry.name} belongs", "run wixpy check")
-            parts = [*_directory(database, component.text("Directory_")), row.text("FileName").rpartition("|")[2]]
-            if not all(is_long(part) for part in parts):
-                raise WixpyError(f"{entry.name} has the path “{'/'.join(parts)}”", "such a file is not extracted")
-            yield "/".join(parts), cabinet.read(entry)
+    for disk in media.disks(database):
+        packed = {row.text("File"): row for row in disk.files if media.is_compressed(database, row)}
+        for row in disk.files:
+            if row.text("File") not in packed:
+                yield _installed_path(database, row), _uncompressed(database, row, find)
+        if packed and not disk.cabinet:
+            raise WixpyError(f"media {disk.row.key[0]} has compressed files and no cabinet", "run wixpy check")
+        if packed:
+            yield from _unpacked(database, disk, packed, find)
+
+
+def _uncompressed(database: Database, row: Row, find: Find) -> Contents:
+    path = media.source_path(database, row)
+    content = find(path)
+    if content is None:
+        raise WixpyError(f"the file {path} is not beside the package", "copy it there, as it came with the package")
+    return chunks(content)
+
+
+def _unpacked(database: Database, disk: media.Disk, rows: dict[str, Row], find: Find) -> Iterator[tuple[str, Contents]]:
+    content = media.cabinet(database, disk, find)
+    if content is None and disk.is_embedded:
+        raise WixpyError(f"the package has no cabinet {disk.cabinet[1:]}", "the file is damaged: get it again")
+    if content is None:
+        raise WixpyError(f"the cabinet {disk.cabinet} is not beside the package", "copy it there")
+    cabinet = cab.Cabinet(content)
+    for name in sorted(rows.keys() - {entry.name for entry in cabinet.files}):
+        raise WixpyError(f"{name} is not in the cabinet {disk.cabinet}", "run wixpy check")
+    for entry in sorted(cabinet.files, key=lambda entry: (entry.folder, entry.offset)):
+        row = rows.get(entry.name)
+        if row is None:
+            raise WixpyError(f"the table File does not say where {entry.name} belongs", "run wixpy check")
+        yield _installed_path(database, row), cabinet.chunks(entry)
+
+
+def _installed_path(database: Database, row: Row) -> str:
+    component = database.get("Component", row["Component_"])
+    if component is None:
+        raise WixpyError(f"the table File does not say where {row['File']} belongs", "run wixpy check")
+    parts = [*_directory(database, component.text("Directory_")), row.text("FileName").rpartition("|")[2]]
+    if not all(is_long(part) for part in parts):
+        raise WixpyError(f"{row['File']} has the path “{'/'.join(parts)}”", "such a file is not extracted")
+    return "/".join(parts)
 
 
 def _directory(database: Database, name: str) -> list[str]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from wixpy.blob import Blob, Buffer, PathBlob, chunks
+
 NULL_INTEGER = -0x80000000
+
+Hash = tuple[int, int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class FileVersion:
     languages: str
 
 
-def file_version(content: bytes) -> FileVersion | None:
+def file_version(content: Blob) -> FileVersion | None:
     """The version resource of a PE image, as MsiGetFileVersion reports it; None for a file that has none."""
     if content[:2] != b"MZ":
         return None
@@ -26,7 +31,10 @@ def file_version(content: bytes) -> FileVersion | None:
     import pefile  # noqa: PLC0415
 
     try:
-        image = pefile.PE(data=content, fast_load=True)
+        if isinstance(content, PathBlob):
+            image = pefile.PE(name=str(content.path), fast_load=True)
+        else:
+            image = pefile.PE(data=content[:], fast_load=True)
         image.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
         fixed = getattr(image, "VS_FIXEDFILEINFO", None)
         if not fixed:
@@ -51,7 +59,7 @@ def _translations(image: object) -> list[str]:
     ]
 
 
-def file_hash(content: bytes) -> tuple[int, int, int, int] | None:
+def file_hash(content: Blob) -> Hash:
     """The four parts of MsiGetFileHash (MD5 as signed little-endian words, zeros for an empty file).
 
     None in the rare case that a part is the number that stands for null in a table; the row is then left out, which
@@ -60,7 +68,32 @@ def file_hash(content: bytes) -> tuple[int, int, int, int] | None:
     >>> file_hash(b"")
     (0, 0, 0, 0)
     """
-    if not content:
-        return 0, 0, 0, 0
-    a, b, c, d = struct.unpack("<4i", hashlib.md5(content, usedforsecurity=False).digest())
-    return None if NULL_INTEGER in (a, b, c, d) else (a, b, c, d)
+    return hash_of(chunks(content))
+
+
+def hash_of(parts: Iterable[Buffer]) -> Hash:
+    """The same of content in pieces."""
+    hasher = Hasher()
+    for part in parts:
+        hasher.update(part)
+    return hasher.value
+
+
+class Hasher:
+    """The same of content that passes by in pieces."""
+
+    def __init__(self) -> None:
+        self._state = hashlib.md5(usedforsecurity=False)
+        self._is_empty = True
+
+    def update(self, part: Buffer) -> None:
+        """The next piece, which is not empty."""
+        self._state.update(part)
+        self._is_empty = False
+
+    @property
+    def value(self) -> Hash:
+        if self._is_empty:
+            return 0, 0, 0, 0
+        a, b, c, d = struct.unpack("<4i", self._state.digest())
+        return None if NULL_INTEGER in (a, b, c, d) else (a, b, c, d)

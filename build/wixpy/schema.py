@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 
+from wixpy.files import data
 from wixpy.tables import Column, Table, Values
 
 _COLUMN = re.compile(
@@ -55,7 +55,7 @@ def parse(text: str) -> dict[str, Table]:
 @cache
 def standard() -> Mapping[str, Table]:
     """All standard tables by name."""
-    return parse(resources.files("wixpy").joinpath("data/standard.schema").read_text("utf-8"))
+    return parse(data("standard.schema"))
 
 
 def validation_rows(table: Table) -> list[Values]:

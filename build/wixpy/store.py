@@ -8,11 +8,12 @@ changed too.  Temporary tables, columns and rows are never saved; the first two 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from copy import copy
 from dataclasses import replace
 
 from wixpy import cfb, names, summary
+from wixpy.blob import Streams
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError, Status
@@ -79,7 +80,7 @@ class Store:
             found.insert(0, names.SUMMARY_INFORMATION)
         return {(stream,): (stream, stream) for stream in found}
 
-    def _content(self, name: str) -> dict[str, bytes]:
+    def _content(self, name: str) -> MutableMapping[str, bytes]:
         return self.database.storages if name == STORAGES.name else self.database.streams
 
     def stream(self, table: Table, cell: Cell) -> bytes:
@@ -282,7 +283,7 @@ class Store:
         saved.summary = self.database.summary
         saved.clsid = self.database.clsid
         saved.storages = self.database.storages
-        saved.streams = dict(self.database.streams)
+        saved.streams = Streams(self.database.streams.blobs())
         for name, table in self.database.tables.items():
             kept = len(table.columns) - len(self.temporary_columns.get(name, ()))
             gone = self.temporary_rows.get(name, set()) if kept else self.rows(name)

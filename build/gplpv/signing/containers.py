@@ -25,7 +25,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from gplpv import authenticode, pe, pkcs7
 from gplpv.errors import GplpvError, UsageError
 from gplpv.matrix import SignedKind
-from wixpy.cfb import CompoundFile, Content, Entry, Storage, write
+from wixpy.blob import Content, chunks
+from wixpy.cfb import CompoundFile, Entry, Storage, write
 from wixpy.errors import WixpyError
 
 KINDS: tuple[SignedKind, ...] = get_args(SignedKind)
@@ -64,7 +65,7 @@ def signature_of(path: Path) -> bytes | None:
     kind, data = kind_of(path), _read(path)
     if kind == "msi":
         stream = _compound(path, data)[0].children.get(_STREAM)
-        return None if stream is None or isinstance(stream, Storage) else bytes(stream)
+        return None if stream is None or isinstance(stream, Storage) else b"".join(chunks(stream))
     if kind == "cat":
         return data if pkcs7.parse(data, path.name).is_signed else None
     return _Image(path.name, data).signature()
@@ -212,7 +213,8 @@ def _add_storage(total: hashlib._Hash, storage: Storage, *, top: bool) -> None:
         if isinstance(child, Storage):
             _add_storage(total, child, top=False)
         elif not (top and name in _STREAMS):
-            total.update(child)
+            for chunk in chunks(child):
+                total.update(chunk)
     total.update(storage.clsid.bytes_le)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Integrity checks of a database, each named after the internal consistency evaluator (ICE) of the Windows Installer
-SDK that it corresponds to; checks that no evaluator makes are named CAB (cabinets against the tables).
+SDK that it corresponds to; checks that no evaluator makes are named CAB (cabinets against the tables)
+and SOURCE (uncompressed files against them).
 """
 
 from __future__ import annotations

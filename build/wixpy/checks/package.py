@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Checks of components, files, media, properties and summary: ICE02, 04, 08, 18, 21, 24, 30, 39, 80 and CAB."""
+"""Checks of components, files, media, properties and summary: ICE02, 04, 08, 18, 21, 24, 30, 39, 80, CAB, SOURCE."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wixpy import cab
+from wixpy import cab, media
+from wixpy.blob import Blob
 from wixpy.checks.data import GUID, is_version
 from wixpy.checks.finding import Finding, Level, at
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
-from wixpy.payload import file_hash
+from wixpy.payload import Hash, file_hash, hash_of
 from wixpy.summary import Pid
 
 _REGISTRY_KEY_PATH, _ODBC_KEY_PATH, _64BIT = 4, 32, 256
@@ -133,29 +134,58 @@ def _standard_folder(database: Database, name: str) -> str:
     return name
 
 
-def media(database: Database) -> Iterator[Finding]:
-    """ICE04 (sequences within the media), and the cabinets' files against the File table."""
-    disks = sorted(database.rows("Media"), key=lambda row: row.number("LastSequence"))
-    last = disks[-1].number("LastSequence") if disks else 0
+def sequences(database: Database) -> Iterator[Finding]:
+    """ICE04: the sequences of files are within those of the media."""
+    last = max((row.number("LastSequence") for row in database.rows("Media")), default=0)
     for row in database.rows("File"):
         if row.number("Sequence") > last:
             yield at(
                 row, "ICE04", f"the sequence {row['Sequence']} of {row['File']} is beyond the last of the media, {last}"
             )
-    start = 0
-    for disk in disks:
-        end = disk.number("LastSequence")
-        expected = [row for row in database.rows("File") if start < row.number("Sequence") <= end]
-        start = end
-        if disk.text("Cabinet").startswith("#"):
-            yield from _cabinet(database, disk, sorted(expected, key=lambda row: row.number("Sequence")))
 
 
-def _cabinet(database: Database, disk: Row, expected: list[Row]) -> Iterator[Finding]:
-    name = disk.text("Cabinet")[1:]
-    content = database.streams.get(name)
+def embedded(database: Database) -> Iterator[Finding]:
+    """The cabinets in the package against the File table."""
+    for disk in media.disks(database):
+        if disk.is_embedded:
+            yield from _cabinet(database, disk, media.cabinet(database, disk, lambda _: None))
+        elif not disk.cabinet and any(media.is_compressed(database, row) for row in disk.files):
+            yield at(disk.row, "CAB", f"media {disk.row.key[0]} has compressed files and no cabinet")
+
+
+def external(database: Database, find: media.Find) -> Iterator[Finding]:
+    """The cabinets and the files beside the package, which ``find`` gives, against the File table."""
+    for disk in media.disks(database):
+        if disk.cabinet and not disk.is_embedded:
+            yield from _cabinet(database, disk, find(disk.cabinet))
+        for row in disk.files:
+            if not media.is_compressed(database, row):
+                yield from _uncompressed(database, row, find)
+
+
+def _uncompressed(database: Database, row: Row, find: media.Find) -> Iterator[Finding]:
+    try:
+        path = media.source_path(database, row)
+        content = find(path)
+    except WixpyError as error:
+        yield at(row, "SOURCE", error.message)
+        return
     if content is None:
-        yield at(disk, "CAB", f"the package has no cabinet {name}")
+        yield at(row, "SOURCE", f"{row['File']} is not in a cabinet, and {path} is not beside the package")
+    elif len(content) != row.number("FileSize"):
+        yield at(row, "SOURCE", f"{path} has {len(content)} bytes and {row['FileSize']} in the table")
+    else:
+        hashed = database.get("MsiFileHash", row["File"])
+        if hashed is not None and hashed.cells[2:] != file_hash(content):
+            yield at(hashed, "SOURCE", f"the hash of {row['File']} is not that of {path}")
+
+
+def _cabinet(database: Database, disk: media.Disk, content: Blob | None) -> Iterator[Finding]:
+    name = disk.cabinet.removeprefix(media.EMBEDDED)
+    expected = [row for row in disk.files if media.is_compressed(database, row)]
+    if content is None:
+        where = "the package has no cabinet" if disk.is_embedded else "beside the package is no cabinet"
+        yield at(disk.row, "CAB", f"{where} {name}")
         return
     try:
         cabinet = cab.Cabinet(content)
@@ -165,23 +195,42 @@ def _cabinet(database: Database, disk: Row, expected: list[Row]) -> Iterator[Fin
             if row["File"] not in order:
                 yield at(row, "CAB", f"{row['File']} is not in the cabinet {name}")
         for name_only in order.keys() - {row["File"] for row in expected}:
-            yield at(disk, "CAB", f"the cabinet {name} has {name_only}, which no row of File of that media names")
+            yield at(disk.row, "CAB", f"the cabinet {name} has {name_only}, which no row of File of that media names")
         positions = [order[row.text("File")] for row in present]
         if positions != sorted(positions):
-            yield at(disk, "CAB", f"the order of files in the cabinet {name} is not that of File.Sequence")
-        for row in present:
-            yield from _cabinet_file(database, row, cabinet, cabinet.files[order[row.text("File")]])
+            yield at(disk.row, "CAB", f"the order of files in the cabinet {name} is not that of File.Sequence")
+        entries = [cabinet.files[order[row.text("File")]] for row in present]
+        hashes = _hashes(cabinet, entries)
+        for row, entry in zip(present, entries, strict=True):
+            yield from _cabinet_file(database, row, entry, hashes[entry.name])
     except WixpyError as error:
-        yield at(disk, "CAB", f"{name}: {error.message}")
+        yield at(disk.row, "CAB", f"{name}: {error.message}")
 
 
-def _cabinet_file(database: Database, row: Row, cabinet: cab.Cabinet, entry: cab.CabinetEntry) -> Iterator[Finding]:
+def _hashes(cabinet: cab.Cabinet, entries: list[cab.CabinetEntry]) -> dict[str, Hash]:
+    """The hash of each file, by name; folders are unpacked at the same time."""
+    folders: dict[int, list[cab.CabinetEntry]] = {}
+    for entry in entries:
+        folders.setdefault(entry.folder, []).append(entry)
+
+    def hashed(folder: list[cab.CabinetEntry]) -> list[tuple[str, Hash]]:
+        return [(entry.name, hash_of(cabinet.chunks(entry))) for entry in folder]
+
+    if len(folders) == 1:
+        return dict(hashed(entries))
+    # A small package is checked before this is loaded.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    with ThreadPoolExecutor(cab.processors()) as pool:
+        return {name: value for part in pool.map(hashed, folders.values()) for name, value in part}
+
+
+def _cabinet_file(database: Database, row: Row, entry: cab.CabinetEntry, content: Hash) -> Iterator[Finding]:
     if entry.size != row.number("FileSize"):
         yield at(row, "CAB", f"{entry.name} has {entry.size} bytes in the cabinet and {row['FileSize']} in the table")
-    content = cabinet.read(entry)
     hashed = database.get("MsiFileHash", entry.name)
-    if hashed is not None and hashed.cells[2:] != file_hash(content):
+    if hashed is not None and hashed.cells[2:] != content:
         yield at(hashed, "CAB", f"the hash of {entry.name} is not that of the file in the cabinet")
 
 
-CHECKS = (key_paths, component_codes, membership, same_file, properties, summary, platform, media)
+CHECKS = (key_paths, component_codes, membership, same_file, properties, summary, platform, sequences, embedded)

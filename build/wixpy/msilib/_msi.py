@@ -6,9 +6,12 @@ from __future__ import annotations
 import os
 import uuid
 from datetime import datetime, timezone
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from wixpy import cab, database, idt, summary
+from wixpy.blob import PathBlob
 from wixpy.errors import WixpyError
 from wixpy.files import replacing
 from wixpy.msi_errors import MsiError, Status
@@ -206,7 +209,14 @@ def UuidCreate() -> str:
 
 
 def cabinet(files: list[tuple[str, str]]) -> bytes:
-    """A cabinet of files, given by path and name inside, in that order, MSZIP-compressed.
+    """A cabinet of files, as bytes; :func:`_write_cabinet` says the rest."""
+    out = BytesIO()
+    _write_cabinet(out, files)
+    return out.getvalue()
+
+
+def _write_cabinet(out: BinaryIO, files: list[tuple[str, str]]) -> None:
+    """Write a cabinet of files, given by path and name inside, in that order, MSZIP-compressed.
 
     Times are those of the files, none later than SOURCE_DATE_EPOCH when that is set; ValueError as of msilib.
     """
@@ -214,14 +224,14 @@ def cabinet(files: list[tuple[str, str]]) -> bytes:
     entries = []
     for full, name in files:
         try:
-            content, seconds = Path(full).read_bytes(), Path(full).stat().st_mtime
+            content, seconds = PathBlob(Path(full)), Path(full).stat().st_mtime
         except OSError as error:
             raise ValueError(f"FCI error {_FCI_OPEN}") from error
         seconds = min(seconds, int(epoch)) if epoch.isdecimal() else seconds
         modified = datetime.fromtimestamp(max(seconds, 315532800), timezone.utc)
         entries.append(cab.CabinetFile(name, content, modified))
     try:
-        return cab.write([entries])
+        cab.write_to(out, [entries])
     except WixpyError as error:
         raise ValueError(f"FCI error {_FCI_CABINET}: {error.message}") from error
 
@@ -230,9 +240,8 @@ def FCICreate(cabname: str, files: list[tuple[str, str]]) -> None:
     """Write a cabinet file; ``files`` are pairs of path on disk and name inside."""
     if not isinstance(files, list):
         raise TypeError("FCICreate expects a list")
-    content = cabinet(files)
     try:
         with replacing(Path(cabname)) as (_, out):
-            out.write(content)
+            _write_cabinet(out, files)
     except WixpyError as error:
         raise ValueError(f"FCI error {_FCI_CABINET}: {error.message}") from error

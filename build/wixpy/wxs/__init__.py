@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The compiler of .wxs sources: WiX v3 (http://schemas.microsoft.com/wix/2006/wi), and the spelling of v4 and v5.
 
-``preprocess`` and ``source`` read XML, ``modern`` translates the newer language into the older, ``stock`` adds the stock
-user interface, ``localize`` fills in strings and ``bind`` what other elements say, ``grammar`` says what may stand
-where; ``product``, ``components``, ``searches``, ``actions``, ``ui`` and ``rows`` turn elements into rows, ``link``
-completes the database.
+``preprocess`` and ``source`` read XML, ``modern`` translates the newer language into the older, ``stock`` adds the
+stock user interface, ``localize`` fills in strings and ``bind`` what other elements say, ``grammar`` says what may
+stand where; ``product``, ``components``, ``searches``, ``actions``, ``ui`` and ``rows`` turn elements into rows,
+``link`` completes the database.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from wixpy.errors import WixpyError
 from wixpy.tables import Cell
 from wixpy.wxs import bind, grammar, link, localize, modern, product, source, stock
 from wixpy.wxs.compilation import Compilation
+from wixpy.wxs.media import Outputs
 from wixpy.wxs.preprocess import Settings
 from wixpy.wxs.source import Node
 
@@ -33,13 +34,15 @@ def compile(
     includes: Sequence[Path] = (),
     platform: str = "x86",
     warn: Callable[[WixpyError], None] = lambda _: None,
+    outputs: Outputs | None = None,
 ) -> tuple[Database, Places]:
     """The database of one source or several, and the element behind each row (by table and key).
 
     ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files; ``localizations``
     are .wxl files, from which ``!(loc.NAME)`` comes, ``includes`` folders for ``<?include?>``; ``platform`` (x86 or
-    x64) is for a package that does not name its own; ``warn`` gets what ``<?warning?>`` says.  WixpyError, with file
-    and line, for anything that is not understood or does not fit together.
+    x64) is for a package that does not name its own; ``warn`` gets what ``<?warning?>`` says.  What belongs beside the
+    package goes to ``outputs``, which also holds its large cabinets and must outlast the database.  WixpyError, with
+    file and line, for anything that is not understood or does not fit together.
     """
     paths = [sources] if isinstance(sources, Path) else list(sources)
     settings = Settings(defines, tuple(includes), platform, epoch)
@@ -63,7 +66,7 @@ def compile(
     for child in parts:
         if child.name == "Fragment":
             product.fragment(compilation, child)
-    link.link(compilation, products[0])
+    link.link(compilation, products[0], outputs or Outputs())
     for node in whole.walk():
         _report_unread(node)
     return compilation.database, compilation.places

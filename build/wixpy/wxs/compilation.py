@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from wixpy.blob import PathBlob
 from wixpy.cab import Attributes, Compression
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
@@ -73,9 +74,10 @@ class Payload:
     key: str
     node: Node
     directory: str
-    content: bytes
+    content: PathBlob
     values: dict[str, Cell]
     disk: int
+    compressed: bool | None
     attributes: Attributes = Attributes.ARCHIVE
 
 
@@ -100,10 +102,11 @@ class AutomaticGuid:
 
 @dataclass
 class Media:
-    """A cabinet inside the package and how it is compressed."""
+    """A disk: its cabinet, if it has one, whether that is inside the package, and how it is compressed."""
 
     node: Node
-    cabinet: str
+    cabinet: str | None
+    embedded: bool
     compression: Compression
     level: int
 
@@ -131,6 +134,7 @@ class Compilation:
     names: list[NamePair] = field(default_factory=list)
     automatic_guids: list[AutomaticGuid] = field(default_factory=list)
     media: dict[int, Media] = field(default_factory=dict)
+    template: Node | None = None
     features: dict[str, list[Membership]] = field(default_factory=dict)
     groups: dict[str, list[Membership]] = field(default_factory=dict)
     feature_groups: dict[str, list[Membership]] = field(default_factory=dict)
@@ -216,9 +220,14 @@ class Compilation:
         name = node.need(attribute) if name is None else name
         if name.startswith(artwork.PREFIX):
             return artwork.picture(name)
+        return self.source_file(node, attribute, name)[:]
+
+    def source_file(self, node: Node, attribute: str, name: str | None = None) -> PathBlob:
+        """The file that an attribute names, or ``name``, relative to the source's folder, to be read later."""
+        name = node.need(attribute) if name is None else name
         path = (node.base or self.base) / name.replace("\\", "/")
         try:
-            return path.read_bytes()
+            return PathBlob(path)
         except OSError as error:
             hint = "the path is relative to the folder of the source; build the file first or correct the path"
             raise node.error(f"cannot read “{name}”: {error.strerror}", hint) from error

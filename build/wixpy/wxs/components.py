@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from wixpy.payload import file_hash, file_version
+from wixpy.payload import file_version
 from wixpy.tables import Cell
 from wixpy.wxs import com, grammar, rows
 from wixpy.wxs.compilation import (
@@ -227,7 +227,7 @@ def _condition(node: Node) -> str:
 def _file(compilation: Compilation, node: Node, this: Component) -> None:
     key, name = file_id(node), file_name(node)
     source = node.get("Source")
-    content = compilation.source_bytes(node, "Source", this.folder + (source or name))
+    content = compilation.source_file(node, "Source", this.folder + (source or name))
     attributes = sum(bit for flag, bit in _FILE_FLAGS.items() if node.yes(flag))
     attributes |= _FILE_VITAL if node.yes("Vital", True) else 0
     found = file_version(content)
@@ -236,19 +236,16 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
         compilation.refer(node, "File", companion)
     version = companion or (found.version if found else node.get("DefaultVersion"))
     language = found.languages if found else node.get("DefaultLanguage")
-    node.get("Compressed")  # yes or default: what a file is anyway
     values: dict[str, Cell] = {
         "File": key, "Component_": this.name, "FileName": name, "FileSize": len(content), "Version": version,
         "Language": None if companion else language, "Attributes": attributes,
     }  # fmt: skip
-    payload = Payload(key, node, this.directory, content, values, node.number("DiskId") or this.disk)
+    compressed = {"yes": True, "no": False}.get(node.get("Compressed") or "default")
+    payload = Payload(key, node, this.directory, content, values, node.number("DiskId") or this.disk, compressed)
     compilation.payloads.append(payload)
     compilation.name(
         node, this.directory, name, node.get("ShortName"), lambda value: payload.values.update(FileName=value)
     )
-    hashed = file_hash(content) if version is None else None
-    if hashed:
-        compilation.insert(node, "MsiFileHash", key, 0, *hashed)
     this.offer(node, "File", key)
     rows.rows(compilation, node, this, {"File": key})
     if node.get("Assembly") in (".net", "win32") and not any(child.name == "AssemblyName" for child in node.children):

@@ -16,11 +16,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
-from importlib import resources
 
 from wixpy.actions import standard_names
+from wixpy.files import data
 from wixpy.wxs.source import Node
 
 ACTION = "ACTION"
@@ -68,7 +67,7 @@ def elements() -> Mapping[str, Element]:
     """All elements by name."""
     grammar: dict[str, Element] = {}
     current = Element("", False, ())
-    for line in resources.files("wixpy").joinpath("data/elements.grammar").read_text("utf-8").splitlines():
+    for line in data("elements.grammar").splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         if line.strip().startswith("="):
@@ -115,6 +114,9 @@ def numbers(kind: str) -> Mapping[str, int]:
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """A hint that names the word meant, or those there are."""
+    # Only errors need it.
+    from difflib import get_close_matches  # noqa: PLC0415
+
     known = sorted(words)
     close = get_close_matches(word, known, 1, 0.6)
     if close:

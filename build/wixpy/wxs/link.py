@@ -6,37 +6,24 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-from wixpy import cab
 from wixpy.actions import standard
 from wixpy.errors import WixpyError
 from wixpy.strings import codec
 from wixpy.summary import Pid
-from wixpy.wxs import shortnames
-from wixpy.wxs.compilation import (
-    STANDARD_DIRECTORIES,
-    AutomaticGuid,
-    Compilation,
-    Membership,
-    Payload,
-    derived_guid,
-    guid,
-)
+from wixpy.wxs import media, shortnames
+from wixpy.wxs.compilation import STANDARD_DIRECTORIES, AutomaticGuid, Compilation, Membership, derived_guid, guid
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.sequence import Step, resolve
 from wixpy.wxs.source import NAMESPACE, Node
-
-MAX_FILES = 32767
-CABINET_EPOCH = 315532800
-FOLDER_SIZE = 1 << 30
 
 _COMPONENT_NAMESPACE = uuid.UUID("3064E5C6-FB63-4FE9-AC49-E446A792EFA5")
 _ROOT_NAMES = {-1: "MachineUser", 0: "ClassesRoot", 1: "CurrentUser", 2: "LocalMachine", 3: "Users"}
 
 
-def link(compilation: Compilation, root: Node) -> None:
+def link(compilation: Compilation, root: Node, outputs: media.Outputs) -> None:
     """Complete the database; WixpyError, with the line, for what does not fit together."""
     shortnames.assign(compilation.names)
-    _files(compilation)
+    media.lay_out(compilation, outputs)
     compilation.settle_references()
     _features(compilation)
     for automatic in compilation.automatic_guids:
@@ -48,47 +35,6 @@ def link(compilation: Compilation, root: Node) -> None:
     _code_page(compilation)
     compilation.database.add_validation()
     _codes(compilation)
-
-
-def _files(compilation: Compilation) -> None:
-    """Number the files, put them into the cabinets of their media, and complete Media and File."""
-    by_disk: dict[int, list[Payload]] = {}
-    for payload in compilation.payloads:
-        if payload.disk not in compilation.media:
-            known = ", ".join(map(str, compilation.media)) or "none"
-            raise payload.node.error(
-                f"the file is on media {payload.disk}, and there is {known}", "add <Media …/> or correct DiskId"
-            )
-        by_disk.setdefault(payload.disk, []).append(payload)
-    if len(compilation.payloads) > MAX_FILES:
-        raise WixpyError(f"{len(compilation.payloads)} files are more than a package holds", f"use at most {MAX_FILES}")
-    number = 0
-    for disk, media in sorted(compilation.media.items()):
-        for payload in by_disk.get(disk, []):
-            number += 1
-            compilation.insert(payload.node, "File", *payload.values.values(), number)
-        row = compilation.database.get("Media", disk)
-        assert row is not None
-        if disk not in by_disk:
-            compilation.database.replace(row, LastSequence=number, Cabinet=None)
-            continue
-        compilation.database.replace(row, LastSequence=number)
-        content = cab.write(_folders(compilation, by_disk[disk]), media.compression, media.level)
-        compilation.database.streams[media.cabinet] = content
-
-
-def _folders(compilation: Compilation, payloads: list[Payload]) -> list[list[cab.CabinetFile]]:
-    """The files of a cabinet in folders of at most 1 GiB; times before 1980 become the first that a cabinet knows."""
-    time = compilation.time if compilation.epoch >= CABINET_EPOCH else cab.from_dos_time(0, 0)
-    folders: list[list[cab.CabinetFile]] = []
-    size = 0
-    for payload in payloads:
-        if not folders or size + len(payload.content) > FOLDER_SIZE:
-            folders.append([])
-            size = 0
-        folders[-1].append(cab.CabinetFile(payload.key, payload.content, time, payload.attributes))
-        size += len(payload.content)
-    return folders
 
 
 def _features(compilation: Compilation) -> None:

@@ -6,15 +6,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 
-from wixpy.cab import Compression
+from wixpy.media import COMPRESSED_SOURCE, SHORT_NAMES
 from wixpy.schema import standard
 from wixpy.strings import codec
 from wixpy.summary import Pid, Value
 from wixpy.wxs.actions import SEQUENCES, custom_action, row_reference, schedule, sequence, set_directory, set_property
-from wixpy.wxs.compilation import Compilation, Media, Membership, guid
+from wixpy.wxs.compilation import Compilation, Membership, guid
 from wixpy.wxs.components import component, component_group, component_id, directory, directory_ref, icon
 from wixpy.wxs.custom import custom_table
 from wixpy.wxs.grammar import nearest
+from wixpy.wxs.media import media, media_template
 from wixpy.wxs.rows import element
 from wixpy.wxs.searches import compliance_check, property_searches
 from wixpy.wxs.source import Node
@@ -26,11 +27,8 @@ SUPPORTED_INSTALLERS = range(100, 1000)
 _PLATFORM_WORDS = {"intel": "x86", "x64": "x64"}
 _PLATFORM_NAMES = {"x86": "Intel", "x64": "x64"}
 _MIN_X64_INSTALLER = 200
-_WORDS_COMPRESSED = 2
 _WORDS_NO_ELEVATION = 8
 _READ_ONLY = {"no": 0, "default": 2, "yes": 4}
-_LEVELS = {"none": (Compression.NONE, 1), "low": (Compression.MSZIP, 1), "medium": (Compression.MSZIP, 6)}
-_BEST = (Compression.MSZIP, 9)
 
 _MIGRATE_FEATURES, _ONLY_DETECT, _IGNORE_FAILURE = 1, 2, 4
 _MIN_INCLUSIVE, _MAX_INCLUSIVE, _EXCLUDE_LANGUAGES = 0x100, 0x200, 0x400
@@ -90,7 +88,8 @@ def _package(compilation: Compilation, node: Node, product_node: Node) -> None:
         raise node.error(
             "the package code is derived from the content, so that each package has its own", "write Id='*'"
         )
-    node.get("Compressed")
+    words = COMPRESSED_SOURCE if node.yes("Compressed", True) else 0
+    words |= SHORT_NAMES if node.yes("ShortNames") else 0
     scope, privileges = node.get("InstallScope"), node.get("InstallPrivileges")
     if scope == "perMachine":
         compilation.insert(node, "Property", "ALLUSERS", "1")
@@ -110,33 +109,12 @@ def _package(compilation: Compilation, node: Node, product_node: Node) -> None:
         Pid.CREATED: compilation.time,
         Pid.LAST_SAVED: compilation.time,
         Pid.PAGE_COUNT: schema,
-        Pid.WORD_COUNT: _WORDS_COMPRESSED | (_WORDS_NO_ELEVATION if limited else 0),
+        Pid.WORD_COUNT: words | (_WORDS_NO_ELEVATION if limited else 0),
         Pid.APPLICATION: "wixpy",
         Pid.SECURITY: _READ_ONLY[node.get("ReadOnly") or "default"],
     }
     codec(codepage)
     compilation.database.summary = {pid: value for pid, value in values.items() if value != ""}
-
-
-def _media(compilation: Compilation, node: Node) -> None:
-    _add_media(compilation, node, node.number("Id") or 0, node.need("Cabinet"))
-
-
-def _media_template(compilation: Compilation, node: Node) -> None:
-    template = node.get("CabinetTemplate") or "cab{0}.cab"
-    if "{0}" not in template:
-        raise node.error(f"CabinetTemplate is “{template}”", "put {0} where the number goes")
-    _add_media(compilation, node, 1, template.replace("{0}", "1"))
-
-
-def _add_media(compilation: Compilation, node: Node, number: int, cabinet: str) -> None:
-    node.need("EmbedCab")
-    prompt, label = node.get("DiskPrompt"), node.get("VolumeLabel")
-    compression, level = _LEVELS.get(node.get("CompressionLevel") or "high", _BEST)
-    if number in compilation.media or any(media.cabinet == cabinet for media in compilation.media.values()):
-        raise node.error(f"media {number} or cabinet {cabinet} is defined twice", "change Id and Cabinet of one")
-    compilation.insert(node, "Media", number, 0, prompt, f"#{cabinet}", label, None)
-    compilation.media[number] = Media(node, cabinet, compression, level)
 
 
 def _major_upgrade(compilation: Compilation, node: Node) -> None:
@@ -340,8 +318,8 @@ FEATURE_CHILDREN: Mapping[str, Callable[..., None]] = {
 }
 PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Package": _done,
-    "Media": _media,
-    "MediaTemplate": _media_template,
+    "Media": media,
+    "MediaTemplate": media_template,
     "MajorUpgrade": _major_upgrade,
     "Upgrade": _upgrade,
     "Condition": _launch_condition,

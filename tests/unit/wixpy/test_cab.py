@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from datetime import datetime, timezone
+from io import BytesIO
+from itertools import zip_longest
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wixpy import cab
 from wixpy.cab import Attributes, Cabinet, CabinetFile, Compression
@@ -85,6 +90,98 @@ def test_a_block_uses_the_block_before_it_as_history() -> None:
     assert len(cab.write([[file("repeated", noise * 5)]])) < 21_000
 
 
+@pytest.mark.parametrize("compression", Compression)
+def test_any_number_of_threads_gives_the_same_bytes(compression: Compression) -> None:
+    files = [file("text", CONTENTS["text"] * 12), file("noise", CONTENTS["noise"] * 7), file("end", b"x" * 5)]
+    assert sum(len(each.content) for each in files) > cab.SMALL
+
+    def written(threads: int) -> bytes:
+        out = BytesIO(b"before")
+        out.seek(6)
+        cab.write_to(out, [files[:2], files[2:]], compression, 4, threads)
+        assert out.tell() == len(out.getvalue())
+        return out.getvalue()
+
+    one = written(1)
+    assert written(2) == written(5) == one
+    cabinet = Cabinet(one[6:])
+    assert [cabinet.read(entry) for entry in cabinet.files] == [each.content for each in files]
+
+
+contents = st.lists(
+    st.binary(max_size=200) | st.builds(lambda b, n: b * n, st.binary(max_size=9), st.integers(0, 9000))
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(contents, min_size=1, max_size=4), st.sampled_from(Compression), st.integers(1, 9))
+def test_any_files_come_back(folders: list[list[bytes]], compression: Compression, level: int) -> None:
+    named = [[file(f"{i}.{j}", content) for j, content in enumerate(folder)] for i, folder in enumerate(folders)]
+    cabinet = Cabinet(cab.write(named, compression, level))
+    backwards = [cabinet.read(entry) for entry in reversed(cabinet.files)]
+    assert backwards[::-1] == [content for folder in folders for content in folder]
+
+
+def test_going_back_in_a_folder_of_many_blocks() -> None:
+    content = b"".join(b"line %d\n" % number for number in range(800_000))
+    assert len(content) > 2 * cab.MARK * cab.BLOCK
+    parts = [content[:100], content[100:5_000_000], content[5_000_000:]]
+    cabinet = Cabinet(cab.write([[file(str(n), part) for n, part in enumerate(parts)]], level=1))
+    for number in (2, 0, 1, 2, 1):
+        assert cabinet.read(cabinet.files[number]) == parts[number]
+
+
+def test_files_of_one_folder_are_read_by_turns() -> None:
+    parts = [CONTENTS["text"], CONTENTS["noise"]]
+    cabinet = Cabinet(cab.write([[file(str(n), part) for n, part in enumerate(parts)]]))
+    by_turns = zip_longest(*(cabinet.chunks(entry) for entry in cabinet.files), fillvalue=b"")
+    assert [b"".join(part) for part in zip(*by_turns, strict=True)] == parts
+
+
+class Sparse:
+    """Content that takes no memory: its offset every 4 KiB, zeros else."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        first, last, _ = part.indices(self.size)
+        content = bytearray(last - first)
+        for at in range(-first % 4096, last - first - 8, 4096):
+            content[at : at + 8] = (first + at).to_bytes(8, "little")
+        return bytes(content)
+
+
+def test_a_large_file_passes_through_little_memory() -> None:
+    content, out = Sparse(64 << 20), BytesIO()
+    seen = 0
+
+    def count(part: bytes | bytearray | memoryview) -> None:
+        nonlocal seen
+        seen += len(part)
+
+    tracemalloc.start()
+    try:
+        cab.write_to(out, [[CabinetFile("large", content, TIME, seen=count)]], level=1, threads=2)
+        cabinet = Cabinet(out.getvalue())
+        position = 0
+        for part in cabinet.chunks(cabinet.files[0]):
+            assert part == content[position : position + len(part)]
+            position += len(part)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    assert position == seen == len(content)
+
+
+def test_a_folder_beyond_two_gib_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(WixpyError, match="larger than 2 GiB"):
+        cab.write_to(BytesIO(), [[CabinetFile("large", Sparse(1 << 31), TIME)]])
+
+
 def test_names_beyond_ascii_are_utf8_and_marked() -> None:
     cabinet = Cabinet(cab.write([[file("ünï", b"x")]]))
     assert cabinet.files[0].name == "ünï"
@@ -111,8 +208,9 @@ def test_a_wrong_checksum_is_found() -> None:
     damaged = bytearray(SAMPLE)
     damaged[-5] ^= 1
     cabinet = Cabinet(bytes(damaged))
-    with pytest.raises(WixpyError, match="checksum"):
-        cabinet.read(cabinet.files[0])
+    for entry in (*cabinet.files, *cabinet.files):
+        with pytest.raises(WixpyError, match="checksum"):
+            cabinet.read(entry)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import random
 from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, cast
 from uuid import UUID
 
 import olefile
 import pytest
 
 from wixpy import cfb
+from wixpy.blob import Buffer, FileBlob
 from wixpy.errors import WixpyError
 
 CLSID = UUID("000c1084-0000-0000-c000-000000000046")
@@ -62,6 +65,75 @@ def test_what_was_written_is_read(sector: int) -> None:
     file = cfb.CompoundFile(written(root, sector))
     assert {name: file.read(entry) for name, entry in file.root.children.items()} == root.children
     assert file.root.clsid == CLSID
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_streams_are_read_where_they_lie(sector: int) -> None:
+    root = streams(0, 1, 4095, 4096, 100_001)
+    file = cfb.CompoundFile(FileBlob(BytesIO(written(root, sector))))
+    for name, entry in file.root.children.items():
+        blob = file.blob(entry)
+        expected = root.children[name]
+        assert isinstance(expected, bytes)
+        assert blob[:] == expected
+        assert blob[50:5000] == expected[50:5000]
+
+
+class Zeros:
+    """Content of zeros that takes no memory."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        first, last, _ = part.indices(self.size)
+        return bytes(last - first)
+
+
+# 109 FAT sectors of 4096 bytes, all that the header lists, are enough for 436 MiB.
+def test_a_large_stream_takes_a_list_of_fat_sectors(tmp_path: Path) -> None:
+    size = 440 << 20
+    path = tmp_path / "large"
+    with path.open("wb") as out:
+        # Zeros are skipped, so that the file takes no room.
+        cfb.write(cfb.Storage({"large": Zeros(size), "after": b"x" * 5000}), cast("BinaryIO", SparseWriter(out)), 4096)
+    with path.open("rb") as file:
+        compound = cfb.CompoundFile(FileBlob(file))
+        blob = compound.blob(compound.root.children["large"])
+        assert len(blob) == size
+        assert blob[size - 10 :] == bytes(10)
+        assert compound.read(compound.root.children["after"]) == b"x" * 5000
+        header = FileBlob(file)[:512]
+    assert int.from_bytes(header[72:76], "little") > 0, "DIFAT sectors"
+    with olefile.OleFileIO(path) as ole:
+        assert ole.get_size("large") == size
+        assert ole.openstream("after").read() == b"x" * 5000
+        assert ole.parsing_issues == []
+
+
+class SparseWriter:
+    """Writes into a file, and passes over what is all zeros."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self.out = out
+
+    def write(self, content: Buffer) -> int:
+        if isinstance(content, bytes) and not content.strip(b"\0"):
+            self.out.seek(len(content), 1)
+        else:
+            self.out.write(content)
+        return len(content)
+
+
+def test_more_than_two_gib_are_refused() -> None:
+    with pytest.raises(WixpyError, match="larger than 2 GiB") as caught:
+        cfb.write(cfb.Storage({"large": Zeros(1 << 31)}), BytesIO())
+    assert "beside the package" in str(caught.value.hint)
+    with pytest.raises(WixpyError, match="larger than 2 GiB"):
+        cfb.write(cfb.Storage({"a": Zeros(1 << 30), "b": Zeros((1 << 30) - 4096)}), BytesIO(), 4096)
 
 
 def test_storages_nest() -> None:

@@ -163,7 +163,7 @@ def changed(source: Callable[..., Path], old: str, new: str) -> Path:
     ("old", "new", "message"),
     [
         ('<MediaTemplate EmbedCab="yes"/>', "", "on media 1, and there is none"),
-        ("<MediaTemplate", "<Media Id='1' Cabinet='a.cab' EmbedCab='yes'/><MediaTemplate", "defined twice"),
+        ("<MediaTemplate", "<Media Id='1' Cabinet='a.cab' EmbedCab='yes'/><MediaTemplate", "has other media"),
         ('Name="Sample" Manu', 'Name="Ω" Manu', "code page 0 lacks"),
         ('Version="1.2.3"', 'Version="300.2.3"', "ICE24"),
         ('InstallerVersion="200"', 'InstallerVersion="100"', "InstallerVersion 100"),

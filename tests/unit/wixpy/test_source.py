@@ -80,7 +80,12 @@ def test_what_is_not_understood_is_refused_with_its_line(tmp_path: Path, text: s
         ("<Property Id='X' Value='1' Secure='maybe'/>", "Secure is “maybe”", "yes or no"),
         ("<Property Id='1X' Value='1'/>", "Id is “1X”", "identifier"),
         ("<Upgrade Id='123'/>", "Id is “123”", "GUID"),
-        ("<Media Id='2' Cabinet='x.cab' EmbedCab='no'/>", "EmbedCab is “no”", "yes"),
+        ("<Media Id='2' Cabinet='x.cab' EmbedCab='maybe'/>", "EmbedCab is “maybe”", "yes or no"),
+        (
+            "<Media Id='2' Cabinet='x.cab' CompressionLevel='lzx'/>",
+            "Level is “lzx”",
+            "none or low or medium or high or mszip",
+        ),
         ("<Icon Id='x' SourceFile='main.txt'>text</Icon>", "has no text", "remove"),
         ("<InstallExecuteSequence><InstallFlies/></InstallExecuteSequence>", "no element InstallFlies", ""),
         ("<Bundle/>", "no element Bundle", ""),
