@@ -1,26 +1,37 @@
 # SPDX-License-Identifier: MIT
 """Integrity checks of a database, each named after the internal consistency evaluator (ICE) of the Windows Installer
-SDK that it corresponds to; checks that no evaluator makes are named CAB (cabinets against the tables).
+SDK that it corresponds to (“ICE Reference”).  Checks that no evaluator makes are named CAB (cabinets against the
+tables), HASH (content against sizes and hashes) and NAME (8.3 names).
+
+A check is a function registered by :func:`wixpy.checks.finding.rule`; its docstring is its description.
 """
 
 from __future__ import annotations
 
-from wixpy.checks import actions, data, package
-from wixpy.checks.finding import Finding, Level
+from collections.abc import Collection
+
+from wixpy.checks import actions, advertising, components, data, dialogs, files, folders, product, registry
+from wixpy.checks.finding import RULES, Finding, Level, Rule
 from wixpy.database import Database
+from wixpy.errors import WixpyError
 
-__all__ = ["CHECKS", "Finding", "Level", "run"]
+__all__ = ["MODULES", "RULES", "Finding", "Level", "Rule", "run"]
 
-CHECKS = (*data.CHECKS, *actions.CHECKS, *package.CHECKS)
+MODULES = (actions, advertising, components, data, dialogs, files, folders, product, registry)
 
 
-def run(database: Database) -> list[Finding]:
-    """All findings, errors first; empty for a sound package.
+def run(database: Database, only: Collection[str] = ()) -> list[Finding]:
+    """All findings, or those of some rules, errors first; empty for a sound package.
 
     When standard tables lack columns (ICE06) there is nothing for other checks to go by, and only that is reported.
+    WixpyError for a rule that does not exist.
     """
-    findings = list(data.columns(database))
-    if findings:
+    for name in only:
+        if name not in RULES:
+            raise WixpyError(f"there is no check {name}", "wixpy check --list names them")
+    findings = list(RULES["ICE06"].run(database))
+    if any(finding.level is Level.ERROR for finding in findings):
         return findings
-    findings = [finding for rule in CHECKS for finding in rule(database)]
+    chosen = [rule for name, rule in RULES.items() if not only or name in only]
+    findings = [finding for rule in chosen for finding in rule.run(database)]
     return sorted(findings, key=lambda finding: (finding.level, finding.rule, finding.table, str(finding.key)))
