@@ -10,13 +10,13 @@ from wixpy.checks.relations import (
     CURRENT_USER,
     EITHER,
     LOCAL_MACHINE,
-    PROFILE_FOLDERS,
     below,
     features,
     group,
     is_advertised,
     key_root,
     key_table,
+    profile_folders,
 )
 from wixpy.database import Database, Row
 from wixpy.tables import Cell
@@ -110,9 +110,9 @@ def ice21(database: Database) -> Findings:
 @rule()
 def ice38(database: Database) -> Findings:
     """A component in the user's profile has a registry value of HKEY_CURRENT_USER as its key path."""
-    filled = {row["Component_"] for row in database.rows("File")}
+    filled, profile = {row["Component_"] for row in database.rows("File")}, profile_folders(database)
     for row in database.rows("Component"):
-        folder = below(database, row["Directory_"], PROFILE_FOLDERS)
+        folder = below(database, row["Directory_"], profile)
         if folder and row["Component"] in filled and key_root(database, row) not in (CURRENT_USER, EITHER):
             yield error(row, f"{row['Component']} installs into {folder}: its key path must be a value of HKCU")
 
@@ -121,11 +121,12 @@ def ice38(database: Database) -> Findings:
 def ice43(database: Database) -> Findings:
     """A component with a shortcut in the user's profile that is not advertised has a registry value of
     HKEY_CURRENT_USER as its key path."""
+    profile = profile_folders(database)
     for row in database.rows("Shortcut"):
         component = database.get("Component", row["Component_"])
         if component is None or is_advertised(database, row):
             continue
-        inside = below(database, row["Directory_"], PROFILE_FOLDERS)
+        inside = below(database, row["Directory_"], profile)
         if inside and key_root(database, component) not in (CURRENT_USER, EITHER):
             yield error(row, f"the key path of {component.key[0]} must be a value of HKCU: its shortcut is the user's")
 
@@ -153,15 +154,16 @@ def ice54(database: Database) -> Findings:
 @rule(Level.ERROR, Level.WARNING)
 def ice57(database: Database) -> Findings:
     """A component does not mix data of the user with data of the machine; with a key path of HKEY_CURRENT_USER that is
-    a warning."""
+    a warning. Where the package sets ALLUSERS to 1, what depends on it is the machine's."""
+    fixed = database.property("ALLUSERS") == "1"
     registry, files = group(database.rows("Registry"), "Component_"), group(database.rows("File"), "Component_")
-    shortcuts = group(database.rows("Shortcut"), "Component_")
+    shortcuts, profile = group(database.rows("Shortcut"), "Component_"), profile_folders(database)
     for row in database.rows("Component"):
         name = row["Component"]
         roots = {value.number("Root") for value in registry.get(name, [])}
-        in_profile = below(database, row["Directory_"], PROFILE_FOLDERS) is not None
+        in_profile = below(database, row["Directory_"], profile) is not None
         own = any(
-            not is_advertised(database, each) and below(database, each["Directory_"], PROFILE_FOLDERS)
+            not is_advertised(database, each) and below(database, each["Directory_"], profile)
             for each in shortcuts.get(name, [])
         )
         user = CURRENT_USER in roots or own or (in_profile and name in files)
@@ -170,9 +172,9 @@ def ice57(database: Database) -> Findings:
         if user and machine:
             message = f"{name} has data of the user and of the machine"
             yield warning(row, message) if root == CURRENT_USER else error(row, message)
-        elif EITHER in roots and machine and root != EITHER:
+        elif EITHER in roots and not fixed and machine and root != EITHER:
             yield error(row, f"{name} has a registry value of the user or the machine, and the machine's key path")
-        elif user and root == EITHER:
+        elif user and root == EITHER and not fixed:
             yield error(row, f"{name} has data of the user, and a key path of the user or the machine")
 
 

@@ -100,8 +100,9 @@ def columns(database: Database) -> Iterator[Finding]:
 def ice06(database: Database) -> Findings:
     """Standard tables have their columns in the standard order, and every column that _Validation describes is
     there."""
-    yield from columns(database)
-    for row in database.rows("_Validation"):
+    faults = list(columns(database))
+    yield from faults
+    for row in database.rows("_Validation") if not faults else []:
         table = database.tables.get(row.text("Table"))
         if table is not None and row["Column"] not in table.index:
             yield error(row, f"_Validation describes {row['Table']}.{row['Column']}, which is not there")

@@ -10,7 +10,7 @@ from wixpy.checks.relations import group
 from wixpy.database import Database, Row
 from wixpy.tables import Cell
 
-_INDIRECT, _BITMAP, _ICON, _ERROR_DIALOG = 8, 0x40000, 0x80000, 0x10000
+_USABLE, _INDIRECT, _BITMAP, _ICON, _ERROR_DIALOG = 3, 8, 0x40000, 0x80000, 0x10000
 _LISTS = {"ListBox": "ListBox", "ComboBox": "ComboBox", "ListView": "ListView", "RadioButtonGroup": "RadioButton"}
 _ERROR_BUTTONS = {
     "A": "ErrorAbort", "C": "ErrorCancel", "I": "ErrorIgnore", "N": "ErrorNo", "O": "ErrorOk", "R": "ErrorRetry",
@@ -34,12 +34,14 @@ def _has_binary(database: Database, text: str) -> bool:
 
 @rule(Level.ERROR, Level.WARNING)
 def ice17(database: Database) -> Findings:
-    """A push button has an event, pictures are in Binary, no control has both a bitmap and an icon; a list or group
+    """A push button that can be pressed has an event, pictures are in Binary, no control has both a bitmap and an icon; a list or group
     without rows for its property is a warning."""
-    events = {row.cells[:2] for table in ("ControlEvent", "ControlCondition") for row in database.rows(table)}
+    events = {row.cells[:2] for row in database.rows("ControlEvent")}
+    changing = {row.cells[:2] for row in database.rows("ControlCondition")}
     for row in database.rows("Control"):
         kind, attributes, text = row.text("Type"), row.number("Attributes"), row.text("Text")
-        if kind == "PushButton" and row.key not in events:
+        usable = attributes & _USABLE == _USABLE or row.key in changing
+        if kind == "PushButton" and usable and row.key not in events:
             yield error(row, f"the button {row['Control']} has no event")
         if kind in _LISTS and row["Property"] is not None and not attributes & _INDIRECT:
             items = {item["Property"] for item in database.rows(_LISTS[kind])}

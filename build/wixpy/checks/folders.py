@@ -7,7 +7,7 @@ import re
 
 from wixpy.checks.data import is_filename
 from wixpy.checks.finding import Findings, Level, error, rule, warning
-from wixpy.checks.relations import PROFILE_FOLDERS, USER_FOLDERS, below, lineage
+from wixpy.checks.relations import PROFILE_FOLDERS, USER_FOLDERS, below, lineage, profile_folders
 from wixpy.database import Database
 from wixpy.filenames import is_long
 from wixpy.summary import Pid
@@ -52,13 +52,13 @@ def ice56(database: Database) -> Findings:
 @rule()
 def ice64(database: Database) -> Findings:
     """RemoveFile removes each directory that the package adds to the user's profile."""
-    removed = {row["DirProperty"] for row in database.rows("RemoveFile")}
+    removed, profile = {row["DirProperty"] for row in database.rows("RemoveFile")}, profile_folders(database)
     for row in database.rows("Directory"):
         name = row.text("Directory")
         parent = row["Directory_Parent"]
         if name in PROFILE_FOLDERS or name in removed or parent is None or row.text("DefaultDir").startswith("."):
             continue
-        folder = below(database, parent, PROFILE_FOLDERS)
+        folder = below(database, parent, profile)
         if folder:
             yield error(row, f"{name} is in the user's {folder} and no row of RemoveFile removes it")
 

@@ -46,6 +46,12 @@ def below(database: Database, directory: Cell, folders: frozenset[str]) -> str |
     return next((name for name in lineage(database, str(directory)) if name in folders), None)
 
 
+def profile_folders(database: Database) -> frozenset[str]:
+    """The folders that are the user's: all of the profile, without those that are the machine's in a package which
+    sets ALLUSERS to 1."""
+    return USER_FOLDERS if database.property("ALLUSERS") == "1" else PROFILE_FOLDERS
+
+
 def features(database: Database) -> dict[Cell, set[Cell]]:
     """The features that install a component, by component."""
     found: dict[Cell, set[Cell]] = {}
