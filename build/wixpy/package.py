@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from wixpy import cab, checks
@@ -18,18 +18,21 @@ from wixpy.wxs import Places, compile
 _NO_DEFINES: Mapping[str, str] = {}
 
 
-def build(wxs: Path, out: Path, *, defines: Mapping[str, str] = _NO_DEFINES, epoch: int) -> list[Finding]:
+def build(
+    wxs: Path, out: Path, *, defines: Mapping[str, str] = _NO_DEFINES, epoch: int, ignore: Collection[str] = ()
+) -> list[Finding]:
     """Compile the source ``wxs`` into the package ``out`` and check it; return the warnings.
 
     ``defines`` are values for ``$(var.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
-    carry.  ``out`` appears only when the written file has been read back and passes all checks.  WixpyError otherwise.
+    carry.  ``out`` appears only when the written file has been read back and passes all checks; WixpyError otherwise.
+    The findings of checks named in ``ignore`` are warnings.
     """
     database, places = compile(wxs, defines, epoch)
     with replacing(out) as (beside, file):
         database.write(file)
         file.flush()
         findings = checks.run(Database.open(beside))
-        errors = [finding for finding in findings if finding.level is Level.ERROR]
+        errors = [finding for finding in findings if finding.level is Level.ERROR and finding.rule not in ignore]
         if errors:
             raise _failure(wxs, errors, places)
     return findings
@@ -49,12 +52,12 @@ def _failure(wxs: Path, errors: list[Finding], places: Places) -> WixpyError:
     )
 
 
-def check(path: Path) -> list[Finding]:
+def check(path: Path, only: Collection[str] = ()) -> list[Finding]:
     """What is wrong or questionable about the package at ``path``, errors first; empty for a sound one.
 
-    WixpyError for a file that is no package.
+    ``only`` names the checks to make (``["ICE03"]``); all when it is empty.  WixpyError for a file that is no package.
     """
-    return checks.run(Database.open(path))
+    return checks.run(Database.open(path), only)
 
 
 def installed_files(database: Database) -> Iterator[tuple[str, bytes]]:

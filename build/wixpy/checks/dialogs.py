@@ -34,8 +34,8 @@ def _has_binary(database: Database, text: str) -> bool:
 
 @rule(Level.ERROR, Level.WARNING)
 def ice17(database: Database) -> Findings:
-    """A push button that can be pressed has an event, pictures are in Binary, no control has both a bitmap and an icon; a list or group
-    without rows for its property is a warning."""
+    """A push button that can be pressed has an event, pictures are in Binary, no control has both a bitmap and an
+    icon; a list or group without rows for its property is a warning."""
     events = {row.cells[:2] for row in database.rows("ControlEvent")}
     changing = {row.cells[:2] for row in database.rows("ControlCondition")}
     for row in database.rows("Control"):
