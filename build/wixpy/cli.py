@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wixpy import diff
-from wixpy.checks import RULES, Finding, Level
+from wixpy.checks import RULES, Finding, Level, by_number
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.files import replacing
@@ -154,7 +154,7 @@ def _finding(finding: Finding) -> dict[str, object]:
 
 
 def _list_checks(options: argparse.Namespace) -> int:
-    chosen = [RULES[name] for name in sorted(RULES, key=_rule_order) if not options.ice or name in options.ice]
+    chosen = [RULES[name] for name in sorted(RULES, key=by_number) if not options.ice or name in options.ice]
     rows = [(rule.name, " ".join(level.name.lower() for level in rule.levels), rule.description) for rule in chosen]
     if options.json:
         print(
@@ -163,11 +163,6 @@ def _list_checks(options: argparse.Namespace) -> int:
     else:
         print_table(("rule", "levels", "what must hold"), rows)
     return 0
-
-
-def _rule_order(name: str) -> tuple[str, int]:
-    number = name.removeprefix("ICE")
-    return ("ICE", int(number)) if number.isdecimal() else (name, 0)
 
 
 def _diff(options: argparse.Namespace) -> int:

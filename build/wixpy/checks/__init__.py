@@ -15,9 +15,19 @@ from wixpy.checks.finding import RULES, Finding, Level, Rule
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 
-__all__ = ["MODULES", "RULES", "Finding", "Level", "Rule", "run"]
+__all__ = ["MODULES", "RULES", "Finding", "Level", "Rule", "by_number", "run"]
 
 MODULES = (actions, advertising, components, data, dialogs, files, folders, product, registry)
+
+
+def by_number(name: str) -> tuple[str, int]:
+    """The order of checks for people: ICE2 before ICE10, wixpy's own first.
+
+    >>> sorted(["ICE10", "ICE2", "CAB"], key=by_number)
+    ['CAB', 'ICE2', 'ICE10']
+    """
+    number = name.removeprefix("ICE")
+    return ("ICE", int(number)) if number.isdecimal() else (name, 0)
 
 
 def run(database: Database, only: Collection[str] = ()) -> list[Finding]:
