@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Integrity checks of a database, each named after the internal consistency evaluator (ICE) of the Windows Installer
 SDK that it corresponds to (“ICE Reference”).  Checks that no evaluator makes are named CAB (cabinets against the
-tables), HASH (content against sizes and hashes) and NAME (8.3 names).
+tables) and NAME (8.3 names).
 
 A check is a function registered by :func:`wixpy.checks.finding.rule`; its docstring is its description.
 """

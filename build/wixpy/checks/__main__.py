@@ -9,7 +9,7 @@ _HEAD = """\
 # The checks
 
 `wixpy check x.msi` makes them all, and so does every `wixpy build`. Each is named after the internal consistency
-evaluator (ICE) of the Windows Installer SDK that it corresponds to; CAB, HASH and NAME are wixpy's own. An **error**
+evaluator (ICE) of the Windows Installer SDK that it corresponds to; CAB and NAME are wixpy's own. An **error**
 makes a package unfit: `check` ends with code 1, `build` leaves no package. A **warning** points at something that works
 and is questionable.
 

@@ -30,15 +30,13 @@ def _advertised(database: Database) -> Iterator[tuple[Row, Cell, Cell]]:
 def ice15(database: Database) -> Findings:
     """Each MIME type refers to an extension that refers to a MIME type of that extension, and the other way round."""
     types = {(row["Extension_"], row["ContentType"]) for row in database.rows("MIME")}
-    extensions = {(row["Extension"], row["MIME_"]) for row in database.rows("Extension")}
+    back = {row["Extension"] for row in database.rows("Extension") if (row["Extension"], row["MIME_"]) in types}
     for row in database.rows("MIME"):
-        own = {mime for extension, mime in extensions if extension == row["Extension_"]}
-        if not any((row["Extension_"], mime) in types for mime in own):
+        if row["Extension_"] not in back:
             yield error(row, f"the extension {row['Extension_']} does not refer back to {row['ContentType']}")
+    returned = {row["MIME_"] for row in database.rows("Extension") if (row["Extension"], row["MIME_"]) in types}
     for row in database.rows("Extension"):
-        mime = database.get("MIME", row["MIME_"])
-        if mime is not None and not any(each == row["MIME_"] and (extension, each) in types
-                                        for extension, each in extensions):  # fmt: skip
+        if row["MIME_"] is not None and row["MIME_"] not in returned and database.get("MIME", row["MIME_"]):
             yield error(row, f"the MIME type {row['MIME_']} does not refer back to {row['Extension']}")
 
 

@@ -12,6 +12,7 @@ from wixpy.tables import Cell
 
 _USABLE, _INDIRECT, _BITMAP, _ICON, _ERROR_DIALOG = 3, 8, 0x40000, 0x80000, 0x10000
 _LISTS = {"ListBox": "ListBox", "ComboBox": "ComboBox", "ListView": "ListView", "RadioButtonGroup": "RadioButton"}
+_PICTURED = ("PushButton", "CheckBox", "RadioButtonGroup")
 _ERROR_BUTTONS = {
     "A": "ErrorAbort", "C": "ErrorCancel", "I": "ErrorIgnore", "N": "ErrorNo", "O": "ErrorOk", "R": "ErrorRetry",
     "Y": "ErrorYes",
@@ -27,8 +28,7 @@ def _has_binary(database: Database, text: str) -> bool:
     """Whether a text is the name of a picture: of a row of Binary, or of a property that names one."""
     match = _PROPERTY.fullmatch(text)
     if match:
-        value = database.property(match[1])
-        return value is None or _has_binary(database, value)
+        text = database.property(match[1]) or "[]"
     return "[" in text or database.get("Binary", text) is not None
 
 
@@ -38,29 +38,31 @@ def ice17(database: Database) -> Findings:
     icon; a list or group without rows for its property is a warning."""
     events = {row.cells[:2] for row in database.rows("ControlEvent")}
     changing = {row.cells[:2] for row in database.rows("ControlCondition")}
+    items = {kind: group(database.rows(table), "Property") for kind, table in _LISTS.items()}
     for row in database.rows("Control"):
-        kind, attributes, text = row.text("Type"), row.number("Attributes"), row.text("Text")
+        kind, attributes = row.text("Type"), row.number("Attributes")
         usable = attributes & _USABLE == _USABLE or row.key in changing
         if kind == "PushButton" and usable and row.key not in events:
             yield error(row, f"the button {row['Control']} has no event")
-        if kind in _LISTS and row["Property"] is not None and not attributes & _INDIRECT:
-            items = {item["Property"] for item in database.rows(_LISTS[kind])}
-            if row["Property"] not in items:
-                yield warning(row, f"{_LISTS[kind]} has no rows for {row['Property']}")
-        if kind not in ("PushButton", "CheckBox", "RadioButtonGroup", "Bitmap", "Icon"):
-            continue
-        if kind not in ("Bitmap", "Icon") and attributes & _BITMAP and attributes & _ICON:
+        direct = kind in _LISTS and row["Property"] is not None and not attributes & _INDIRECT
+        if direct and row["Property"] not in items[kind]:
+            yield warning(row, f"{_LISTS[kind]} has no rows for {row['Property']}")
+        if kind in _PICTURED and attributes & _BITMAP and attributes & _ICON:
             yield error(row, f"{row['Control']} is to show a bitmap and an icon")
             continue
-        if kind == "RadioButtonGroup" and attributes & (_BITMAP | _ICON):
-            pictures = [
-                each.text("Text") for each in database.rows("RadioButton") if each["Property"] == row["Property"]
-            ]
-        else:
-            pictures = [text] if kind in ("Bitmap", "Icon") or attributes & (_BITMAP | _ICON) else []
-        for picture in pictures:
+        for picture in _pictures(row, items["RadioButtonGroup"].get(row["Property"], [])):
             if picture and not _has_binary(database, picture):
                 yield error(row, f"the picture {picture} of {row['Control']} is not in Binary")
+
+
+def _pictures(row: Row, buttons: list[Row]) -> list[str]:
+    """The names of pictures that a control shows."""
+    kind = row.text("Type")
+    if kind in ("Bitmap", "Icon"):
+        return [row.text("Text")]
+    if kind not in _PICTURED or not row.number("Attributes") & (_BITMAP | _ICON):
+        return []
+    return [button.text("Text") for button in buttons] if kind == "RadioButtonGroup" else [row.text("Text")]
 
 
 @rule()
@@ -170,6 +172,7 @@ def ice31(database: Database) -> Findings:
 @rule()
 def ice34(database: Database) -> Findings:
     """A group of radio buttons has a property whose value is that of one of its buttons."""
+    buttons = group(database.rows("RadioButton"), "Property")
     for row in database.rows("Control"):
         if row["Type"] != "RadioButtonGroup":
             continue
@@ -179,7 +182,7 @@ def ice34(database: Database) -> Findings:
             continue
         if row.number("Attributes") & _INDIRECT:
             name = database.property(str(name))
-        values = {each["Value"] for each in database.rows("RadioButton") if each["Property"] == name}
+        values = {each["Value"] for each in buttons.get(name, [])}
         value = None if name is None else database.property(str(name))
         if value is None:
             yield error(row, f"the property {name or row['Property']} of the group {row['Control']} has no value")

@@ -161,7 +161,7 @@ def ice81(database: Database) -> Findings:
     for row in database.rows("MsiDigitalSignature"):
         used.add(row["DigitalCertificate_"])
         key = row.text("SignObject")
-        disk = database.get("Media", int(key)) if key.isdecimal() else None
+        disk = database.get("Media", int(key)) if key.isdecimal() and len(key) <= 5 else None
         if disk is None:
             yield error(row, f"the signed medium {key} is not there")
         elif disk.text("Cabinet")[:1] in ("", "#"):
@@ -184,7 +184,8 @@ def _cabinets(database: Database) -> Iterator[tuple[Row, str, list[Row]]]:
 
 @rule()
 def cab_(database: Database) -> Findings:
-    """Cabinets in the package are there and whole, and hold the files that File.Sequence says, in that order."""
+    """Cabinets in the package are there and whole; they hold the files that File.Sequence says, in that order, with the
+    sizes of File and the hashes of MsiFileHash."""
     for disk, name, expected in _cabinets(database):
         content = database.streams.get(name)
         if content is None:
@@ -192,41 +193,31 @@ def cab_(database: Database) -> Findings:
             continue
         try:
             cabinet = cab.Cabinet(content)
+            yield from _members(disk, name, [entry.name for entry in cabinet.files], expected)
+            rows = {row["File"]: row for row in expected}
             for entry in cabinet.files:
-                cabinet.read(entry)
+                packed = cabinet.read(entry)
+                if entry.name in rows:
+                    yield from _content(database, rows[entry.name], packed)
         except WixpyError as fault:
             yield error(disk, f"{name}: {fault.message}")
-            continue
-        order = {entry.name: position for position, entry in enumerate(cabinet.files)}
-        listed = {row["File"] for row in expected}
-        for row in expected:
-            if row["File"] not in order and not row.number("Attributes") & _NOT_COMPRESSED:
-                yield error(row, f"{row['File']} is not in the cabinet {name}")
-        for extra in sorted(order.keys() - listed, key=str):
-            yield error(disk, f"the cabinet {name} has {extra}, which no row of File of that media names")
-        positions = [order[row.text("File")] for row in expected if row["File"] in order]
-        if positions != sorted(positions):
-            yield error(disk, f"the order of files in the cabinet {name} is not that of File.Sequence")
 
 
-@rule()
-def hash_(database: Database) -> Findings:
-    """Files in cabinets have the size of the File table and the hash of MsiFileHash."""
-    for _, name, expected in _cabinets(database):
-        try:
-            cabinet = cab.Cabinet(database.streams.get(name, b""))
-            entries = {entry.name: entry for entry in cabinet.files}
-            for row in expected:
-                entry = entries.get(row.text("File"))
-                if entry is not None:
-                    yield from _content(database, row, entry.size, cabinet.read(entry))
-        except WixpyError:
-            continue  # CAB reports it
+def _members(disk: Row, name: str, members: list[str], expected: list[Row]) -> Findings:
+    order = {member: position for position, member in enumerate(members)}
+    for row in expected:
+        if row["File"] not in order and not row.number("Attributes") & _NOT_COMPRESSED:
+            yield error(row, f"{row['File']} is not in the cabinet {name}")
+    for extra in sorted(order.keys() - {row["File"] for row in expected}, key=str):
+        yield error(disk, f"the cabinet {name} has {extra}, which no row of File of that media names")
+    positions = [order[row.text("File")] for row in expected if row["File"] in order]
+    if positions != sorted(positions):
+        yield error(disk, f"the order of files in the cabinet {name} is not that of File.Sequence")
 
 
-def _content(database: Database, row: Row, size: int, content: bytes) -> Findings:
-    if size != row.number("FileSize"):
-        yield error(row, f"{row['File']} has {size} bytes in the cabinet and {row['FileSize']} in the table")
+def _content(database: Database, row: Row, content: bytes) -> Findings:
+    if len(content) != row.number("FileSize"):
+        yield error(row, f"{row['File']} has {len(content)} bytes in the cabinet and {row['FileSize']} in the table")
     hashed = database.get("MsiFileHash", row["File"])
     if hashed is not None and hashed.cells[2:6] != file_hash(content):
         yield error(hashed, f"the hash of {row['File']} is not that of the file in the cabinet")

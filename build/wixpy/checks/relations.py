@@ -115,6 +115,6 @@ def _is_name(word: str) -> bool:
 def version_key(text: str) -> tuple[int, ...]:
     """A product version for comparison: its first three parts; empty for a text that is none."""
     parts = text.split(".")[:3]
-    if not all(part.isdecimal() for part in parts):
+    if not all(part.isdecimal() and len(part) <= 5 for part in parts):
         return ()
     return tuple(int(part) for part in parts) + (0,) * (3 - len(parts))

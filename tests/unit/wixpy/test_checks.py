@@ -127,8 +127,8 @@ FAULTS = {
     "no cabinet": ("CAB", lambda d: d.streams.pop("cab1.cab") and None),
     "a damaged cabinet": ("CAB", stream("cab1.cab", lambda data: data[:-2] + b"xx")),
     "a cabinet cut short": ("CAB", stream("cab1.cab", lambda data: data[:50])),
-    "another size": ("HASH", change("File", "main", FileSize=79)),
-    "another hash": ("HASH", change("MsiFileHash", "main", HashPart1=1)),
+    "another size": ("CAB", change("File", "main", FileSize=79)),
+    "another hash": ("CAB", change("MsiFileHash", "main", HashPart1=1)),
     "another order": ("CAB", both(change("File", "main", Sequence=2), change("File", "second", Sequence=1))),
     "a file that is not in the cabinet": (
         "CAB",
