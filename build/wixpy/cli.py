@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wixpy import diff
-from wixpy.checks import RULES, Finding, Level, by_number
+from wixpy.checks import RULES, Finding, Level, by_number, require
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.files import replacing
@@ -135,7 +135,8 @@ def _check(options: argparse.Namespace) -> int:
     if options.list:
         return _list_checks(options)
     if options.package is None:
-        raise WixpyError("no package is named", "give an .msi file, or --list")
+        _print_error(WixpyError("no package is named", "wixpy check x.msi, or wixpy check --list"))
+        return 2
     with progress(f"checking {options.package.name}"):
         findings = check(options.package, options.ice)
     if options.json:
@@ -154,7 +155,8 @@ def _finding(finding: Finding) -> dict[str, object]:
 
 
 def _list_checks(options: argparse.Namespace) -> int:
-    chosen = [RULES[name] for name in sorted(RULES, key=by_number) if not options.ice or name in options.ice]
+    require(options.ice)
+    chosen = [RULES[name] for name in sorted(options.ice or RULES, key=by_number)]
     rows = [(rule.name, " ".join(level.name.lower() for level in rule.levels), rule.description) for rule in chosen]
     if options.json:
         print(
@@ -283,8 +285,10 @@ def _export(options: argparse.Namespace) -> int:
     except OSError as error:
         raise WixpyError(f"cannot make {options.output}: {error.strerror}", "choose another folder") from error
     tables = options.tables or [idt.CODEPAGE, idt.SUMMARY, *sorted(database.store.database.tables)]
-    for name in tables:
-        database.Export(name, options.output, f"{name}.idt")
+    with progress(f"exporting {options.package.name}") as at:
+        for name in tables:
+            at(name)
+            database.Export(name, options.output, f"{name}.idt")
     paths = [str(options.output / f"{name}.idt") for name in tables]
     print(json.dumps(paths) if options.json else "\n".join(paths))
     return 0
@@ -297,8 +301,9 @@ def _import(options: argparse.Namespace) -> int:
     database = OpenDatabase(options.package, MSIDBOPEN_TRANSACT if options.package.exists() else MSIDBOPEN_CREATE)
     # The code page comes before what is written in it.
     archives = sorted(options.archives, key=lambda path: path.stem != idt.CODEPAGE)
-    names = [idt.import_file(database.store, path) for path in archives]
-    database.Commit()
+    with progress(f"importing into {options.package.name}"):
+        names = [idt.import_file(database.store, path) for path in archives]
+        database.Commit()
     print(json.dumps(names) if options.json else "\n".join(names))
     return 0
 

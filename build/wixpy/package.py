@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from wixpy import cab, checks
@@ -25,14 +26,18 @@ def build(
 
     ``defines`` are values for ``$(var.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
     carry.  ``out`` appears only when the written file has been read back and passes all checks; WixpyError otherwise.
-    The findings of checks named in ``ignore`` are warnings.
+    What the checks named in ``ignore`` find are warnings.
     """
+    checks.require(ignore)
     database, places = compile(wxs, defines, epoch)
     with replacing(out) as (beside, file):
         database.write(file)
         file.flush()
-        findings = checks.run(Database.open(beside))
-        errors = [finding for finding in findings if finding.level is Level.ERROR and finding.rule not in ignore]
+        findings = [
+            replace(finding, level=Level.WARNING) if finding.rule in ignore else finding
+            for finding in checks.run(Database.open(beside))
+        ]
+        errors = [finding for finding in findings if finding.level is Level.ERROR]
         if errors:
             raise _failure(wxs, errors, places)
     return findings

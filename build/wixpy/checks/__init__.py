@@ -15,7 +15,7 @@ from wixpy.checks.finding import RULES, Finding, Level, Rule
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 
-__all__ = ["MODULES", "RULES", "Finding", "Level", "Rule", "by_number", "run"]
+__all__ = ["MODULES", "RULES", "Finding", "Level", "Rule", "by_number", "require", "run"]
 
 MODULES = (actions, advertising, components, data, dialogs, files, folders, product, registry)
 
@@ -30,15 +30,20 @@ def by_number(name: str) -> tuple[str, int]:
     return ("ICE", int(number)) if number.isdecimal() else (name, 0)
 
 
+def require(names: Collection[str]) -> None:
+    """Raise WixpyError for a name that is no check's."""
+    for name in names:
+        if name not in RULES:
+            raise WixpyError(f"there is no check {name}", "wixpy check --list names them")
+
+
 def run(database: Database, only: Collection[str] = ()) -> list[Finding]:
     """All findings, or those of some rules, errors first; empty for a sound package.
 
     When standard tables lack columns (ICE06) there is nothing for other checks to go by, and only that is reported.
     WixpyError for a rule that does not exist.
     """
-    for name in only:
-        if name not in RULES:
-            raise WixpyError(f"there is no check {name}", "wixpy check --list names them")
+    require(only)
     findings = list(data.columns(database))
     if findings:
         return findings

@@ -104,14 +104,17 @@ def test_check_lists_its_checks(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\nICE08\terror\tNo two components have one GUID.\n" in capsys.readouterr().out
     assert cli.main(["check", "--list", "--json", "--ice", "ICE08"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["levels"] == ["error"]
-    assert cli.main(["check"]) == 1
+    assert cli.main(["check"]) == 2
 
 
 def test_a_build_may_ignore_a_check(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = source("<CustomAction Id='A' FileKey='main' ExeCommand='[#none]'/>")
     assert cli.main(["build", str(path), "-o", str(tmp_path / "x.msi"), "--ignore", "ICE69"]) == 0
-    assert "ICE69" in capsys.readouterr().err
+    assert "ICE69 warning: [#none] refers to File" in capsys.readouterr().err
     assert cli.main(["build", str(path), "-o", str(tmp_path / "x.msi"), "--ignore", "ICE08"]) == 1
+    assert "ICE69 error" in capsys.readouterr().err
+    assert cli.main(["build", str(path), "-o", str(tmp_path / "x.msi"), "--ignore", "ICE6"]) == 1
+    assert "there is no check ICE6" in capsys.readouterr().err
 
 
 def test_help_says_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
