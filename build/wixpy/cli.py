@@ -15,7 +15,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wixpy import diff
 from wixpy.checks import RULES, Finding, Level, by_number, require
 from wixpy.database import Database
 from wixpy.errors import WixpyError
@@ -167,26 +166,6 @@ def _list_checks(options: argparse.Namespace) -> int:
     return 0
 
 
-def _diff(options: argparse.Namespace) -> int:
-    try:
-        with progress("comparing"):
-            changes = list(diff.compare(Database.open(options.one), Database.open(options.two)))
-    except WixpyError as error:
-        _print_error(error)
-        return 2
-    if options.json:
-        content = [
-            {"part": each.part, "kind": each.kind, "name": each.name, "key": list(each.key), "before": each.before,
-             "after": each.after}
-            for each in changes
-        ]  # fmt: skip
-        print(json.dumps(content, indent=2, ensure_ascii=False))
-    else:
-        for change in changes:
-            print(change)
-    return int(bool(changes))
-
-
 def _tables(options: argparse.Namespace) -> int:
     database = Database.open(options.package)
     listed = {
@@ -245,6 +224,28 @@ def _extract(options: argparse.Namespace) -> int:
 
 
 # The commands for databases load what they need themselves, so that a build need not wait for it.
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from wixpy import diff  # noqa: PLC0415
+
+    try:
+        with progress("comparing"):
+            changes = list(diff.compare(Database.open(options.one), Database.open(options.two)))
+    except WixpyError as error:
+        _print_error(error)
+        return 2
+    if options.json:
+        content = [
+            {"part": each.part, "kind": each.kind, "name": each.name, "key": list(each.key), "before": each.before,
+             "after": each.after}
+            for each in changes
+        ]  # fmt: skip
+        print(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        for change in changes:
+            print(change)
+    return int(bool(changes))
 
 
 def _query(options: argparse.Namespace) -> int:

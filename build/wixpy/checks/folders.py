@@ -137,7 +137,7 @@ def ice105(database: Database) -> Findings:
 @rule()
 def name_(database: Database) -> Findings:
     """Directories and files of one folder have distinct 8.3 names."""
-    seen: dict[tuple[object, str], object] = {}
+    seen: dict[tuple[object, str], tuple[object, str]] = {}
     places = [(row, row["Directory_Parent"], row.text("DefaultDir").partition(":")[0])
               for row in database.rows("Directory")]  # fmt: skip
     for row in database.rows("File"):
@@ -148,9 +148,10 @@ def name_(database: Database) -> Findings:
         short, bar, _ = text.partition("|")
         if not bar or parent is None or not is_filename(text):
             continue
-        other = seen.setdefault((parent, short.lower()), row.key[0])
+        other, names = seen.setdefault((parent, short.lower()), (row.key[0], text.lower()))
         conditional = row.table.name == "File" and _has_condition(database, row.text("Component_"))
-        if other != row.key[0] and not conditional:
+        # Rows of one name, long and short, mean one directory; ICE30 looks after files.
+        if names != text.lower() and not conditional:
             yield error(row, f"{row.key[0]} and {other} have the 8.3 name {short} in {parent}")
 
 
