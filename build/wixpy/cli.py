@@ -21,7 +21,7 @@ from wixpy.errors import WixpyError
 from wixpy.files import replacing
 from wixpy.package import build, check, installed_files
 from wixpy.summary import Pid
-from wixpy.terminal import print_table, progress
+from wixpy.terminal import print_table, printable, progress
 
 EXIT_CODES = (__doc__ or "").partition("\n\n")[2]
 DEFAULT_EPOCH = 315532800
@@ -142,7 +142,7 @@ def _check(options: argparse.Namespace) -> int:
         print(json.dumps([_finding(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
         for finding in findings:
-            print(finding)
+            print(printable(str(finding)))
     return int(any(finding.level is Level.ERROR for finding in findings))
 
 
@@ -244,7 +244,7 @@ def _diff(options: argparse.Namespace) -> int:
         print(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         for change in changes:
-            print(change)
+            print(printable(str(change)))
     return int(bool(changes))
 
 

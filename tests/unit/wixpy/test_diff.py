@@ -44,10 +44,10 @@ def untitle(database: Database) -> None:
     database.summary.clear()
 
 
-def edit(database: Database) -> None:
+def edit(database: Database, value: str = "3") -> None:
     row = database.get("Property", "A")
     assert row is not None
-    database.replace(row, Value="3")
+    database.replace(row, Value=value)
 
 
 def forget(database: Database) -> None:
@@ -122,5 +122,10 @@ def test_the_command_says_by_its_code_whether_packages_are_equal(
         {"part": "row", "kind": "changed", "name": "Property", "key": ["A"], "before": {"Value": "1"},
          "after": {"Value": "3"}}
     ]  # fmt: skip
+    edit(changed, "two\nlines\x1b[2J")
+    changed.commit(Path(two))
+    assert (cli.main(["diff", one, two]), capsys.readouterr().out) == (
+        1, "~ row Property A: Value 1 -> two\\nlines\\x1b[2J\n",
+    )  # fmt: skip
     assert cli.main(["diff", one, none]) == 2
     assert "cannot read" in capsys.readouterr().err
