@@ -25,7 +25,7 @@ from wixpy.package import installed_files
 from wixpy.store import Store
 from wixpy.summary import Pid
 
-EXAMPLES = int(os.environ.get("WIXPY_FUZZ", "60"))
+EXAMPLES = int(os.environ.get("WIXPY_FUZZ", "40"))
 FUZZ = settings(
     max_examples=EXAMPLES,
     database=None, deadline=10_000, derandomize="WIXPY_FUZZ" not in os.environ,
