@@ -239,6 +239,6 @@ def test_a_wrong_command_line_is_exit_code_2(arguments: list[str]) -> None:
 
 
 def test_the_module_runs(built: Path) -> None:
-    command = [sys.executable, "-m", "wixpy", "dump", str(built), "Media"]
+    command = [sys.executable, "-m", "wixpy", "tables", str(built)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ), timeout=60)
     assert "Property" in done.stdout
