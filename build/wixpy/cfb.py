@@ -395,12 +395,17 @@ class CompoundFile:
 
         root, _, _, child = entry_at(0)
         pending = [(root, child)]
+        total = 0
         while pending:
             parent, number = pending.pop()
             if number == NO_STREAM:
                 continue
             entry, left, right, child = entry_at(number)
             parent.children[entry.name] = entry
+            total += entry.size if entry.is_stream else 0
+            # Streams that share sectors would grow without bound when they are read.
+            if total > len(self._data):
+                raise WixpyError("the streams of the compound file are together larger than it", _DAMAGED)
             pending += [(parent, left), (parent, right)]
             if entry.kind == STORAGE:
                 pending.append((entry, child))

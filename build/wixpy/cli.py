@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""The command ``wixpy``: build, elements, check, dump, tables, extract, query, export, import.
+"""The command ``wixpy``: build, elements, check, dump, tables, query, extract, export, import, diff.
 
 Exit codes: 0 done (warnings allowed), 1 an error in the source, the package, a statement or a file, 2 a wrong command
-line.
+line.  For diff: 0 equal, 1 different, 2 a wrong command line or a file that cannot be read.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wixpy.checks import Level
+from wixpy.checks import RULES, Finding, Level, by_number, require
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.files import replacing
 from wixpy.media import beside
 from wixpy.package import build, check, installed_contents
 from wixpy.summary import Pid
+from wixpy.terminal import print_table, printable, progress
 
+EXIT_CODES = (__doc__ or "").partition("\n\n")[2]
 DEFAULT_EPOCH = 315532800
 
 
@@ -40,7 +43,7 @@ def _epoch(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="wixpy", description="Windows Installer packages without Windows.", epilog=__doc__
+        prog="wixpy", description="Windows Installer packages without Windows.", epilog=EXIT_CODES
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -57,14 +60,18 @@ def _parser() -> argparse.ArgumentParser:
                          help="a file with the strings of !(loc.NAME); may be given several times")  # fmt: skip
     command.add_argument("--epoch", type=_epoch, metavar="SECONDS",
                          help="time of files and summary; default SOURCE_DATE_EPOCH, else 1980-01-01")  # fmt: skip
+    command.add_argument("--ignore", action="append", default=[], metavar="ICE", help="a check that may fail")
     command.set_defaults(run=_build)
 
     command = commands.add_parser("elements", help="list the elements of .wxs sources that are understood")
     command.add_argument("--markdown", action="store_true", help="print the page docs/wixpy/elements.md")
     command.set_defaults(run=_elements)
 
-    command = commands.add_parser("check", help="check a package's integrity")
-    command.add_argument("package", type=Path, metavar="x.msi")
+    command = commands.add_parser("check", help="check a package's integrity (docs/wixpy/checks.md)")
+    command.add_argument("package", type=Path, nargs="?", metavar="x.msi")
+    command.add_argument("--ice", nargs="+", action="extend", default=[], metavar="ICE", help="only these checks")
+    command.add_argument("--list", action="store_true", help="list the checks")
+    command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_check)
 
     command = commands.add_parser("tables", help="list the tables with their columns and numbers of rows")
@@ -81,8 +88,16 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("extract", help="unpack the files of a package into a folder")
     command.add_argument("package", type=Path, metavar="x.msi")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_extract)
 
+    _database_commands(commands)
+    for command in commands.choices.values():
+        command.epilog = EXIT_CODES
+    return parser
+
+
+def _database_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("query", help="carry out a statement of Windows Installer's SQL, and save a change")
     command.add_argument("package", type=Path, metavar="x.msi")
     command.add_argument("sql", metavar="SQL")
@@ -102,7 +117,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("archives", nargs="+", type=Path, metavar="TABLE.idt")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_import)
-    return parser
+
+    command = commands.add_parser("diff", help="compare two packages: summary, rows, streams, files in cabinets")
+    command.add_argument("one", type=Path, metavar="A.msi")
+    command.add_argument("two", type=Path, metavar="B.msi")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_diff)
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -112,11 +132,12 @@ def _build(options: argparse.Namespace) -> int:
         if given and not given.isdecimal():
             raise WixpyError(f"SOURCE_DATE_EPOCH is “{given}”", "set it to a number of seconds since 1970")
         epoch = int(given) if given else DEFAULT_EPOCH
-    warnings = build(
-        options.source, options.output, defines=dict(options.define), epoch=epoch, includes=options.include,
-        localizations=options.loc,
-        platform=options.arch, warn=lambda warning: print(f"warning: {warning}", file=sys.stderr),
-    )  # fmt: skip
+    with progress(f"building {options.output.name}"):
+        warnings = build(
+            options.source, options.output, defines=dict(options.define), epoch=epoch, includes=options.include,
+            localizations=options.loc, platform=options.arch, ignore=options.ignore,
+            warn=lambda warning: print(f"warning: {warning}", file=sys.stderr),
+        )  # fmt: skip
     for warning in warnings:
         print(warning, file=sys.stderr)
     return 0
@@ -136,10 +157,39 @@ def _elements(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    findings = check(options.package)
-    for finding in findings:
-        print(finding)
+    if options.list:
+        return _list_checks(options)
+    if options.package is None:
+        _print_error(WixpyError("no package is named", "wixpy check x.msi, or wixpy check --list"))
+        return 2
+    with progress(f"checking {options.package.name}"):
+        findings = check(options.package, options.ice)
+    if options.json:
+        print(json.dumps([_finding(finding) for finding in findings], indent=2, ensure_ascii=False))
+    else:
+        for finding in findings:
+            print(printable(str(finding)))
     return int(any(finding.level is Level.ERROR for finding in findings))
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule, "level": finding.level.name.lower(), "message": finding.message,
+        "table": finding.table or None, "key": list(finding.key),
+    }  # fmt: skip
+
+
+def _list_checks(options: argparse.Namespace) -> int:
+    require(options.ice)
+    chosen = [RULES[name] for name in sorted(options.ice or RULES, key=by_number)]
+    rows = [(rule.name, " ".join(level.name.lower() for level in rule.levels), rule.description) for rule in chosen]
+    if options.json:
+        print(
+            json.dumps([{"rule": name, "levels": levels.split(), "description": text} for name, levels, text in rows])
+        )
+    else:
+        print_table(("rule", "levels", "what must hold"), rows)
+    return 0
 
 
 def _tables(options: argparse.Namespace) -> int:
@@ -154,9 +204,11 @@ def _tables(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(listed, indent=2, ensure_ascii=False))
         return 0
-    for name, table in sorted(database.tables.items()):
-        columns = ", ".join(f"{column.name}{'*' if column.key else ''} {column.type}" for column in table.columns)
-        print(f"{name:28} {len(database.rows(name)):6}  {columns}")
+    rows = [
+        (name, len(database.rows(name)), ", ".join(f"{c.name}{'*' if c.key else ''} {c.type}" for c in table.columns))
+        for name, table in sorted(database.tables.items())
+    ]
+    print_table(("table", "rows", "columns"), rows)
     return 0
 
 
@@ -175,27 +227,51 @@ def _dump(options: argparse.Namespace) -> int:
         for label, text in summary.items():
             print(f"{label}\t{text}")
     for name in chosen:
-        print(f"\n{name}\n" + "\t".join(database.tables[name].index))
-        for row in database.rows(name):
-            print("\t".join("" if cell is None else str(cell) for cell in row.cells))
+        print(f"\n{name}")
+        print_table(list(database.tables[name].index), (row.cells for row in database.rows(name)))
     return 0
 
 
 def _extract(options: argparse.Namespace) -> int:
-    with Database.browse(options.package) as database:
+    paths = []
+    with progress(f"unpacking {options.package.name}") as at, Database.browse(options.package) as database:
         for name, content in installed_contents(database, beside(options.package.parent)):
             path = options.output / name
+            at(name)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise WixpyError(f"cannot make {path.parent}: {error.strerror}", "choose another folder") from error
             with replacing(path) as (_, file):
                 file.writelines(content)
-            print(path)
+            paths.append(str(path))
+    print(json.dumps(paths) if options.json else "\n".join(paths))
     return 0
 
 
 # The commands for databases load what they need themselves, so that a build need not wait for it.
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from wixpy import diff  # noqa: PLC0415
+
+    try:
+        with progress("comparing"):
+            changes = list(diff.compare(Database.open(options.one), Database.open(options.two)))
+    except WixpyError as error:
+        _print_error(error)
+        return 2
+    if options.json:
+        content = [
+            {"part": each.part, "kind": each.kind, "name": each.name, "key": list(each.key), "before": each.before,
+             "after": each.after}
+            for each in changes
+        ]  # fmt: skip
+        print(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        for change in changes:
+            print(printable(str(change)))
+    return int(bool(changes))
 
 
 def _query(options: argparse.Namespace) -> int:
@@ -218,9 +294,7 @@ def _query(options: argparse.Namespace) -> int:
         columns = [{"name": name, "type": kind} for name, kind in zip(names.values, types.values, strict=True)]
         print(json.dumps({"columns": columns, "rows": rows}, indent=2, ensure_ascii=False))
         return 0
-    print("\t".join(str(name) for name in names.values))
-    for cells in rows:
-        print("\t".join("" if cell is None else str(cell) for cell in cells))
+    print_table([str(name) for name in names.values], rows)
     return 0
 
 
@@ -238,8 +312,10 @@ def _export(options: argparse.Namespace) -> int:
     except OSError as error:
         raise WixpyError(f"cannot make {options.output}: {error.strerror}", "choose another folder") from error
     tables = options.tables or [idt.CODEPAGE, idt.SUMMARY, *sorted(database.store.database.tables)]
-    for name in tables:
-        database.Export(name, options.output, f"{name}.idt")
+    with progress(f"exporting {options.package.name}") as at:
+        for name in tables:
+            at(name)
+            database.Export(name, options.output, f"{name}.idt")
     paths = [str(options.output / f"{name}.idt") for name in tables]
     print(json.dumps(paths) if options.json else "\n".join(paths))
     return 0
@@ -252,22 +328,31 @@ def _import(options: argparse.Namespace) -> int:
     database = OpenDatabase(options.package, MSIDBOPEN_TRANSACT if options.package.exists() else MSIDBOPEN_CREATE)
     # The code page comes before what is written in it.
     archives = sorted(options.archives, key=lambda path: path.stem != idt.CODEPAGE)
-    names = [idt.import_file(database.store, path) for path in archives]
-    database.Commit()
+    with progress(f"importing into {options.package.name}"):
+        names = [idt.import_file(database.store, path) for path in archives]
+        database.Commit()
     print(json.dumps(names) if options.json else "\n".join(names))
     return 0
+
+
+def _print_error(error: WixpyError) -> None:
+    print(f"wixpy: error: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A damaged package has names that no encoding can print.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: int = options.run(options)
         sys.stdout.flush()
     except WixpyError as error:
-        print(f"wixpy: error: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+        _print_error(error)
         return 1
     except BrokenPipeError:
         # The reader has seen enough; what is still buffered has to go somewhere when Python ends.

@@ -31,6 +31,7 @@ _COLUMNS = Table(
     "_Columns",
     (Column("Table", "s64", key=True), Column("Number", "i2", key=True), Column("Name", "s64"), Column("Type", "i2")),
 )
+_VALIDATION_COLUMNS = 9
 _POOL, _DATA = "_StringPool", "_StringData"
 _DAMAGED = "the file is damaged: get it again"
 
@@ -316,7 +317,10 @@ class Database:
             numbered = columns.get(table, {})
             if not isinstance(table, str) or sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
                 raise WixpyError(f"table {table} has no complete list of columns", _DAMAGED)
-            self.add_table(Table(table, tuple(numbered[number] for number in sorted(numbered))))
+            defined = Table(table, tuple(numbered[number] for number in sorted(numbered)))
+            if len(defined.index) < len(defined.columns):
+                raise WixpyError(f"table {table} has two columns of one name", _DAMAGED)
+            self.add_table(defined)
 
     def _describe(self) -> None:
         """Give the columns what ``_Validation`` of the file says of them, or else what the standard schema says."""
@@ -325,7 +329,7 @@ class Database:
 
     def _described(self, table: str, column: Column) -> Column:
         row = self.get(VALIDATION, table, column.name)
-        if row is not None:
+        if row is not None and len(row.cells) >= _VALIDATION_COLUMNS:
             minimum, maximum, key_table, key_column, category, choices = row.cells[3:9]
             return Column(
                 column.name, column.type, column.key, _integer(minimum), _integer(maximum), _text(key_table),

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wixpy import cab, checks, media
 from wixpy.blob import Buffer, chunks
 from wixpy.checks import Finding, Level
+from wixpy.checks.cabinets import external
 from wixpy.checks.data import columns
-from wixpy.checks.package import external
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_long
@@ -32,6 +33,7 @@ def build(
     includes: Sequence[Path] = (),
     platform: str = "x86",
     warn: Callable[[WixpyError], None] = lambda _: None,
+    ignore: Collection[str] = (),
 ) -> list[Finding]:
     """Compile one source or several into the package ``out`` and check it; return the warnings.
 
@@ -39,8 +41,9 @@ def build(
     ``!(loc.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
     carry; ``includes``, ``platform`` and ``warn`` are those of ``wxs.compile``.  ``out`` appears only when the written
     file has been read back and passes all checks; before it, what the source wants beside the package: cabinets and
-    uncompressed files.  WixpyError otherwise.
+    uncompressed files.  WixpyError otherwise.  What the checks named in ``ignore`` find are warnings.
     """
+    checks.require(ignore)
     with Outputs(out.parent) as outputs:
         database, places = compile(
             wxs, defines, epoch, localizations, includes=includes, platform=platform, warn=warn, outputs=outputs
@@ -50,7 +53,10 @@ def build(
         with replacing(out) as (partial, file):
             database.write(file)
             with flushing(file), Database.browse(partial) as written:
-                findings = _findings(written, outputs.beside.get)
+                findings = [
+                    replace(finding, level=Level.WARNING) if finding.rule in ignore else finding
+                    for finding in _findings(written, outputs.beside.get)
+                ]
             errors = [finding for finding in findings if finding.level is Level.ERROR]
             if errors:
                 raise _failure(wxs if isinstance(wxs, Path) else wxs[0], errors, places)
@@ -59,11 +65,12 @@ def build(
     return findings
 
 
-def _findings(database: Database, find: Find) -> list[Finding]:
-    findings = checks.run(database)
+def _findings(database: Database, find: Find, only: Collection[str] = ()) -> list[Finding]:
+    findings = checks.run(database, only)
     if any(finding.rule == "ICE06" for finding in findings):
         return findings
-    return sorted([*findings, *external(database, find)], key=lambda finding: finding.level)
+    outside = [finding for finding in external(database, find) if not only or finding.rule in only]
+    return sorted([*findings, *outside], key=lambda finding: finding.level)
 
 
 def _failure(wxs: Path, errors: list[Finding], places: Places) -> WixpyError:
@@ -80,13 +87,14 @@ def _failure(wxs: Path, errors: list[Finding], places: Places) -> WixpyError:
     )
 
 
-def check(path: Path) -> list[Finding]:
+def check(path: Path, only: Collection[str] = ()) -> list[Finding]:
     """What is wrong or questionable about the package at ``path``, errors first; empty for a sound one.
 
-    Cabinets and files beside the package are examined too.  WixpyError for a file that is no package.
+    ``only`` names the checks to make (``["ICE03"]``); all when it is empty.  Cabinets and files beside the package are
+    examined too.  WixpyError for a file that is no package.
     """
     with Database.browse(path) as database:
-        return _findings(database, beside(path.parent))
+        return _findings(database, beside(path.parent), only)
 
 
 Contents = Iterator[Buffer]

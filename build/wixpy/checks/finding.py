@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What a check reports."""
+"""What a check reports, and the registry of checks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from wixpy.database import Row
+from wixpy.database import Database, Row
 from wixpy.tables import Cell
 
 
@@ -32,6 +33,46 @@ class Finding:
         return f"{self.rule} {self.level.name.lower()}: {self.message}{place}"
 
 
-def at(row: Row, rule: str, message: str, level: Level = Level.ERROR) -> Finding:
-    """A finding in a row."""
-    return Finding(rule, message, row.table.name, row.key, level)
+Findings = Iterator[Finding]
+Check = Callable[[Database], Findings]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check under its name, with the levels of what it reports; its description is the check's docstring."""
+
+    name: str
+    levels: tuple[Level, ...]
+    check: Check
+
+    @property
+    def description(self) -> str:
+        return " ".join((self.check.__doc__ or "").split())
+
+    def run(self, database: Database) -> Findings:
+        for finding in self.check(database):
+            yield replace(finding, rule=self.name)
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(*levels: Level) -> Callable[[Check], Check]:
+    """Register a check under its function's name in capitals, with the levels it reports (an error if not said)."""
+
+    def register(check: Check) -> Check:
+        name = check.__name__.strip("_").upper()
+        RULES[name] = Rule(name, levels or (Level.ERROR,), check)
+        return check
+
+    return register
+
+
+def error(row: Row | None, message: str) -> Finding:
+    """An error in a row, or in the package as a whole."""
+    return Finding("", message) if row is None else Finding("", message, row.table.name, row.key)
+
+
+def warning(row: Row | None, message: str) -> Finding:
+    """A warning about a row, or about the package as a whole."""
+    return replace(error(row, message), level=Level.WARNING)

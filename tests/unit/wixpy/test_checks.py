@@ -92,13 +92,14 @@ FAULTS = {
     "a formatted text that names no component": ("ICE69", change("Registry", "r", Value="[$None]")),
     "a key path of another component": ("ICE02", change("Component", "Main", KeyPath="second")),
     "a key path that is no registry value": ("ICE02", change("Component", "Reg", KeyPath="main")),
+    "a directory that is not made": ("ICE18", change("Component", "Reg", KeyPath=None)),
     "a file beyond the media": ("ICE04", change("Media", 1, LastSequence=1)),
     "a GUID used twice": (
         "ICE08",
         both(*(change("Component", name, ComponentId=f"{{{GUID}}}") for name in ("Main", "Reg"))),
     ),
     "a component in no feature": ("ICE21", remove("FeatureComponents", "All", "Main")),
-    "a product without a version": ("ICE24", remove("Property", "ProductVersion")),
+    "a product without a version": ("ICE05", remove("Property", "ProductVersion")),
     "a product code in another form": ("ICE24", change("Property", "ProductCode", Value="x")),
     "a version that is too large": ("ICE24", change("Property", "ProductVersion", Value="256.1.1")),
     "a language that is no number": ("ICE24", change("Property", "ProductLanguage", Value="en")),
@@ -149,7 +150,6 @@ def test_a_fault_is_found_under_its_rule(sound: Database, fault: str) -> None:
     ("rule", "spoil"),
     [
         ("ICE03", change("CustomAction", "Do", Target="x" * 300)),
-        ("ICE18", change("Component", "Reg", KeyPath=None)),
         ("ICE82", insert("InstallExecuteSequence", "DisableRollback", None, 1500)),
     ],
 )

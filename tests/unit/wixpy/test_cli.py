@@ -84,6 +84,46 @@ def test_check_of_a_faulty_package(built: Path, capsys: pytest.CaptureFixture[st
     assert "ICE21 error" in capsys.readouterr().out
 
 
+def test_check_makes_chosen_checks_and_prints_json(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = Database.open(built)
+    database.delete("FeatureComponents", "All", "Main")
+    database.delete("Property", "Manufacturer")
+    database.commit(built)
+    assert cli.main(["check", str(built), "--ice", "ICE21", "ICE08", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == [
+        {"rule": "ICE21", "level": "error", "message": "Main belongs to no feature", "table": "Component",
+         "key": ["Main"]}
+    ]  # fmt: skip
+    assert cli.main(["check", str(built), "--ice", "ICE08"]) == 0
+    assert cli.main(["check", str(built), "--ice", "ICE8"]) == 1
+    assert "no check ICE8" in capsys.readouterr().err
+
+
+def test_check_lists_its_checks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "--list"]) == 0
+    assert "\nICE08\terror\tNo two components have one GUID.\n" in capsys.readouterr().out
+    assert cli.main(["check", "--list", "--json", "--ice", "ICE08"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["levels"] == ["error"]
+    assert cli.main(["check"]) == 2
+
+
+def test_a_build_may_ignore_a_check(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = source("<CustomAction Id='A' FileKey='main' ExeCommand='[#none]'/>")
+    assert cli.main(["build", str(path), "-o", str(tmp_path / "x.msi"), "--ignore", "ICE69"]) == 0
+    assert "ICE69 warning: [#none] refers to File" in capsys.readouterr().err
+    assert cli.main(["build", str(path), "-o", str(tmp_path / "x.msi"), "--ignore", "ICE08"]) == 1
+    assert "ICE69 error" in capsys.readouterr().err
+    assert cli.main(["build", str(path), "-o", str(tmp_path / "x.msi"), "--ignore", "ICE6"]) == 1
+    assert "there is no check ICE6" in capsys.readouterr().err
+
+
+def test_help_says_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ([], ["check"], ["diff"]):
+        with pytest.raises(SystemExit):
+            cli.main([*command, "--help"])
+        assert "Exit codes: 0 done" in capsys.readouterr().out
+
+
 def test_tables_lists_columns_and_rows(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["tables", str(built)]) == 0
     assert "CreateFolder" not in (printed := capsys.readouterr().out)
@@ -199,6 +239,6 @@ def test_a_wrong_command_line_is_exit_code_2(arguments: list[str]) -> None:
 
 
 def test_the_module_runs(built: Path) -> None:
-    command = [sys.executable, "-m", "wixpy", "dump", str(built), "Media"]
+    command = [sys.executable, "-m", "wixpy", "tables", str(built)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ), timeout=60)
     assert "Property" in done.stdout

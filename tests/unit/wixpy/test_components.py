@@ -131,13 +131,19 @@ def test_the_directory_as_key_path(package: Package) -> None:
 
 
 def test_options_of_components(package: Package) -> None:
-    component = """<Component Id='D' Guid='' KeyPath='yes' Permanent='yes' NeverOverwrite='yes' SharedDllRefCount='yes'
-    Transitive='yes' Location='either' Shared='yes' DisableRegistryReflection='yes'>
+    guid = "{0F0F0F0F-1111-2222-3333-444444444444}"
+    component = f"""<Component Id='D' Guid='{guid}' KeyPath='yes' Permanent='yes' NeverOverwrite='yes'
+    SharedDllRefCount='yes' Transitive='yes' Location='either' Shared='yes' DisableRegistryReflection='yes'>
     <Condition>VersionNT</Condition><CreateFolder/></Component>"""
     row = package(beside=component).get("Component", "D")
     assert row is not None
     assert row["Attributes"] == 2 + 8 + 16 + 64 + 128 + 256 + 512 + 2048
-    assert (row["Condition"], row["ComponentId"]) == ("VersionNT", None)
+    assert (row["Condition"], row["ComponentId"]) == ("VersionNT", guid)
+
+
+def test_a_component_may_be_without_a_guid(package: Package) -> None:
+    database = package(beside="<Component Id='D' Guid=''><CreateFolder/></Component>")
+    assert [row["ComponentId"] for row in database.rows("Component") if row["Component"] == "D"] == [None]
 
 
 def test_a_derived_guid_depends_on_the_place_only(package: Package, tmp_path: Path) -> None:
@@ -176,7 +182,7 @@ def test_types_of_registry_values(package: Package, attributes: str, value: str 
 
 def test_several_strings(package: Package) -> None:
     strings = "<MultiStringValue>a</MultiStringValue><MultiStringValue>b</MultiStringValue>"
-    value = f"<RegistryValue Root='HKCU' Key='K' Type='multiString'>{strings}</RegistryValue>"
+    value = f"<RegistryValue Root='HKLM' Key='K' Type='multiString'>{strings}</RegistryValue>"
     assert only(package(inside=value), "Registry")["Value"] == "[~]a[~]b[~]"
 
 
