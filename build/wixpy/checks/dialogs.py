@@ -32,10 +32,13 @@ def _has_binary(database: Database, text: str) -> bool:
     return "[" in text or database.get("Binary", text) is not None
 
 
+_FILLED_WHILE_INSTALLING = "FileInUseProcess"
+
+
 @rule(Level.ERROR, Level.WARNING)
 def ice17(database: Database) -> Findings:
     """A push button that can be pressed has an event, pictures are in Binary, no control has both a bitmap and an
-    icon; a list or group without rows for its property is a warning."""
+    icon; a list or group without rows for its property is a warning, but not where the installer fills it."""
     events = {row.cells[:2] for row in database.rows("ControlEvent")}
     changing = {row.cells[:2] for row in database.rows("ControlCondition")}
     items = {kind: group(database.rows(table), "Property") for kind, table in _LISTS.items()}
@@ -45,7 +48,7 @@ def ice17(database: Database) -> Findings:
         if kind == "PushButton" and usable and row.key not in events:
             yield error(row, f"the button {row['Control']} has no event")
         direct = kind in _LISTS and row["Property"] is not None and not attributes & _INDIRECT
-        if direct and row["Property"] not in items[kind]:
+        if direct and row["Property"] not in {*items[kind], _FILLED_WHILE_INSTALLING}:
             yield warning(row, f"{_LISTS[kind]} has no rows for {row['Property']}")
         if kind in _PICTURED and attributes & _BITMAP and attributes & _ICON:
             yield error(row, f"{row['Control']} is to show a bitmap and an icon")

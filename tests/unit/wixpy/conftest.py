@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -53,9 +53,11 @@ def source(tmp_path: Path) -> Callable[..., Path]:
 def package(source: Callable[..., Path], tmp_path: Path) -> Compile:
     """Builds the package of such a source and opens it."""
 
-    def build(body: str = "", *, inside: str = "", beside: str = "", **defines: str) -> Database:
+    def build(
+        body: str = "", *, inside: str = "", beside: str = "", ignore: Collection[str] = (), **defines: str
+    ) -> Database:
         out = tmp_path / "sample.msi"
-        wixpy.build(source(body, inside=inside, beside=beside), out, defines=defines, epoch=EPOCH)
+        wixpy.build(source(body, inside=inside, beside=beside), out, defines=defines, epoch=EPOCH, ignore=ignore)
         return wixpy.open(out)
 
     return build

@@ -91,7 +91,7 @@ def test_wixl_makes_the_same_rows(tmp_path: Path, run: Run) -> None:
     theirs, ours = tmp_path / "theirs.msi", tmp_path / "ours.msi"
     command = ["wixl", "-o", str(theirs), "x.wxs"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
-    wixpy.build(tmp_path / "x.wxs", ours, epoch=1)
+    wixpy.build(tmp_path / "x.wxs", ours, epoch=1, ignore=["ICE43", "ICE57"])
     tables = [name for name in run("msiinfo", "tables", theirs).split() if not name.startswith("_")]
     filled = {name: rows(run, theirs, name) for name in tables}
     filled = {name: content for name, content in filled.items() if content and any(any(row) for row in content)}
