@@ -23,12 +23,17 @@ TARGET = {
 }
 # Windows pads it to 0x150 on x64, mingw-w64's header does not (its fields agree): the public symbols of ntoskrnl.
 SIZE_DIFFERS = {("DEVICE_OBJECT", "x64")}
+# From Vista on an interrupt's wish has a tail, which mingw-w64's header lacks; the whole union is no larger for it.
+# drivers_src/xenpci/requirements.c declares it and asserts its size.
+LACKING = re.compile(r"u\.Interrupt(\.(AffinityPolicy|PriorityPolicy|TargetedProcessors))?$")
 # What one C field covers in another shape: bit fields and the words of a union that the kernel alone uses.
 UNNAMED = re.compile(r"(^|\.)(Absolute|Inserted|Region|Hint)$|^Bits$")
 NAMED_AFTER_ALL = re.compile(r"(DeviceQueueEntry|Apc)\.Inserted$")
 
 
 def has_c_name(structure: str, path: str) -> bool:
+    if structure.startswith("IO_RESOURCE_") and LACKING.search(path):
+        return False
     if structure in ("KAPC", "KDEVICE_QUEUE_ENTRY") or NAMED_AFTER_ALL.search(path):
         return True
     return not UNNAMED.search(path)
