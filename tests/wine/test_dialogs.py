@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The stock user interfaces of wixpy on a screen: a person installs, changes and removes with keys and mouse.
+"""The stock user interfaces of wixpy on a screen: a person installs and removes with keys and mouse.
 
 Pictures of every dialog that was passed are kept in target/screenshots.
 """
@@ -134,12 +134,12 @@ def test_the_feature_tree_installs_what_was_chosen(machine: Windows, screen: Scr
         ("tree-end", ["Return"]),
     ]
     path = machine.put(package(tmp_path, "FeatureTree"))
-    assert drive(machine, screen, ["/i", path], steps) == 0
-    assert machine.path(f"{FOLDER}\\main.txt").read_text() == "main"
-    assert machine.path(f"{FOLDER}\\more.txt").read_text() == "more"
-
-    assert machine.msiexec(path, action="/x")[0] == 0
-    assert not machine.exists(FOLDER)
     assert machine.msiexec(path)[0] == 0
     assert machine.exists(f"{FOLDER}\\main.txt")
     assert not machine.exists(f"{FOLDER}\\more.txt")
+    assert machine.msiexec(path, action="/x")[0] == 0
+    assert not machine.exists(FOLDER)
+
+    assert drive(machine, screen, ["/i", path], steps) == 0
+    assert machine.path(f"{FOLDER}\\main.txt").read_text() == "main"
+    assert machine.path(f"{FOLDER}\\more.txt").read_text() == "more"
