@@ -8,6 +8,7 @@ bytes. Objects and libraries are kept by what they are made of, so that a mutant
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -134,8 +135,16 @@ class _Bench:
             shutil.copyfile(known, place)
         else:
             step()
-            write_bytes(known, place.read_bytes())
+            _keep(place, known)
         return target
+
+
+def _keep(made: Path, known: Path) -> None:
+    """Copy a file to where it is kept. Several processes may make the same one: each has its own name on the way."""
+    known.parent.mkdir(parents=True, exist_ok=True)
+    partial = known.with_name(f".{known.name}.{os.getpid()}")
+    shutil.copyfile(made, partial)
+    partial.replace(known)
 
 
 def _facts(options: ImageOptions) -> str:

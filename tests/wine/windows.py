@@ -28,6 +28,8 @@ STATES = {
     7: "paused",
 }
 
+UNKNOWN_PROGRAM = 9009
+
 
 @dataclass(frozen=True)
 class Result:
@@ -73,6 +75,18 @@ class Windows:
     def run(self, *args: str, timeout: float = 60) -> Result:
         """Run a program and wait for it.  MachineError, with the machine switched off, when it takes too long."""
         return self.cmd(subprocess.list2cmdline(args).replace("%", "%%"), timeout=timeout)
+
+    def ask(self, *args: str) -> Result:
+        """Run a program that only reads.  On a busy host Wine's cmd now and then ends without having started it, with
+        no exit code or as a program that it does not know: then it is asked again, twice at most."""
+        for _ in range(2):
+            try:
+                result = self.run(*args)
+            except MachineError:
+                continue
+            if result.exit_code != UNKNOWN_PROGRAM:
+                return result
+        return self.run(*args)
 
     def cmd(self, line: str, timeout: float = 60) -> Result:
         """Run one line of a batch file.  The exit code is read inside: Wine's launcher keeps only its low 8 bits."""
@@ -127,7 +141,7 @@ class Windows:
         key is written as ``reg`` takes it: ``HKLM\\Software\\...``.  view is 32 or 64, by default the machine's own.
         """
         file = self.scratch("reg")
-        result = self.run("reg", "export", key, file, "/y", f"/reg:{view or self.hardware.bits}")
+        result = self.ask("reg", "export", key, file, "/y", f"/reg:{view or self.hardware.bits}")
         if result.exit_code == 0:
             return parse_reg(decode(self.path(file).read_bytes()))
         if "Unable to find" not in result.stdout + result.log:
@@ -136,7 +150,7 @@ class Windows:
 
     def service(self, name: str) -> str | None:
         """The state of a service or driver ("running", "stopped", ...); None when it is not registered."""
-        result = self.run("sc", "query", name)
+        result = self.ask("sc", "query", name)
         for line in result.stdout.splitlines():
             label, _, value = line.partition(":")
             if label.strip() == "STATE":
