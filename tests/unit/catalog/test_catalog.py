@@ -154,6 +154,8 @@ def test_a_catalog_needs_neither_names_nor_extensions() -> None:
 
 
 DATA = catalog.write(made("XP_X86"))
+# Members stand by digest, and that of the cabinet is zlib's doing: the first that is an image or a cabinet, from 1.
+FIRST = next(index for index, member in enumerate(made("XP_X86").members, 1) if member.kind is not Kind.FLAT)
 
 
 def change(old: str, new: str) -> bytes:
@@ -176,7 +178,7 @@ def change(old: str, new: str) -> bytes:
         (change("82370a01", "82370a02"), "its content is"),
         (change("82370c0102", "82370c0104"), "the algorithm is"),
         (change("82370c0101", "82370c0104"), "its usage is"),
-        (change("0043003600380039", "0043003600380038"), r"member [12], attribute .*2\.2: the kind of file is"),
+        (change("0043003600380039", "0043003600380038"), rf"member {FIRST}, attribute .*2\.2: the kind of file is"),
         (change("2b0e03021a", "2b0e03021b"), "member 1, attribute .*the algorithm is"),
         (change("82370c0202", "82370c0203"), "member 1: .*another version"),
         (change("7300790073000000", "7300790073002100"), "the value of File has no NUL"),
