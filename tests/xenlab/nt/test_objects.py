@@ -24,7 +24,7 @@ TARGET = {
 # Windows pads it to 0x150 on x64, mingw-w64's header does not (its fields agree): the public symbols of ntoskrnl.
 SIZE_DIFFERS = {("DEVICE_OBJECT", "x64")}
 # From Vista on an interrupt's wish has a tail, which mingw-w64's header lacks; the whole union is no larger for it.
-# drivers_src/xenpci/requirements.c declares it and asserts its size.
+# WISH declares it as the Windows Driver Kit does (IO_RESOURCE_DESCRIPTOR).
 LACKING = re.compile(r"u\.Interrupt(\.(AffinityPolicy|PriorityPolicy|TargetedProcessors))?$")
 # What one C field covers in another shape: bit fields and the words of a union that the kernel alone uses.
 UNNAMED = re.compile(r"(^|\.)(Absolute|Inserted|Region|Hint)$|^Bits$")
@@ -55,6 +55,15 @@ def source(known: dict[str, Layout], arch: Arch) -> str:
     return "\n".join([*lines, ""])
 
 
+WISH = """#include <ntddk.h>
+struct wish {
+    ULONG MinimumVector, MaximumVector;
+    int AffinityPolicy, PriorityPolicy; /* IRQ_DEVICE_POLICY, IRQ_PRIORITY */
+    KAFFINITY TargetedProcessors;
+};
+"""
+
+
 def compile_c(text: str, arch: Arch, folder: Path) -> subprocess.CompletedProcess[str]:
     file = folder / f"{arch}.c"
     file.write_text(text, encoding="utf-8")
@@ -69,6 +78,22 @@ def compile_c(text: str, arch: Arch, folder: Path) -> subprocess.CompletedProces
 @pytest.mark.parametrize("arch", ARCHES)
 def test_every_offset_and_size_is_that_of_the_headers(arch: Arch, tmp_path: Path):
     done = compile_c(source(layouts(arch), arch), arch, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_the_tail_of_an_interrupts_wish_is_as_the_driver_kit_declares_it(arch: Arch, tmp_path: Path):
+    fields = layout("IO_RESOURCE_DESCRIPTOR", arch).fields
+
+    def at(name: str) -> int:
+        return fields[f"u.Interrupt.{name}"].offset - fields["u.Interrupt.MinimumVector"].offset
+
+    lines = [
+        f'_Static_assert(__builtin_offsetof(struct wish, {name}) == {at(name)}, "");'
+        for name in ("MaximumVector", "AffinityPolicy", "PriorityPolicy", "TargetedProcessors")
+    ]
+    lines.append(f'_Static_assert(sizeof(struct wish) == {fields["u.Interrupt"].size}, "");')
+    done = compile_c(WISH + "\n".join([*lines, ""]), arch, tmp_path)
     assert done.returncode == 0, done.stderr
 
 
