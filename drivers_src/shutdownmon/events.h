@@ -9,5 +9,7 @@
 #define EVENT_STOPPED 2
 #define EVENT_DEVICE 3
 #define EVENT_FAILED 4
+#define EVENT_REQUEST 5
+#define EVENT_REFUSED 6
 
 #endif

@@ -65,6 +65,22 @@ static DWORD describe(SC_HANDLE service)
     return ERROR_SUCCESS;
 }
 
+DWORD service_describe_self(void)
+{
+    SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
+    SC_HANDLE service;
+    DWORD error;
+
+    if (manager == NULL)
+        return GetLastError();
+    service = OpenServiceW(manager, SERVICE_NAME, SERVICE_CHANGE_CONFIG | SERVICE_START);
+    error = service ? describe(service) : GetLastError();
+    if (service)
+        CloseServiceHandle(service);
+    CloseServiceHandle(manager);
+    return error;
+}
+
 /*
  * Creates the service, or points the existing one at this program. The handle is the caller's; NULL with GetLastError.
  */

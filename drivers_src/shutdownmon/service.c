@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The service itself: its state as the service control manager sees it, and the wait for xenpci's device.
+ * The service itself: its state as the service control manager sees it.
  *
  * Two threads meet here: the manager's (control) and the service's (service_main). The state is under lock, changed by
  * set_state alone, and never leaves SERVICE_STOPPED. The stop event is the only other thing they share.
@@ -8,8 +8,6 @@
 #include "shutdownmon.h"
 
 #define STOP_HINT_MS 5000
-#define POLL_SOON_MS 5000
-#define POLL_LATE_MS 60000
 
 static CRITICAL_SECTION lock;
 static SERVICE_STATUS_HANDLE manager;
@@ -61,43 +59,10 @@ static BOOL WINAPI console_control(DWORD type)
     return TRUE;
 }
 
-/* Any answer but "no such file" means that the device is there, whether or not it let us in. */
-static BOOL device_present(void)
-{
-    HANDLE device = CreateFileW(XENPCI_DEVICE, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
-                                OPEN_EXISTING, 0, NULL);
-    DWORD error = GetLastError();
-
-    if (device != INVALID_HANDLE_VALUE) {
-        CloseHandle(device);
-        return TRUE;
-    }
-    return error != ERROR_FILE_NOT_FOUND && error != ERROR_PATH_NOT_FOUND;
-}
-
-/* Looks often at first, when Windows is starting, then once a minute. Returns when the stop event is set. */
-static void monitor(void)
-{
-    BOOL present = FALSE;
-    DWORD wait = 0;
-
-    event_report(EVENTLOG_INFORMATION_TYPE, EVENT_STARTED, L"Running; waiting for %s.", XENPCI_DEVICE);
-    while (WaitForSingleObject(stop, wait) == WAIT_TIMEOUT) {
-        if (device_present() != present) {
-            present = !present;
-            event_report(EVENTLOG_INFORMATION_TYPE, EVENT_DEVICE, L"%s %s.", XENPCI_DEVICE,
-                         present ? L"is there" : L"went away");
-            wait = 0;
-        }
-        wait = wait == 0 ? POLL_SOON_MS : wait * 2;
-        if (wait > POLL_LATE_MS)
-            wait = POLL_LATE_MS;
-    }
-    event_report(EVENTLOG_INFORMATION_TYPE, EVENT_STOPPED, L"Stopped.");
-}
-
 static void WINAPI service_main(DWORD argc, WCHAR **argv)
 {
+    DWORD error;
+
     (void)argc;
     (void)argv;
     manager = RegisterServiceCtrlHandlerExW(SERVICE_NAME, control, NULL);
@@ -106,7 +71,10 @@ static void WINAPI service_main(DWORD argc, WCHAR **argv)
         return;
     }
     set_state(SERVICE_RUNNING, ERROR_SUCCESS);
-    monitor();
+    error = service_describe_self();
+    if (error)
+        event_report(EVENTLOG_WARNING_TYPE, EVENT_FAILED, L"No restart after a crash: error %u.", error);
+    monitor_run(stop);
     set_state(SERVICE_STOPPED, ERROR_SUCCESS);
 }
 
@@ -144,6 +112,6 @@ DWORD console_run(void)
         event_report(EVENTLOG_ERROR_TYPE, EVENT_FAILED, L"Could not run in this console: error %u.", GetLastError());
         return EXIT_NOT_RUN;
     }
-    monitor();
+    monitor_run(stop);
     return EXIT_DONE;
 }

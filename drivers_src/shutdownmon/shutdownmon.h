@@ -31,9 +31,18 @@
 DWORD service_install(void);
 DWORD service_remove(void);
 
+/*
+ * For the running service: what an installer may have left out, such as Windows Installer before 5.0 the restarts after
+ * a crash. Returns a Windows error code.
+ */
+DWORD service_describe_self(void);
+
 /* service.c: each runs until told to stop, and returns an exit code. */
 DWORD service_run(void);
 DWORD console_run(void);
+
+/* monitor.c: returns when the stop event is set. */
+void monitor_run(HANDLE stop);
 
 /* eventlog.c: each returns a Windows error code, or reports as far as it can. */
 DWORD event_source_add(const WCHAR *program);

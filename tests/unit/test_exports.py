@@ -94,7 +94,7 @@ def test_the_tables_cover_a_driver_set_and_its_installer() -> None:
     least = {
         "ntoskrnl.exe": 450, "hal.dll": 60, "scsiport.sys": 30, "storport.sys": 40, "ndis.sys": 200,
         "kernel32.dll": 250, "advapi32.dll": 100, "user32.dll": 100, "shell32.dll": 5,
-        "setupapi.dll": 100, "cfgmgr32.dll": 20, "newdev.dll": 2, "crypt32.dll": 15,
+        "setupapi.dll": 100, "cfgmgr32.dll": 20, "newdev.dll": 2, "crypt32.dll": 15, "powrprof.dll": 15,
     }  # fmt: skip
     assert sorted(least) == exports.modules()
     assert all(len(exports.load(module).exports) >= count for module, count in least.items())
@@ -250,11 +250,11 @@ HEADERS = {
     "programs": (
         (
             "kernel32.dll", "advapi32.dll", "user32.dll", "shell32.dll", "setupapi.dll", "cfgmgr32.dll", "newdev.dll",
-            "crypt32.dll",
+            "crypt32.dll", "powrprof.dll",
         ),
         [
             "windows.h", "tlhelp32.h", "shlobj.h", "aclapi.h", "sddl.h", "setupapi.h", "cfgmgr32.h", "newdev.h",
-            "wincrypt.h",
+            "wincrypt.h", "powrprof.h",
         ],
         1400,
     ),

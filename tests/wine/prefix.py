@@ -177,7 +177,7 @@ class Prefix:
 
     def __init__(self, kind: Hardware, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.kind = kind
-        self._environment = {**ENVIRONMENT, "WINEARCH": f"win{kind.bits}", **(environment or {})}
+        self.environment = {**ENVIRONMENT, "WINEARCH": f"win{kind.bits}", **(environment or {})}
         self.folder = folder
         self.drive = folder / "prefix" / "drive_c"
         self.drive.mkdir(parents=True, exist_ok=True)
@@ -233,7 +233,7 @@ class Prefix:
         # Files, not pipes: services started by the command keep its output open long after it has ended.
         with self._console.open("ab") as console, tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
-                self._namespace.command(*args, env=self._environment, folder=f"{INSIDE}/prefix/drive_c"),
+                self._namespace.command(*args, env=self.environment, folder=f"{INSIDE}/prefix/drive_c"),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=console, start_new_session=True,
             )  # fmt: skip
             try:

@@ -62,9 +62,10 @@ class Windows:
         """End all that runs and remove the machine."""
         self._prefix.close()
 
-    def reboot(self) -> None:
-        """Switch off and on: boot drivers and services start as they are registered."""
+    def reboot(self, environment: Mapping[str, str] | None = None) -> None:
+        """Switch off and on: boot drivers and services start as they are registered; environment adds variables."""
         self._prefix.stop()
+        self._prefix.environment.update(environment or {})
         self._prefix.start()
 
     def set_version(self, version: str) -> None:
