@@ -40,7 +40,8 @@ def _require(lab: Lab, active: bool, when: str) -> None:
     domain = lab.xen.hypervisor
     lab.expect(lab.platform_node().operating, f"the platform device is started {when}")
     lab.expect(bool(lab.nodes("XEN")) is active, f"PV devices are {'there' if active else 'not there'} {when}")
-    lab.expect((domain.callback is not None) is active, f"events are {'' if active else 'not '}asked for {when}")
+    events = domain.callback is not None or bool(domain.upcall_vectors)
+    lab.expect(events is active, f"events are {'' if active else 'not '}asked for {when}")
     lab.expect(bool(domain.counts) is active, f"hypercalls are {'' if active else 'not '}made {when}")
 
 
