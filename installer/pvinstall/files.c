@@ -60,15 +60,14 @@ static BOOL contains(const BYTE *data, DWORD bytes, const BYTE *part, DWORD part
     return FALSE;
 }
 
-/* Other vendors' Xen drivers have files and services of the same names: only the version resource tells them apart. */
-BOOL file_is_ours(const WCHAR *path)
+/* Whether the version resource of the file has the text; length counts its 0 where that matters. */
+BOOL file_says(const WCHAR *path, const WCHAR *text, DWORD length)
 {
-    static const WCHAR owner[] = OWNER;
     HMODULE image = LoadLibraryExW(path, NULL, LOAD_LIBRARY_AS_DATAFILE);
     HRSRC version;
     HGLOBAL loaded;
     const BYTE *data;
-    BOOL ours = FALSE;
+    BOOL said = FALSE;
 
     if (image == NULL)
         return FALSE;
@@ -76,9 +75,17 @@ BOOL file_is_ours(const WCHAR *path)
     loaded = version ? LoadResource(image, version) : NULL;
     data = loaded ? (const BYTE *)LockResource(loaded) : NULL;
     if (data)
-        ours = contains(data, SizeofResource(image, version), (const BYTE *)owner, sizeof(owner));
+        said = contains(data, SizeofResource(image, version), (const BYTE *)text, length * sizeof(WCHAR));
     FreeLibrary(image);
-    return ours;
+    return said;
+}
+
+/* Other vendors' Xen drivers have files and services of the same names: only the version resource tells them apart. */
+BOOL file_is_ours(const WCHAR *path)
+{
+    static const WCHAR owner[] = OWNER;
+
+    return file_says(path, owner, COUNT_OF(owner));
 }
 
 /*
@@ -153,6 +160,10 @@ DWORD file_check(struct session *session, const struct driver *driver)
         return journal_mark_new(session, driver);
     if (file_is_ours(path))
         return ERROR_SUCCESS;
+    if (legacy_file(path)) {
+        step_detail(session, L"%s is our predecessors' and will be replaced", path);
+        return ERROR_SUCCESS;
+    }
     step_detail(session, L"%s is another product's: remove that one first", path);
     return ERROR_FILE_EXISTS;
 }
@@ -180,6 +191,12 @@ static DWORD remove_later(struct session *session, const WCHAR *path)
     return MoveFileExW(aside, NULL, MOVEFILE_DELAY_UNTIL_REBOOT) ? ERROR_SUCCESS : GetLastError();
 }
 
+DWORD file_delete(struct session *session, const WCHAR *path)
+{
+    SetFileAttributesW(path, FILE_ATTRIBUTE_NORMAL);
+    return DeleteFileW(path) ? ERROR_SUCCESS : remove_later(session, path);
+}
+
 DWORD file_remove(struct session *session, const struct driver *driver)
 {
     WCHAR path[MAX_PATH];
@@ -196,6 +213,5 @@ DWORD file_remove(struct session *session, const struct driver *driver)
         step_detail(session, L"a class filter, a boot device or a service still names it");
         return ERROR_BUSY;
     }
-    SetFileAttributesW(path, FILE_ATTRIBUTE_NORMAL);
-    return DeleteFileW(path) ? ERROR_SUCCESS : remove_later(session, path);
+    return file_delete(session, path);
 }

@@ -9,7 +9,8 @@
 #include "pvinstall.h"
 
 #define CLASSES L"Control\\Class"
-#define SYSTEM_CLASS L"SYSTEM\\CurrentControlSet\\Control\\Class\\{4D36E97D-E325-11CE-BFC1-08002BE10318}"
+#define SYSTEM_CLASS L"{4D36E97D-E325-11CE-BFC1-08002BE10318}"
+#define SYSTEM_CLASS_KEY L"SYSTEM\\CurrentControlSet\\" CLASSES L"\\" SYSTEM_CLASS
 #define UPPER_FILTERS L"UpperFilters"
 
 static const WCHAR *const filter_values[] = { UPPER_FILTERS, L"LowerFilters" };
@@ -24,6 +25,8 @@ struct scan {
     const struct driver *driver;
     BOOL remove;
     HKEY control_set;
+    const WCHAR *class_name;
+    const WCHAR *value;
     WCHAR where[MAX_PATH];
     DWORD found;
 };
@@ -33,14 +36,30 @@ static BOOL is_driver(const struct scan *scan, const WCHAR *entry)
     return text_equal(entry, scan->driver->name);
 }
 
-static BOOL is_dangling(const struct scan *scan, const WCHAR *entry)
+static BOOL is_our_name(const WCHAR *entry)
 {
     DWORD i;
 
     for (i = 0; i < DRIVER_COUNT; i++)
         if (text_equal(entry, drivers[i].name))
-            return !service_usable(scan->control_set, entry);
+            return TRUE;
     return FALSE;
+}
+
+static BOOL is_dangling(const struct scan *scan, const WCHAR *entry)
+{
+    return (is_our_name(entry) || legacy_name(entry)) && !service_usable(scan->control_set, entry);
+}
+
+/* Our predecessors': the one entry that ours want is xenhide's in class System. */
+static BOOL is_misplaced(const struct scan *scan, const WCHAR *entry)
+{
+    if (legacy_name(entry))
+        return TRUE;
+    if (!is_our_name(entry) || service_foreign(scan->control_set, entry))
+        return FALSE;
+    return !text_equal(entry, drivers[XENHIDE].name) || !text_equal(scan->class_name, SYSTEM_CLASS) ||
+           !text_equal(scan->value, UPPER_FILTERS);
 }
 
 static DWORD write_list(HKEY key, const WCHAR *name, DWORD type, const WCHAR *list, DWORD length)
@@ -85,6 +104,8 @@ static DWORD scan_value(struct scan *scan, HKEY class_root, const WCHAR *class_n
     RegCloseKey(key);
     if (list == NULL)
         return GetLastError() == ERROR_FILE_NOT_FOUND ? ERROR_SUCCESS : GetLastError();
+    scan->class_name = class_name;
+    scan->value = value;
     kept = type == REG_MULTI_SZ || type == REG_SZ || type == REG_EXPAND_SZ ? keep_others(scan, value, list, length) : 0;
     if (scan->remove && scan->found != before) {
         error = RegOpenKeyExW(class_root, class_name, 0, KEY_SET_VALUE, &key);
@@ -149,6 +170,18 @@ DWORD filter_remove(struct session *session, const struct driver *driver)
     DWORD error;
 
     scan_init(&scan, is_driver, driver);
+    scan.remove = TRUE;
+    error = sets_each(scan_set, &scan);
+    step_detail(session, L"%u removed", scan.found);
+    return error;
+}
+
+DWORD filter_remove_misplaced(struct session *session, const struct driver *driver)
+{
+    struct scan scan;
+    DWORD error;
+
+    scan_init(&scan, is_misplaced, driver);
     scan.remove = TRUE;
     error = sets_each(scan_set, &scan);
     step_detail(session, L"%u removed", scan.found);
@@ -242,7 +275,7 @@ DWORD filter_add(struct session *session, const struct driver *driver)
         return ERROR_SERVICE_NOT_FOUND;
     }
     file_flush(path);
-    error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, SYSTEM_CLASS, 0, KEY_QUERY_VALUE | KEY_SET_VALUE, &key);
+    error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, SYSTEM_CLASS_KEY, 0, KEY_QUERY_VALUE | KEY_SET_VALUE, &key);
     if (error)
         return error;
     error = add_entry(session, key, driver->name);

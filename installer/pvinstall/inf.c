@@ -108,7 +108,7 @@ DWORD inf_setup(struct session *session, const struct driver *driver)
     return error;
 }
 
-static BOOL inf_path(const WCHAR *name, WCHAR *path)
+BOOL inf_path(const WCHAR *name, WCHAR *path)
 {
     WCHAR windows[MAX_PATH];
     DWORD length = GetSystemWindowsDirectoryW(windows, MAX_PATH);
@@ -144,13 +144,25 @@ static void remove_compiled(const WCHAR *inf)
     DeleteFileW(path);
 }
 
-/* Takes the INF that Windows keeps under name out of it, if it is there and ours. */
-static DWORD remove_inf(struct session *session, const WCHAR *name)
+/* Takes the INF that Windows keeps under name out of it, whosever it is. */
+DWORD inf_delete(const WCHAR *name)
 {
     typedef BOOL (WINAPI *uninstall_fn)(PCWSTR name, DWORD flags, void *reserved);
     uninstall_fn uninstall = (uninstall_fn)(void *)setupapi("SetupUninstallOEMInfW");
     WCHAR path[MAX_PATH];
-    BOOL done;
+
+    if (!inf_path(name, path))
+        return ERROR_INVALID_NAME;
+    if (!(uninstall ? uninstall(name, SUOI_FORCEDELETE, NULL) : DeleteFileW(path)))
+        return GetLastError();
+    remove_compiled(path);
+    return ERROR_SUCCESS;
+}
+
+/* The same, if it is there and ours. */
+static DWORD remove_inf(struct session *session, const WCHAR *name)
+{
+    WCHAR path[MAX_PATH];
 
     if (text_after_last(name, L'\\') != name || !inf_path(name, path))
         return ERROR_INVALID_NAME;
@@ -161,11 +173,7 @@ static DWORD remove_inf(struct session *session, const WCHAR *name)
         return ERROR_SUCCESS;
     }
     step_detail(session, L"%s", name);
-    done = uninstall ? uninstall(name, SUOI_FORCEDELETE, NULL) : DeleteFileW(path);
-    if (!done)
-        return GetLastError();
-    remove_compiled(path);
-    return ERROR_SUCCESS;
+    return inf_delete(name);
 }
 
 DWORD inf_stage(struct session *session, const struct driver *driver)

@@ -46,6 +46,9 @@ enum { XENHIDE, XENVBD, XENNET, XENSTUB, XENPCI, DRIVER_COUNT };
 
 extern const struct driver drivers[DRIVER_COUNT];
 
+#define LEGACY_COUNT 2
+extern const struct driver legacy_drivers[LEGACY_COUNT];
+
 struct session;
 
 /* The names of steps that others look up in the journal. */
@@ -103,6 +106,8 @@ DWORD sets_each(set_fn *visit, void *context);
 /* files.c */
 BOOL file_exists(const WCHAR *path);
 BOOL file_is_ours(const WCHAR *path);
+BOOL file_says(const WCHAR *path, const WCHAR *text, DWORD length);
+DWORD file_delete(struct session *session, const WCHAR *path);
 BOOL file_flush(const WCHAR *path);
 BOOL installed_path(const struct driver *driver, WCHAR *path);
 BOOL package_path(const struct session *session, const struct driver *driver, const WCHAR *extension, WCHAR *path);
@@ -118,6 +123,7 @@ BOOL service_foreign(HKEY control_set, const WCHAR *name);
 BOOL service_starts(const struct driver *driver);
 DWORD service_check(struct session *session, const struct driver *driver);
 DWORD service_remove(struct session *session, const struct driver *driver);
+DWORD service_delete(struct session *session, const struct driver *driver);
 
 /* boot.c */
 DWORD boot_check(struct session *session, const struct driver *driver);
@@ -137,6 +143,8 @@ DWORD inf_setup(struct session *session, const struct driver *driver);
 DWORD inf_stage(struct session *session, const struct driver *driver);
 DWORD inf_unstage(struct session *session, const struct driver *driver);
 DWORD inf_retire(struct session *session, const struct driver *driver);
+BOOL inf_path(const WCHAR *name, WCHAR *path);
+DWORD inf_delete(const WCHAR *name);
 void inf_never_ask(void);
 
 /* devices.c */
@@ -149,6 +157,16 @@ DWORD devices_rescan(struct session *session, const struct driver *driver);
 DWORD filter_add(struct session *session, const struct driver *driver);
 DWORD filter_remove(struct session *session, const struct driver *driver);
 BOOL filter_names(const struct driver *driver);
+DWORD filter_remove_misplaced(struct session *session, const struct driver *driver);
 DWORD filters_sweep(DWORD *removed);
+
+/* legacy.c */
+BOOL legacy_file(const WCHAR *path);
+BOOL legacy_name(const WCHAR *name);
+DWORD legacy_filters(struct session *session, const struct driver *driver);
+DWORD legacy_replace(struct session *session, const struct driver *driver);
+DWORD legacy_remove(struct session *session, const struct driver *driver);
+DWORD legacy_retire_infs(struct session *session, const struct driver *driver);
+DWORD legacy_hide_entry(struct session *session, const struct driver *driver);
 
 #endif

@@ -90,12 +90,12 @@ BOOL service_usable(HKEY control_set, const WCHAR *name)
            !marked_for_deletion(control_set, name);
 }
 
-/* Whether it is another product's, and there. */
+/* Whether it is another product's, and there. What our predecessors have is ours to replace. */
 BOOL service_foreign(HKEY control_set, const WCHAR *name)
 {
     WCHAR path[MAX_PATH];
 
-    return service_image(control_set, name, path, COUNT_OF(path)) && file_exists(path) && !file_is_ours(path);
+    return service_image(control_set, name, path, COUNT_OF(path)) && file_exists(path) && !file_is_ours(path) && !legacy_file(path);
 }
 
 BOOL service_usable_now(const struct driver *driver)
@@ -121,7 +121,7 @@ DWORD service_check(struct session *session, const struct driver *driver)
     else if (marked_for_deletion(set, driver->name)) {
         step_detail(session, L"restart Windows first");
         error = ERROR_SERVICE_MARKED_FOR_DELETE;
-    } else if (file_exists(path) && !file_is_ours(path)) {
+    } else if (service_foreign(set, driver->name)) {
         step_detail(session, L"its file %s is another product's: remove that one first", path);
         error = ERROR_SERVICE_EXISTS;
     }
@@ -165,16 +165,12 @@ BOOL service_starts(const struct driver *driver)
     return sets_each(refuse_start, (void *)driver) != ERROR_SUCCESS;
 }
 
-static DWORD disable_in(void *context, HKEY set, const WCHAR *set_name)
+static DWORD disable(HKEY set, const struct driver *driver)
 {
-    const struct driver *driver = (const struct driver *)context;
     DWORD error, start = SERVICE_DISABLED;
     WCHAR path[MAX_PATH];
     HKEY key;
 
-    (void)set_name;
-    if (!starts_in(set, driver))
-        return ERROR_SUCCESS;
     if (!text_format(path, COUNT_OF(path), L"Services\\%s", driver->name))
         return ERROR_FILENAME_EXCED_RANGE;
     error = RegOpenKeyExW(set, path, 0, KEY_SET_VALUE, &key);
@@ -185,6 +181,23 @@ static DWORD disable_in(void *context, HKEY set, const WCHAR *set_name)
         error = RegFlushKey(key);
     RegCloseKey(key);
     return error;
+}
+
+static DWORD disable_ours(void *context, HKEY set, const WCHAR *set_name)
+{
+    const struct driver *driver = (const struct driver *)context;
+
+    (void)set_name;
+    return starts_in(set, driver) ? disable(set, driver) : ERROR_SUCCESS;
+}
+
+static DWORD disable_any(void *context, HKEY set, const WCHAR *set_name)
+{
+    const struct driver *driver = (const struct driver *)context;
+    DWORD start = service_number(set, driver->name, L"Start", SERVICE_DISABLED);
+
+    (void)set_name;
+    return start != SERVICE_DISABLED ? disable(set, driver) : ERROR_SUCCESS;
 }
 
 /* Most drivers do not stop before Windows restarts. */
@@ -237,6 +250,17 @@ static BOOL gone_soon(const struct driver *driver)
     return TRUE;
 }
 
+static DWORD delete_now_or_later(struct session *session, const struct driver *driver)
+{
+    DWORD error = stop_and_delete(driver->name);
+
+    if (!error && !gone_soon(driver)) {
+        session->restart = TRUE;
+        step_detail(session, L"in use; goes at the next start");
+    }
+    return error;
+}
+
 /*
  * Disabled first, in all control sets: only the current one's is deleted, and that perhaps not before the next start.
  */
@@ -256,12 +280,17 @@ DWORD service_remove(struct session *session, const struct driver *driver)
         step_detail(session, L"a class filter or a boot device still names it");
         return ERROR_BUSY;
     }
-    disable_error = sets_each(disable_in, (void *)driver);
+    disable_error = sets_each(disable_ours, (void *)driver);
     if (there)
-        error = stop_and_delete(driver->name);
-    if (there && !error && !gone_soon(driver)) {
-        session->restart = TRUE;
-        step_detail(session, L"in use; goes at the next start");
-    }
+        error = delete_now_or_later(session, driver);
+    return error ? error : disable_error;
+}
+
+/* Whosever it is. */
+DWORD service_delete(struct session *session, const struct driver *driver)
+{
+    DWORD disable_error = sets_each(disable_any, (void *)driver);
+    DWORD error = delete_now_or_later(session, driver);
+
     return error ? error : disable_error;
 }

@@ -78,7 +78,14 @@ static const struct step steps[] = {
     { EXIT_STAGE, L"retire", inf_retire, nothing, &drivers[XENVBD] },
     { EXIT_STAGE, L"retire", inf_retire, nothing, &drivers[XENNET] },
     { EXIT_STAGE, L"retire", inf_retire, nothing, &drivers[XENSTUB] },
-    { EXIT_STAGE, L"retire", inf_retire, nothing, &drivers[XENPCI] }
+    { EXIT_STAGE, L"retire", inf_retire, nothing, &drivers[XENPCI] },
+    { EXIT_FILTER, L"old filters", legacy_filters, nothing, NULL },
+    { EXIT_FILE, L"old", legacy_replace, nothing, &drivers[XENNET] },
+    { EXIT_FILE, L"old", legacy_replace, nothing, &drivers[XENSTUB] },
+    { EXIT_SERVICE, L"old", legacy_remove, nothing, &legacy_drivers[0] },
+    { EXIT_SERVICE, L"old", legacy_remove, nothing, &legacy_drivers[1] },
+    { EXIT_STAGE, L"old INFs", legacy_retire_infs, nothing, NULL },
+    { EXIT_RECORD, L"old entry", legacy_hide_entry, nothing, NULL }
 };
 
 static void log_result(const struct session *session, const WCHAR *direction, DWORD error)
