@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+
+import pefile
 
 from gplpv.files import write_bytes
 from xenlab import folder, report, scenario
@@ -70,7 +72,7 @@ def run_all(
 ) -> list[Row]:
     """Run long scenarios, all of them without `names`, on targets by name (``XPx64``), all of them without `targets`.
 
-    `tell` hears of each row as it ends; the list is in the order of scenarios and targets.
+    `tell` hears of each row as it ends; the list is in that order.
 
     Raises:
         GplpvError: a driver does not build, there is no such scenario, or one cannot be run.
@@ -79,17 +81,36 @@ def run_all(
     workshop = Workshop(project, project / _WORK / "long", project / _WORK / "kept")
     variants = [each for each in workshop.settings.matrix.variants() if not each.debug]
     drivers = {each.name: workshop.build(each) for each in variants if not targets or each.name in targets}
-    places = [(each.name, target) for each in chosen for target in drivers]
+    first = _first_of_code(drivers)
+    places = [
+        (each.name, target) for each in chosen for target in drivers if not each.per_code or first[target] == target
+    ]
     rows: dict[tuple[str, str], Row] = {}
     pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=get_context("spawn"))
     try:
         for future in as_completed([pool.submit(_run, name, target, drivers[target]) for name, target in places]):
             row = future.result()
-            rows[row.scenario, row.target] = row
-            tell(row)
+            for each in (row, *_twins(row, first, drivers)):
+                rows[each.scenario, each.target] = each
+                tell(each)
     finally:
         pool.shutdown(cancel_futures=True)
-    return [rows[place] for place in places]
+    return list(rows.values())
+
+
+def _first_of_code(drivers: Mapping[str, Path]) -> dict[str, str]:
+    """For each target the first whose images have the same code and data; build dates and symbol names apart."""
+    first: dict[bytes, str] = {}
+    return {target: first.setdefault(_code(folder.read(path)), target) for target, path in drivers.items()}
+
+
+def _twins(row: Row, first: Mapping[str, str], drivers: Mapping[str, Path]) -> list[Row]:
+    """The rows of the targets for which a run of a scenario `per_code` stands, too."""
+    if not scenario.find(row.scenario).per_code:
+        return []
+    twins = [target for target in drivers if target != row.target and first[target] == row.target]
+    figures = f"the code of {row.target}"
+    return [Row(row.scenario, twin, _digest(folder.read(drivers[twin])), figures, row.failure) for twin in twins]
 
 
 def _run(name: str, target: str, drivers: Path) -> Row:
@@ -100,6 +121,20 @@ def _run(name: str, target: str, drivers: Path) -> Row:
     figures.append(f"{outcome.virtual_ns / 1e9:,.1f} s of virtual time")
     failure = report.text(outcome) if outcome.violation else ""
     return Row(name, target, _digest(found), ", ".join(figures), failure)
+
+
+def _code(found: folder.DriverFolder) -> bytes:
+    """What the processor sees of a folder's images: without headers, and without what names the build (PE, "Debug")."""
+    seen = hashlib.sha256()
+    for path in found.images:
+        image = pefile.PE(str(path))
+        memory = bytearray(image.get_memory_mapped_image())
+        table = image.OPTIONAL_HEADER.DATA_DIRECTORY[pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_DEBUG"]]
+        named = [(each.struct.AddressOfRawData, each.struct.SizeOfData) for each in image.DIRECTORY_ENTRY_DEBUG]
+        for start, size in [(0, image.sections[0].VirtualAddress), (table.VirtualAddress, table.Size), *named]:
+            memory[start : start + size] = bytes(size)
+        seen.update(path.name.encode() + memory)
+    return seen.digest()
 
 
 def _digest(found: folder.DriverFolder) -> str:

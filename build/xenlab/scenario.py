@@ -74,12 +74,14 @@ class Scenario:
 
     Attributes:
         long: takes longer than the everyday tests may; `xenlab run` and the long tests run it.
+        per_code: so long that the long tests run it once for targets whose images have the same code.
     """
 
     name: str
     summary: str
     function: Function
     long: bool = False
+    per_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,13 @@ class Outcome:
 _registered: dict[str, Scenario] = {}
 
 
-def scenario(name: str, summary: str, *, long: bool = False) -> Callable[[Function], Function]:
+def scenario(name: str, summary: str, *, long: bool = False, per_code: bool = False) -> Callable[[Function], Function]:
     """Register a function as the scenario `name`; `summary` is one line for the list."""
 
     def register(function: Function) -> Function:
         if name in _registered:
             raise ValueError(f"there are two scenarios {name!r}")
-        _registered[name] = Scenario(name, summary, function, long)
+        _registered[name] = Scenario(name, summary, function, long, per_code)
         return function
 
     return register

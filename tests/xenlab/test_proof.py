@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,21 @@ def test_the_table_keeps_the_last_row_of_each(tmp_path: Path) -> None:
     Table(path).put(Row("boot", "XPx64", "3c4d", "3 s"))
     lines = [line.split() for line in path.read_text().splitlines()]
     assert lines == [["boot", "2000x32", "1a2b", "passed", "2", "s"], ["boot", "XPx64", "3c4d", "passed", "3", "s"]]
+
+
+def test_one_run_stands_for_targets_of_the_same_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Server 2003 x64 and XP x64 differ in their symbols' names alone."""
+    which = replace(scenario.find("boot"), per_code=True)
+    monkeypatch.setattr(scenario, "find", lambda _: which)
+    monkeypatch.setattr(proof, "_run", lambda name, target, drivers: Row(name, target, "1a2b", "1 s", "broken"))
+    monkeypatch.setattr(proof, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
+    rows = proof.run_all(PROJECT, ["boot"], ["XPx64", "2003x64"], lambda _: None)
+    told = {row.target: (row.figures, row.failure) for row in rows}
+    assert told == {
+        "XPx64": ("1 s", "broken"),
+        "2003x64": ("the code of XPx64", "broken"),
+    }
+    assert len({row.drivers for row in rows}) > 1
 
 
 def test_an_unknown_scenario_is_refused() -> None:

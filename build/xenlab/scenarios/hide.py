@@ -107,7 +107,12 @@ def hide_later(new: NewLab) -> None:
     _later(new, "traditional", "without xenvbd", ["blacklisting", "upstream"])
 
 
-@scenario("hide-moves", "moves from every device model to every other, with PV devices in use and without", long=True)
+@scenario(
+    "hide-moves",
+    "moves from every device model to every other, with PV devices in use and without",
+    long=True,
+    per_code=True,
+)
 def hide_moves(new: NewLab) -> None:
     models = [name for name in MODELS if name != "no platform device"]  # Without it nothing answers to a suspension.
     for model, drivers in itertools.product(models, ("all", "without xenvbd", "without xenhide", "xenpci disabled")):
@@ -188,7 +193,7 @@ def hide_all_boots(new: NewLab) -> None:
 def _add_product(order: str) -> None:
     name = f"hide-all-{order.replace(',', '').replace(' ', '-')}"
 
-    @scenario(name, f"every device model, offer and trouble with a driver, {order}", long=True)
+    @scenario(name, f"every device model, offer and trouble with a driver, {order}", long=True, per_code=True)
     def run(new: NewLab) -> None:
         walk(new, itertools.product([CURRENT], MODELS, ["ordinary"], OFFERS, DRIVERS, [order]), stay=True)
 
