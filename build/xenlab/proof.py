@@ -124,9 +124,11 @@ def _run(name: str, target: str, drivers: Path) -> Row:
 
 
 def _code(found: folder.DriverFolder) -> bytes:
-    """What the processor sees of a folder's images: without headers, and without what names the build (PE, "Debug")."""
+    """What the processor sees of images that the lab loads: no headers, nothing that names the build (PE, "Debug")."""
     seen = hashlib.sha256()
     for path in found.images:
+        if any(remark.startswith(path.name) for remark in found.remarks):
+            continue
         image = pefile.PE(str(path))
         memory = bytearray(image.get_memory_mapped_image())
         table = image.OPTIONAL_HEADER.DATA_DIRECTORY[pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_DEBUG"]]
