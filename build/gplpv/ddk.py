@@ -40,10 +40,23 @@ class Ddk(Protocol):
     def identity(self) -> str:
         """Text that changes when outputs may: part of every dependency."""
 
+    @property
+    def place(self) -> str:
+        """Where it is on this machine; only what stays there may depend on it."""
+
+    def precompile(self, target: Path, options: ImageOptions, includes: Sequence[Path]) -> None:
+        """Read once the system's header that nearly all sources of a mode begin with."""
+
     def compile(
-        self, source: Path, target: Path, options: ImageOptions, includes: Sequence[Path], defines: Sequence[str]
+        self,
+        source: Path,
+        target: Path,
+        options: ImageOptions,
+        includes: Sequence[Path],
+        defines: Sequence[str],
+        precompiled: Path | None = None,
     ) -> None:
-        """Compile one C file; warnings are errors."""
+        """Compile one C file; warnings are errors. With what `precompile` made it takes less time, for equal bytes."""
 
     def resource(self, source: Path, target: Path, options: ImageOptions, includes: Sequence[Path]) -> None:
         """Compile an .rc file to .res."""
@@ -81,6 +94,7 @@ class ZiglangDdk:
         ),
         "x64": ("--target=x86_64-w64-windows-gnu", "-mno-red-zone", "-D_AMD64_", "-D_WIN64"),
     }  # fmt: skip
+    _FIRST: ClassVar[dict[Mode, str]] = {"kernel": "ntddk.h", "user": "windows.h"}
     _MACHINE: ClassVar = {"x32": "x86", "x64": "x64"}
     _ENTRY: ClassVar = {
         ("kernel", "x32"): "DriverEntry@8",
@@ -96,35 +110,62 @@ class ZiglangDdk:
     def identity(self) -> str:
         return f"ziglang {importlib.metadata.version('ziglang')}"
 
+    @property
+    def place(self) -> str:
+        return str(self._zig.library)
+
+    def precompile(self, target: Path, options: ImageOptions, includes: Sequence[Path]) -> None:
+        with replacing(target) as (partial,):
+            self._zig.run(
+                # Without the times of headers, which would make two of them differ.
+                [*self._clang(options, includes), "-x", "c-header", "-Xclang", "-fno-pch-timestamp",
+                 "-o", _relative(partial, options.root), "-"],
+                cwd=options.root,
+                given=f"#include <{self._FIRST[options.mode]}>\n",
+            )  # fmt: skip
+
     def compile(
-        self, source: Path, target: Path, options: ImageOptions, includes: Sequence[Path], defines: Sequence[str]
+        self,
+        source: Path,
+        target: Path,
+        options: ImageOptions,
+        includes: Sequence[Path],
+        defines: Sequence[str],
+        precompiled: Path | None = None,
     ) -> None:
-        headers = self._zig.library / "libc" / "include" / "any-windows-any"
-        system = [self._zig.library / "include", headers]
-        if options.mode == "kernel":
-            system.append(headers / "ddk")
         with replacing(target) as (partial,):
             self._zig.run(
                 [
-                    "clang",
-                    "-c",
-                    *self._COMMON,
-                    *self._ARCH[options.arch],
-                    *(["-mno-implicit-float"] if options.mode == "kernel" else []),
-                    "-O1" if options.debug else "-O2",
-                    f"-DDBG={int(options.debug)}",
-                    *_version_defines(options.nt),
-                    f"-ffile-prefix-map={self._zig.program.parent}=ddk",
-                    "-fdebug-compilation-dir=.",
+                    *self._clang(options, includes),
                     *(f"-D{define}" for define in defines),
-                    *(f"-I{_relative(folder, options.root)}" for folder in includes),
-                    *(word for folder in system for word in ("-isystem", str(folder))),
+                    *(["-include-pch", _relative(precompiled, options.root)] if precompiled else []),
+                    "-c",
                     "-o",
                     _relative(partial, options.root),
                     _relative(source, options.root),
                 ],
                 cwd=options.root,
             )
+
+    def _clang(self, options: ImageOptions, includes: Sequence[Path]) -> list[str]:
+        """Clang with the flags that a precompiled header and the sources that use it must agree on."""
+        headers = self._zig.library / "libc" / "include" / "any-windows-any"
+        system = [self._zig.library / "include", headers]
+        if options.mode == "kernel":
+            system.append(headers / "ddk")
+        return [
+            "clang",
+            *self._COMMON,
+            *self._ARCH[options.arch],
+            *(["-mno-implicit-float"] if options.mode == "kernel" else []),
+            "-O1" if options.debug else "-O2",
+            f"-DDBG={int(options.debug)}",
+            *_version_defines(options.nt),
+            f"-ffile-prefix-map={self._zig.program.parent}=ddk",
+            "-fdebug-compilation-dir=.",
+            *(f"-I{_relative(folder, options.root)}" for folder in includes),
+            *(word for folder in system for word in ("-isystem", str(folder))),
+        ]
 
     def resource(self, source: Path, target: Path, options: ImageOptions, includes: Sequence[Path]) -> None:
         headers = self._zig.library / "libc" / "include" / "any-windows-any"

@@ -61,12 +61,16 @@ class Tool:
         *,
         cwd: Path | None = None,
         allowed: Iterable[int] = (0,),
+        given: str = "",
         password: str | None = None,
     ) -> str:
-        """Run it and return what it printed; a password goes to its standard input and is kept out of everything."""
+        """Run it and return what it printed.
+
+        `given` or a password goes to its standard input; a password is kept out of everything else.
+        """
         secrets = [password] if password else []
         return process.run(
-            [self.program, *arguments], cwd=cwd, allowed=allowed, given=password or "", secrets=secrets
+            [self.program, *arguments], cwd=cwd, allowed=allowed, given=password or given, secrets=secrets
         ).output
 
 

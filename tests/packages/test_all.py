@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from gplpv import config, ddk, images, plan
 from gplpv.config import Config
+from gplpv.files import write_bytes
 
-from .tree import Outcome, Tree
+from .tree import Outcome, Tree, copy
 
 
 def test_one_run_makes_fourteen_packages_of_each_kind(first: tuple[Tree, Outcome], settings: Config) -> None:
@@ -41,6 +44,29 @@ def test_two_builds_in_different_folders_are_the_same_bytes(built: Tree, second:
     assert len([name for name in one if "unsigned" in name and name.endswith((".msi", ".exe"))]) > 28
     differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     assert differing == []
+
+
+def test_precompiled_headers_leave_no_trace(built: Tree, tmp_path: Path) -> None:
+    """The objects of a variant are those that the compiler makes of each source by itself."""
+    here = config.load(copy(tmp_path).root)
+    [variant] = here.matrix.select(["Vista2008"], ["x64"], [False])
+    kit, work = ddk.get(here.matrix.ddks[variant.platform.ddk]), plan.Places(variant).work
+    write_bytes(here.root / work / "include/gplpv_version.h", images.version_header(here, variant).encode())
+    wanted = [*plan.drivers(here, variant), *plan.programs(here)]
+
+    def differs(image: plan.Image, source: Path) -> bool:
+        target = (work / source.relative_to(source.parts[0])).with_suffix(".obj")
+        (here.root / target).parent.mkdir(parents=True, exist_ok=True)
+        options = plan.image_options(here, variant, image.mode)
+        includes = (work / "include", *plan.INCLUDES, plan.LIBRARIES[image.mode], image.folder)
+        kit.compile(source, here.root / target, options, includes, image.defines)
+        return (here.root / target).read_bytes() != (built.root / target).read_bytes()
+
+    sources = [(image, source) for image in wanted for source in image.sources]
+    assert len(sources) > 50
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda each: differs(*each), sources))
+    assert [str(source) for (_, source), other in zip(sources, results, strict=True) if other] == []
 
 
 def test_no_output_names_the_folder_of_the_build(built: Tree) -> None:
