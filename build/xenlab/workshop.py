@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -102,8 +103,19 @@ class _Bench:
         target = (self.places.work / source.relative_to(source.parts[0])).with_suffix(".obj")
         facts = _digest(self.common, str(source), self.root / source, *map(str, includes), *defines)
         return self._make(
-            target, facts, lambda: self.kit.compile(source, self.root / target, self.options, includes, defines)
+            target,
+            facts,
+            lambda: self.kit.compile(source, self.root / target, self.options, includes, defines, self._precompiled()),
         )
+
+    def _precompiled(self) -> Path:
+        """The system's headers, used where they are kept."""
+        known = self.kept / _digest(self.common, self.kit.place)
+        if not known.is_file():
+            target = self.root / self.places.work / "kernel.pch"
+            self.kit.precompile(target, self.options, plan.INCLUDES)
+            _keep(target, known)
+        return known
 
     def _resource(self, image: plan.Image, includes: tuple[Path, ...]) -> Path:
         target = self.places.work / image.name / f"{image.name}.res"
@@ -140,9 +152,9 @@ class _Bench:
 
 
 def _keep(made: Path, known: Path) -> None:
-    """Copy a file to where it is kept. Several processes may make the same one: each has its own name on the way."""
+    """Copy a file to where it is kept. Several may make the same one at a time: each has its own name on the way."""
     known.parent.mkdir(parents=True, exist_ok=True)
-    partial = known.with_name(f".{known.name}.{os.getpid()}")
+    partial = known.with_name(f".{known.name}.{os.getpid()}.{threading.get_ident()}")
     shutil.copyfile(made, partial)
     partial.replace(known)
 
