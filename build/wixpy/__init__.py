@@ -10,15 +10,39 @@ standard library's module of that name).
 
 from __future__ import annotations
 
-from pathlib import Path
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
-from wixpy.database import Database
-from wixpy.errors import WixpyError
-from wixpy.package import build, check
+    from wixpy.database import Database
+    from wixpy.errors import WixpyError
+    from wixpy.package import build, check
 
 __all__ = ["Database", "WixpyError", "build", "check", "open"]
+
+_PLACES = {
+    "Database": "wixpy.database",
+    "WixpyError": "wixpy.errors",
+    "build": "wixpy.package",
+    "check": "wixpy.package",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load what is asked for: reading a package need not wait for the compiler."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415
+
+    return globals().setdefault(name, getattr(importlib.import_module(_PLACES[name]), name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def open(path: Path) -> Database:
     """Read the package at ``path``; WixpyError says why a file cannot be read."""
+    from wixpy.database import Database  # noqa: PLC0415
+
     return Database.open(path)

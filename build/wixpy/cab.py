@@ -14,17 +14,17 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import IntEnum, IntFlag
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from wixpy.blob import Blob, Buffer, Content
 from wixpy.errors import WixpyError
+from wixpy.light import TYPE_CHECKING, dataclass, field
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from typing import BinaryIO
 
 BLOCK = 32768
 BATCH = 16 * BLOCK
@@ -349,7 +349,8 @@ class Cabinet:
             yield part
 
 
-class _Mark(NamedTuple):
+@dataclass(frozen=True)
+class _Mark:
     """Where unpacking can start: a block by its number, its place in the cabinet and in the folder, its history."""
 
     number: int

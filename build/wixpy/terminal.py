@@ -4,14 +4,14 @@ lines with tabs between the cells, and there is no progress."""
 
 from __future__ import annotations
 
-import shutil
 import sys
-import threading
-import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+
+from wixpy.light import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 _GAP = 2
 _LEAST = 4
@@ -24,10 +24,21 @@ def width(text: str) -> int:
     >>> width("abc"), width("日本"), width("e\\u0301")
     (3, 4, 1)
     """
+    if text.isascii():
+        return len(text)
+    import unicodedata  # noqa: PLC0415 - others are printed without it
+
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
     )
+
+
+def _columns() -> int:
+    """The width of the terminal."""
+    import shutil  # noqa: PLC0415
+
+    return shutil.get_terminal_size().columns
 
 
 def printable(text: str) -> str:
@@ -81,9 +92,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]], out: Te
             print("\t".join(line), file=out)
         return
     lines = [list(map(printable, line)) for line in lines]
-    fitting = widths(
-        [max(map(width, column)) for column in zip(*lines, strict=True)], shutil.get_terminal_size().columns
-    )
+    fitting = widths([max(map(width, column)) for column in zip(*lines, strict=True)], _columns())
     lines.insert(1, ["-" * size for size in fitting])
     for line in lines:
         cells = [cut(cell, size) for cell, size in zip(line, fitting, strict=True)]
@@ -99,13 +108,16 @@ def progress(label: str, out: TextIO | None = None, after: float = _FIRST_SIGN) 
     if not out.isatty():
         yield state.append
         return
+    import threading  # noqa: PLC0415 - a pipe shows none of it
+    import time  # noqa: PLC0415
+
     done, shown = threading.Event(), threading.Event()
     start = time.monotonic()
 
     def show() -> None:
         pause = after
         while not done.wait(pause):
-            text = cut(f"{printable(state[-1])} … {time.monotonic() - start:.0f} s", shutil.get_terminal_size().columns)
+            text = cut(f"{printable(state[-1])} … {time.monotonic() - start:.0f} s", _columns())
             out.write(f"\r\x1b[K{text}")
             out.flush()
             shown.set()

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from wixpy import cab, media
 from wixpy.blob import Blob
 from wixpy.checks.finding import Findings, error, rule
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
+from wixpy.light import replace
 from wixpy.payload import Hash, file_hash, hash_of
 
 

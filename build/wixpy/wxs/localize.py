@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from xml.parsers import expat
 
 from wixpy.errors import WixpyError
-from wixpy.files import read_bytes
+from wixpy.files import data, read_bytes
+from wixpy.light import dataclass, field, pattern
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
@@ -25,7 +24,7 @@ _STRING = frozenset(["Id", "Value", "Overridable", "Localizable"])
 _PLACE = frozenset(
     ["Dialog", "Control", "X", "Y", "Width", "Height", "RightToLeft", "RightAligned", "LeftScroll", "Text"]
 )
-_REFERENCE = re.compile(r"(!!?)\((loc|wix)\.([\w.]+)(?:=([^()]*))?\)")
+_REFERENCE = pattern(r"(!!?)\((loc|wix)\.([\w.]+)(?:=([^()]*))?\)")
 _MAX_DEPTH = 16
 
 
@@ -58,8 +57,7 @@ def load(paths: Sequence[Path], *, stock: str | None = None) -> Strings:
     for path in paths:
         _read(strings, _parse(read_bytes(path), path))
     if stock is not None:
-        content = resources.files("wixpy").joinpath(f"data/ui/{stock}").read_bytes()
-        root = _parse(content, Path("wixpy", "data", "ui", stock))
+        root = _parse(data(f"ui/{stock}").encode(), Path("wixpy", "data", "ui", stock))
         for node in root.children:
             strings.add(node)
     return strings

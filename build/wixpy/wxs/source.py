@@ -6,15 +6,13 @@ The parser's events are kept as a list, so that the body of a ``<?foreach?>`` ca
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 from xml.parsers import expat
 
 from wixpy.errors import WixpyError
 from wixpy.files import read_bytes
+from wixpy.light import dataclass, field, pattern
 from wixpy.wxs.preprocess import Settings, Variables
 
 NAMESPACE = "http://schemas.microsoft.com/wix/2006/wi"
@@ -22,7 +20,7 @@ NAMESPACE_4 = "http://wixtoolset.org/schemas/v4/wxs"
 
 _MAX_DEPTH = 64
 _OPENING, _CLOSING = ("if", "ifdef", "ifndef"), ("elseif", "else", "endif")
-_DEFINE = re.compile(r"""\s*(\w+)\s*(?:=\s*(?:"([^"]*)"|'([^']*)'|(\S*))\s*)?""")
+_DEFINE = pattern(r"""\s*(\w+)\s*(?:=\s*(?:"([^"]*)"|'([^']*)'|(\S*))\s*)?""")
 
 
 @dataclass
@@ -77,13 +75,14 @@ class Node:
         return WixpyError(message, hint, self.file, self.line)
 
 
-class _Event(NamedTuple):
+@dataclass(frozen=True)
+class _Event:
     """What the XML parser found in ``line``: the start or end of an element, text, or an instruction."""
 
     kind: str
     line: int
     name: str = ""
-    attributes: Mapping[str, str] = {}
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 def _events(path: Path) -> list[_Event]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from wixpy.wxs import source
@@ -70,6 +69,9 @@ def _references(node: Node) -> Iterator[tuple[Symbol, Node]]:
 
 
 def _parse(name: str) -> Node:
+    # Only stock user interfaces need it.
+    from importlib import resources  # noqa: PLC0415
+
     with resources.as_file(resources.files("wixpy").joinpath(f"data/ui/{name}")) as path:
         root = source.parse(path, {})
     for node in root.walk():
