@@ -9,26 +9,26 @@ all processors, at full ratio.
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from enum import IntEnum, IntFlag
+from functools import partial
 from io import BytesIO
+from itertools import accumulate
 
 from wixpy.blob import Blob, Buffer, Content
 from wixpy.errors import WixpyError
 from wixpy.light import TYPE_CHECKING, dataclass, field
+from wixpy.parallel import in_order, processors
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from typing import BinaryIO
 
 BLOCK = 32768
 BATCH = 16 * BLOCK
-SMALL = 4 * BATCH
 MARK = 128
 MAX_MSZIP_BLOCK = BLOCK + 12
 MAX_FOLDER_BLOCKS = 0xFFFF
@@ -190,34 +190,18 @@ def _mszip(level: int, history: bytes, blocks: Iterable[bytes]) -> Iterator[byte
         yield MSZIP_SIGNATURE + packed
 
 
-def _folder_data(files: Sequence[CabinetFile], compression: Compression, level: int, threads: int) -> Iterator[bytes]:
-    """The CFDATA records of one folder, made by ``threads`` threads, a few batches ahead of what is taken.
+def _parts(
+    folders: Sequence[Sequence[CabinetFile]], compression: Compression, level: int
+) -> Iterator[tuple[int, Callable[[], bytes]]]:
+    """The batches of all folders: a folder's number, and what makes the CFDATA records of a batch.
 
-    Where a batch is cut and what its history is do not depend on the threads, and so neither does the result.
+    Where a batch is cut and what its history is do not depend on threads, and so neither does the result.
     """
-    if threads == 1 or sum(len(file.content) for file in files) <= SMALL:
+    for number, files in enumerate(folders):
         history = b""
         for batch in _batches(files):
-            yield _records(compression, level, history, batch)
+            yield number, partial(_records, compression, level, history, batch)
             history = batch[-BLOCK:]
-        return
-    # A small package is built before this is loaded.
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
-    with ThreadPoolExecutor(threads) as pool:
-        under_way: deque[Future[bytes]] = deque()
-        history = b""
-        try:
-            for batch in _batches(files):
-                under_way.append(pool.submit(_records, compression, level, history, batch))
-                history = batch[-BLOCK:]
-                if len(under_way) > threads + 1:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()
 
 
 def write(
@@ -249,25 +233,26 @@ def write_to(
     files_at = _HEADER.size + _FOLDER.size * len(folders)
     out.write(bytes(files_at) + entries)
     position = files_at + len(entries)
-    records = []
-    for files, number in zip(folders, blocks, strict=True):
-        records.append(_FOLDER.pack(position, number, compression))
-        for part in _folder_data(files, compression, level, threads or processors()):
-            position += len(part)
-            if position > MAX_CABINET:
-                raise WixpyError("the cabinet would be larger than 2 GiB", "use several cabinets")
-            out.write(part)
+    sizes = [0] * len(folders)
+    numbers: deque[int] = deque()
+
+    def calls() -> Iterator[Callable[[], bytes]]:
+        for number, call in _parts(folders, compression, level):
+            numbers.append(number)
+            yield call
+
+    for part in in_order(calls(), threads or processors()):
+        sizes[numbers.popleft()] += len(part)
+        position += len(part)
+        if position > MAX_CABINET:
+            raise WixpyError("the cabinet would be larger than 2 GiB", "use several cabinets")
+        out.write(part)
+    starts = accumulate([files_at + len(entries), *sizes])
+    records = [_FOLDER.pack(at, number, compression) for at, number in zip(starts, blocks, strict=False)]
     out.seek(start)
     out.write(_HEADER.pack(SIGNATURE, 0, position, 0, files_at, 0, 3, 1, len(folders), count, 0, 0, 0))
     out.write(b"".join(records))
     out.seek(start + position)
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _file_records(folder: int, files: Sequence[CabinetFile]) -> Iterator[bytes]:

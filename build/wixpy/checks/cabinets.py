@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from wixpy import cab, media
 from wixpy.blob import Blob
@@ -11,6 +12,7 @@ from wixpy.checks.finding import Findings, error, rule
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.light import replace
+from wixpy.parallel import in_order, processors
 from wixpy.payload import Hash, file_hash, hash_of
 
 
@@ -109,11 +111,8 @@ def _hashes(cabinet: cab.Cabinet, entries: list[cab.CabinetEntry]) -> dict[str, 
 
     if len(folders) == 1:
         return dict(hashed(entries))
-    # A small package is checked before this is loaded.
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
-    with ThreadPoolExecutor(cab.processors()) as pool:
-        return {name: value for part in pool.map(hashed, folders.values()) for name, value in part}
+    parts = in_order((partial(hashed, folder) for folder in folders.values()), processors())
+    return {name: value for part in parts for name, value in part}
 
 
 def _cabinet_file(database: Database, row: Row, entry: cab.CabinetEntry, content: Hash) -> Findings:
