@@ -253,9 +253,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WixpyError as error:
         print_error(error)
         return FAILED
-    except BrokenPipeError:
-        # The reader has seen enough; what is still buffered has to go somewhere when Python ends.
+    except OSError as error:
+        # What is still buffered has to go somewhere when Python ends; a reader that has seen enough is told nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            place = error.filename or "cannot write the output"
+            print_error(WixpyError(f"{place}: {error.strerror}", "check its rights and free space"))
         return FAILED
     except KeyboardInterrupt:
         print("wixpy: interrupted", file=sys.stderr)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from importlib import resources as _resources
+
+from wixpy.files import data as _data
 
 dirname = os.path.dirname(__file__)  # noqa: PTH120
 
@@ -13,7 +14,7 @@ def _rows(table: str, width: int) -> list[tuple[str | None, ...]]:
     """The rows of a table, with None where a field is missing."""
     rows: list[tuple[str | None, ...]] = []
     current = ""
-    for line in _resources.files("wixpy").joinpath("data/standard.text").read_text("utf-8").splitlines():
+    for line in _data("standard.text").splitlines():
         if line.startswith("#") or not line.strip():
             continue
         if not line[0].isspace():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wixpy import cli
+from wixpy import cli, commands
 from wixpy.database import Database
 from wixpy.summary import Pid
 
@@ -124,6 +124,67 @@ def test_help_says_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         assert "Exit codes: 0 done" in capsys.readouterr().out
 
 
+def test_the_page_names_every_command_and_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    printed = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert set(commands.RUN) == {words[0] for words in map(str.split, printed.splitlines()) if words} & set(
+        commands.RUN
+    )
+    assert max(map(len, printed.splitlines())) <= 80
+    assert all("--json" in cli.parser(name).format_help() for name in commands.RUN)
+
+
+def test_a_command_that_is_not_there_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["biuld"])
+    assert capsys.readouterr().err == "wixpy: error: there is no command biuld\nhint: did you mean build?\n"
+
+
+def test_words_come_in_any_order(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", str(built), "-o", str(tmp_path / "out"), "File", "--quiet"]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["File.idt"]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_build_names_its_package_after_the_source(
+    source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = source(f"<CustomAction Id='A' FileKey='main' ExeCommand='{'x' * 300}'/>")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert cli.main(["build", str(path), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["package"], printed["findings"][0]["rule"]) == ("sample.msi", "ICE03")
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["sample.msi"]
+    assert cli.main(["build", str(path), "-q"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("place", ["wixpy.cab._records", "wixpy.checks.cabinets._hashes", "wixpy.package._findings"])
+def test_ctrl_c_leaves_the_package_as_it_was(
+    place: str, built: Path, source: Source, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path, before = source("<Property Id='NEW' Value='1'/>"), built.read_bytes()
+    names = sorted(built.parent.iterdir())
+    monkeypatch.setattr(place, interrupted)
+    assert cli.main(["build", str(path), "-o", str(built)]) == 130
+    assert capsys.readouterr().err == "wixpy: interrupted\n"
+    assert (built.read_bytes(), sorted(built.parent.iterdir())) == (before, names)
+
+
+def test_output_that_cannot_be_written_is_an_error(built: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "wixpy", "dump", str(built)]
+        outcome = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith("wixpy: error: cannot write the output: No space left on device\n")
+
+
 def test_tables_lists_columns_and_rows(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["tables", str(built)]) == 0
     assert "CreateFolder" not in (printed := capsys.readouterr().out)
@@ -195,8 +256,7 @@ def test_query_saves_what_it_changes_and_leaves_the_file_when_it_fails(
     before = built.read_bytes()
     assert cli.main(["query", str(built), "DELETE FROM `Proprety`"]) == 1
     printed = capsys.readouterr().err
-    assert "wixpy: error: 1: 2228 2:  3: Proprety 4: DELETE FROM `Proprety`" in printed
-    assert "hint: Unknown table 'Proprety'" in printed
+    assert printed == "wixpy: error: Unknown table 'Proprety' in SQL query: DELETE FROM `Proprety` (error 2228)\n"
     assert built.read_bytes() == before
 
 
@@ -230,7 +290,7 @@ def test_a_file_that_is_no_package(command: str, tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["frobnicate"], ["build"], ["build", "x.wxs"], ["build", "x.wxs", "-o", "y", "-d", "novalue"]]
+    "arguments", [[], ["frobnicate"], ["build"], ["extract", "x.msi"], ["build", "x.wxs", "-o", "y", "-d", "novalue"]]
 )
 def test_a_wrong_command_line_is_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
