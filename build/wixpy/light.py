@@ -55,10 +55,13 @@ def _decorate(cls: type[Any], frozen: bool) -> type[Any]:
     def initialize(self: Any, *values: Any, **named: Any) -> None:
         state = self.__dict__
         state.update(plain)
+        for name, make in factories.items():
+            state[name] = make()
         state.update(zip(names, values))  # noqa: B905 - what is too many is found below
         state.update(named)
-        if len(state) != len(names) or len(values) + len(named) != len(names):
-            _complete(cls, names, factories, state, values, named)
+        if len(state) != len(names) or len(values) > len(names) or not named.keys().isdisjoint(names[: len(values)]):
+            words = [*map(repr, values), *(f"{name}={value!r}" for name, value in named.items())]
+            raise TypeError(f"{cls.__name__}({', '.join(names)}) cannot be made of ({', '.join(words)})")
         if finish is not None:
             finish(self)
 
@@ -83,24 +86,6 @@ def _decorate(cls: type[Any], frozen: bool) -> type[Any]:
             setattr(cls, name, method)
     cls._fields = names
     return cls
-
-
-def _complete(
-    cls: type[Any],
-    names: tuple[str, ...],
-    factories: dict[str, Callable[[], Any]],
-    state: dict[str, Any],
-    values: tuple[Any, ...],
-    named: dict[str, Any],
-) -> None:
-    """Make the defaults that are missing; TypeError for arguments that do not fit the fields."""
-    twice = [name for name in named if name not in names or name in names[: len(values)]]
-    for name, make in factories.items():
-        if name not in state:
-            state[name] = make()
-    missing = [name for name in names if name not in state]
-    if len(values) > len(names) or twice or missing:
-        raise TypeError(f"{cls.__name__}({', '.join(names)}) was given {len(values)} values and {', '.join(named)}")
 
 
 if not TYPE_CHECKING:

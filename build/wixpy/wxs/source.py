@@ -75,14 +75,16 @@ class Node:
         return WixpyError(message, hint, self.file, self.line)
 
 
-@dataclass(frozen=True)
 class _Event:
     """What the XML parser found in ``line``: the start or end of an element, text, or an instruction."""
 
-    kind: str
-    line: int
-    name: str = ""
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    __slots__ = ("attributes", "kind", "line", "name")
+
+    def __init__(self, kind: str, line: int, name: str, attributes: Mapping[str, str]) -> None:
+        self.kind = kind
+        self.line = line
+        self.name = name
+        self.attributes = attributes
 
 
 def _events(path: Path) -> list[_Event]:
