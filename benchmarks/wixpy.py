@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 PROJECT = Path(__file__).resolve().parents[1]
 TABLE = PROJECT / "benchmarks" / "wixpy.txt"
-MIB = 1 << 20
+WIXPY = Path(sys.executable).with_name("wixpy")
 EXIT_CANNOT_RUN = 3
 CASES = {"20 files, 0.85 MB": (20, 42_500), "2,000 files, 100 MB": (2000, 50_000), "1 file, 500 MB": (1, 500_000_000)}
 RUNS = {1: 1, 20: 9, 2000: 3}
@@ -123,7 +123,7 @@ def builds(name: str, count: int, size: int, folder: Path) -> Iterator[str]:
     wixl, wixpy = [], []
     for _ in range(RUNS[count]):
         wixl.append(run("wixl", "-o", theirs, source))
-        wixpy.append(run(sys.executable, "-m", "wixpy", "build", source, "-o", ours))
+        wixpy.append(run(WIXPY, "build", source, "-o", ours))
     for program, result, package in (("wixl", best(wixl), theirs), ("wixpy", best(wixpy), ours)):
         yield row(name, program, result, f"{package.stat().st_size:,}")
     seconds, processors = (best(wixpy)[at] / best(wixl)[at] for at in (0, 1))
@@ -139,7 +139,7 @@ def query(folder: Path) -> Iterator[str]:
     """Opening a database of 50,000 rows and finding some of them."""
     path = folder / "rows.msi"
     run(sys.executable, "-c", ROWS, path)
-    runs = [run(sys.executable, "-m", "wixpy", "query", path, QUERY) for _ in range(5)]
+    runs = [run(WIXPY, "query", path, QUERY) for _ in range(5)]
     yield row("query of 50,000 rows", "wixpy", best(runs), f"{path.stat().st_size:,}")
 
 
@@ -147,7 +147,7 @@ def measure(folder: Path) -> Iterator[str]:
     """The lines of the table."""
     yield f"{'case':26}{'program':16}{'wall s':>9}{'processor s':>12}{'peak MiB':>10}{'bytes':>16}"
     start = best([run(sys.executable, "-c", "pass") for _ in range(9)])
-    run(sys.executable, "-m", "wixpy", "--help")
+    run(WIXPY, "--help")
     yield row("interpreter start", "python", start, "")
     for name, (count, size) in CASES.items():
         yield from builds(name, count, size, folder / f"case{count}")
