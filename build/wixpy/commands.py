@@ -54,11 +54,11 @@ def _build(options: argparse.Namespace) -> int:
 
     output: Path = options.output or Path(options.source[0].with_suffix(".msi").name)
     told: list[str] = []
-    with progress(f"building {output.name}"):
+    with progress(f"building {output.name}") as at:
         findings = build(
             options.source, output, defines=dict(options.define), epoch=_epoch(options.epoch),
             includes=options.include, localizations=options.loc, platform=options.arch, ignore=options.ignore,
-            warn=lambda warning: told.append(str(warning)),
+            warn=lambda warning: told.append(str(warning)), at=at,
         )  # fmt: skip
     if options.json:
         content = {"package": str(output), "warnings": told, "findings": [_finding(finding) for finding in findings]}

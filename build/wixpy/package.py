@@ -34,6 +34,7 @@ def build(
     platform: str = "x86",
     warn: Callable[[WixpyError], None] = lambda _: None,
     ignore: Collection[str] = (),
+    at: Callable[[str], None] = lambda _: None,
 ) -> list[Finding]:
     """Compile one source or several into the package ``out`` and check it; return the warnings.
 
@@ -41,9 +42,11 @@ def build(
     ``!(loc.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
     carry; ``includes``, ``platform`` and ``warn`` are those of ``wxs.compile``.  ``out`` appears only when the written
     file has been read back and passes all checks; before it, what the source wants beside the package: cabinets and
-    uncompressed files.  WixpyError otherwise.  What the checks named in ``ignore`` find are warnings.
+    uncompressed files.  WixpyError otherwise.  What the checks named in ``ignore`` find are warnings; ``at`` is told
+    what the build is at.
     """
     checks.require(ignore)
+    at("compiling and compressing")
     with Outputs(out.parent) as outputs:
         database, places = compile(
             wxs, defines, epoch, localizations, includes=includes, platform=platform, warn=warn, outputs=outputs
@@ -51,7 +54,9 @@ def build(
         if any(name.lower() == out.name.lower() for name in outputs.beside):
             raise WixpyError(f"the package and a file beside it are both {out.name}", "choose another output")
         with replacing(out) as (partial, file):
+            at("writing")
             database.write(file)
+            at("checking")
             with flushing(file), Database.browse(partial) as written:
                 findings = [
                     replace(finding, level=Level.WARNING) if finding.rule in ignore else finding
