@@ -28,7 +28,7 @@ TABLE = PROJECT / "benchmarks" / "wixpy.txt"
 WIXPY = Path(sys.executable).with_name("wixpy")
 EXIT_CANNOT_RUN = 3
 CASES = {"20 files, 0.85 MB": (20, 42_500), "2,000 files, 100 MB": (2000, 50_000), "1 file, 500 MB": (1, 500_000_000)}
-RUNS = {1: 1, 20: 9, 2000: 3}
+RUNS = {1: 1, 20: 25, 2000: 5}
 SOURCE = """\
 <Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
 <Product Id="6B1F7C1E-3A0C-4D0E-9D5B-5F2B0C1F9A47" Name="Sample" Manufacturer="Maker" Version="1.2.3" Language="1033"
@@ -128,11 +128,11 @@ def builds(name: str, count: int, size: int, folder: Path) -> Iterator[str]:
         yield row(name, program, result, f"{package.stat().st_size:,}")
     seconds, processors = (best(wixpy)[at] / best(wixl)[at] for at in (0, 1))
     share = ours.stat().st_size / theirs.stat().st_size
-    yield f"{name:26}{'wixpy / wixl':16}{seconds:9.2f}{processors:12.2f}{'':10}{share:16.4f}"
+    yield f"{name:26}{'wixpy / wixl':16}{seconds:9.3f}{processors:12.3f}{'':10}{share:16.4f}"
 
 
 def row(name: str, program: str, result: Run, size: str) -> str:
-    return f"{name:26}{program:16}{result.seconds:9.2f}{result.processors:12.2f}{result.peak / 1024:10.0f}{size:>16}"
+    return f"{name:26}{program:16}{result.seconds:9.3f}{result.processors:12.3f}{result.peak / 1024:10.0f}{size:>16}"
 
 
 def query(folder: Path) -> Iterator[str]:

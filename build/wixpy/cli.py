@@ -7,6 +7,7 @@ Only what a command needs is loaded, since a small package takes less time to bu
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import os
 import sys
@@ -237,8 +238,17 @@ def print_error(error: WixpyError) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    """Run the command line, by default the process's own, and return its exit code."""
+    if arguments is not None:
+        return _run(arguments)
+    # The process ends with its command: looking for garbage on the way takes longer than it is worth.
+    gc.disable()
+    code = _run(sys.argv[1:])
+    gc.freeze()
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         # A damaged package has names that no encoding can print.
         if isinstance(stream, io.TextIOWrapper):
