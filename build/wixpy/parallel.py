@@ -59,9 +59,12 @@ def in_order(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
     waiting: SimpleQueue[_Task | None] = SimpleQueue()
     under_way: deque[_Task] = deque()
 
+    ended = Event()
+
     def work() -> None:
         while (task := waiting.get()) is not None:
-            task.run()
+            if not ended.is_set():
+                task.run()
 
     workers = [Thread(target=work, daemon=True) for _ in range(threads)]
     for worker in workers:
@@ -77,8 +80,7 @@ def in_order(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
             yield under_way.popleft().result()
     finally:
         # What nobody will take is not begun.
-        while not waiting.empty():
-            waiting.get()
+        ended.set()
         for _ in workers:
             waiting.put(None)
         for worker in workers:
