@@ -5,11 +5,11 @@ number of a custom action's type says (Windows Installer SDK, “Summary List of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntFlag
 from functools import cache
 
 from wixpy.files import data
-from wixpy.light import dataclass
 
 SEQUENCE_TABLES = (
     "InstallExecuteSequence",

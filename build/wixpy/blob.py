@@ -12,12 +12,9 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO, Protocol
 
 from wixpy.errors import WixpyError
-from wixpy.light import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 CHUNK = 1 << 20
 _HEAD = 64

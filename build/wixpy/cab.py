@@ -13,15 +13,16 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import IntEnum, IntFlag
 from functools import partial
 from io import BytesIO
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from wixpy.blob import Blob, Buffer, Content
 from wixpy.errors import WixpyError
-from wixpy.light import TYPE_CHECKING, dataclass, field
 from wixpy.parallel import in_order, processors
 
 if TYPE_CHECKING:

@@ -13,14 +13,12 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
 from uuid import UUID
 
 from wixpy.blob import Blob, Content, Pieces, chunks
 from wixpy.errors import WixpyError
-from wixpy.light import TYPE_CHECKING, dataclass, field
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 SIGNATURE = bytes.fromhex("d0cf11e0a1b11ae1")
 NO_CLSID = UUID(int=0)

@@ -12,10 +12,10 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from wixpy.errors import WixpyError
-from wixpy.light import dataclass
 
 DONE, FAILED, WRONG_COMMAND, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = """\

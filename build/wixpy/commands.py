@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wixpy.errors import WixpyError
-from wixpy.light import TYPE_CHECKING
 from wixpy.terminal import print_table, printable, progress
 
 if TYPE_CHECKING:

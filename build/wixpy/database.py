@@ -13,17 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 from wixpy import cfb, names, schema, strings, summary
 from wixpy.blob import Blob, FileBlob, Streams, chunks
 from wixpy.errors import WixpyError
 from wixpy.files import read_bytes, reading, replacing
-from wixpy.light import TYPE_CHECKING
 from wixpy.tables import Cell, Column, Table, Values
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 CLSID = UUID("000c1084-0000-0000-c000-000000000046")
 PATCH_CLSID = UUID("000c1086-0000-0000-c000-000000000046")

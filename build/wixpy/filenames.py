@@ -7,11 +7,9 @@ import re
 import zlib
 from collections.abc import Collection
 
-from wixpy.light import pattern
-
 _CHARACTER = r"[A-Za-z0-9$%'\-_@~`!(){}^#&]"
-SHORT_NAME = pattern(rf"{_CHARACTER}{{1,8}}(\.{_CHARACTER}{{1,3}})?")
-LONG_NAME = pattern(r'[^\\/:*?"<>|\x00-\x1f]{1,255}')
+SHORT_NAME = re.compile(rf"{_CHARACTER}{{1,8}}(\.{_CHARACTER}{{1,3}})?")
+LONG_NAME = re.compile(r'[^\\/:*?"<>|\x00-\x1f]{1,255}')
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _HASH_DIGITS = 3
 

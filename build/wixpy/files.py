@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import os
-import sys
+import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import BinaryIO
 
 from wixpy.blob import Content, PathBlob, chunks
 from wixpy.errors import WixpyError
-from wixpy.light import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 
 def read_bytes(path: Path) -> bytes:
@@ -30,10 +27,9 @@ def read_bytes(path: Path) -> bytes:
 
 def data(name: str) -> str:
     """A text that belongs to this package."""
-    # As pkgutil.get_data, which takes a while to load; importlib.resources takes longer than most of wixpy.
-    module = sys.modules[__name__]
-    place = os.path.join(os.path.dirname(str(module.__file__)), "data", *name.split("/"))  # noqa: PTH118, PTH120
-    content: bytes = getattr(module.__spec__, "loader").get_data(place)  # noqa: B009 - not every loader has it
+    # importlib.resources takes longer to load than most of wixpy.
+    content = pkgutil.get_data("wixpy", f"data/{name}")
+    assert content is not None
     return content.decode()
 
 

@@ -8,13 +8,13 @@ the source tree has short names (Windows Installer SDK, “Word Count Summary”
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from wixpy.blob import Blob, PathBlob
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_long
-from wixpy.light import dataclass
 from wixpy.summary import Pid
 
 SHORT_NAMES, COMPRESSED_SOURCE = 1, 2

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wixpy import cab, checks, media
@@ -15,7 +16,6 @@ from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_long
 from wixpy.files import flushing, placing, replacing
-from wixpy.light import replace
 from wixpy.media import Find, beside
 from wixpy.wxs import Places, compile
 from wixpy.wxs.media import Outputs

@@ -6,9 +6,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from wixpy.blob import Blob, Buffer, PathBlob, chunks
-from wixpy.light import dataclass
 
 NULL_INTEGER = -0x80000000
 

@@ -8,14 +8,14 @@ the permitted values, and the data category.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 
 from wixpy.files import data
-from wixpy.light import pattern
 from wixpy.tables import Column, Table, Values
 
-_COLUMN = pattern(
+_COLUMN = re.compile(
     r"(?P<name>\w+)(?P<key>\*?)\s+(?P<type>[silvSILV]\d+)"
     r"(?:\s+(?P<minimum>-?\d+)?\.\.(?P<maximum>-?\d+)?)?"
     r"(?:\s+>\s*(?P<key_table>[\w;]+)(?:\.(?P<key_column>\d+))?)?"

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from copy import copy
+from dataclasses import replace
 
 from wixpy import cfb, names, summary
 from wixpy.blob import Streams
 from wixpy.database import Database
 from wixpy.errors import WixpyError
-from wixpy.light import replace
 from wixpy.msi_errors import MsiError, Status
 from wixpy.strings import NEUTRAL, UTF8, codec
 from wixpy.summary import Pid, Summary

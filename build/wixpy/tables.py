@@ -13,10 +13,10 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from wixpy.errors import WixpyError
-from wixpy.light import dataclass
 
 Cell = int | str | None
 Values = tuple[Cell, ...]

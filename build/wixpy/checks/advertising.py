@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from wixpy.checks.finding import Findings, Level, error, rule, warning
 from wixpy.checks.relations import features, is_advertised, key_table, numbers
 from wixpy.database import Database, Row
-from wixpy.light import pattern
 from wixpy.tables import Cell
 
 _LOCAL_OR_SOURCE, _OPTIONAL = 3, 2
 _WIN32_ASSEMBLY = 1
-_FILE = pattern(r"\[[#!]([^\[\]]+)\]")
+_FILE = re.compile(r"\[[#!]([^\[\]]+)\]")
 
 
 def _advertised(database: Database) -> Iterator[tuple[Row, Cell, Cell]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from wixpy import cab, media
@@ -11,7 +12,6 @@ from wixpy.blob import Blob
 from wixpy.checks.finding import Findings, error, rule
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
-from wixpy.light import replace
 from wixpy.parallel import in_order, processors
 from wixpy.payload import Hash, file_hash, hash_of
 

@@ -13,14 +13,13 @@ from wixpy.checks.finding import Finding, Findings, Level, error, rule, warning
 from wixpy.checks.relations import conditions, features
 from wixpy.database import Database, Row
 from wixpy.filenames import is_long, is_short
-from wixpy.light import pattern
 from wixpy.tables import Cell, Column, Table
 
-GUID = pattern(r"\{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\}")
-IDENTIFIER = pattern(r"[A-Za-z_][A-Za-z0-9_.]*")
-_VERSION = pattern(r"\d{1,5}(\.\d{1,5}){0,3}")
-_LANGUAGES = pattern(r"\d{1,5}(,\d{1,5})*")
-_REFERENCE = pattern(r"\[([#!$])([^\[\]\\]+)\]")
+GUID = re.compile(r"\{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\}")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_VERSION = re.compile(r"\d{1,5}(\.\d{1,5}){0,3}")
+_LANGUAGES = re.compile(r"\d{1,5}(,\d{1,5})*")
+_REFERENCE = re.compile(r"\[([#!$])([^\[\]\\]+)\]")
 _WILD = str.maketrans("*?", "xx")
 _MAX_VERSION_PART = 65535
 

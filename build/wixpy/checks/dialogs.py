@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import re
+
 from wixpy.checks.finding import Findings, Level, error, rule, warning
 from wixpy.checks.relations import group
 from wixpy.database import Database, Row
-from wixpy.light import pattern
 from wixpy.tables import Cell
 
 _USABLE, _INDIRECT, _BITMAP, _ICON, _ERROR_DIALOG = 3, 8, 0x40000, 0x80000, 0x10000
@@ -17,8 +18,8 @@ _ERROR_BUTTONS = {
     "Y": "ErrorYes",
 }  # fmt: skip
 _AT_END = {-1: "success", -2: "the user's exit", -3: "failure"}
-_STYLE = pattern(r"\{[\\&]([^{}]*)(\}?)")
-_PROPERTY = pattern(r"\[([A-Za-z_][\w.]*)\]")
+_STYLE = re.compile(r"\{[\\&]([^{}]*)(\}?)")
+_PROPERTY = re.compile(r"\[([A-Za-z_][\w.]*)\]")
 _MAX_STYLE = 72
 _DIALOG_EVENTS = ("newdialog", "spawndialog", "spawnwaitdialog")
 

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from wixpy.database import Database, Row
-from wixpy.light import dataclass, replace
 from wixpy.tables import Cell
 
 

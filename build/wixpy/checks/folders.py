@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+import re
+
 from wixpy.checks.data import is_filename
 from wixpy.checks.finding import Findings, Level, error, rule, warning
 from wixpy.checks.relations import PROFILE_FOLDERS, USER_FOLDERS, below, lineage, profile_folders
 from wixpy.database import Database
 from wixpy.filenames import is_long
-from wixpy.light import pattern
 from wixpy.summary import Pid
 
-_DRIVE = pattern(r"[A-Za-z]:\\")
+_DRIVE = re.compile(r"[A-Za-z]:\\")
 _RESERVED = frozenset((
     "ADDDEFAULT", "ADDLOCAL", "ADDSOURCE", "ADVERTISE", "ALLUSERS", "COMPADDDEFAULT", "COMPADDLOCAL", "COMPADDSOURCE",
     "FILEADDDEFAULT", "FILEADDLOCAL", "FILEADDSOURCE", "INSTALLLEVEL", "PATCH", "PATCHREMOVE", "REBOOT", "REINSTALL",

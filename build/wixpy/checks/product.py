@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from wixpy.checks.data import GUID, is_version
 from wixpy.checks.finding import Finding, Findings, Level, error, rule, warning
 from wixpy.checks.relations import below, installer_schema, is_64bit, version_key
 from wixpy.database import CLSID, Database, Row
-from wixpy.light import pattern
 from wixpy.summary import DATES, Pid
 
 _REQUIRED = ("ProductCode", "ProductVersion", "ProductLanguage", "ProductName", "Manufacturer")
 _NULL_GUID = "{00000000-0000-0000-0000-000000000000}"
-_SAMPLE = pattern(r"\{8FC7[0-9A-F]{4}-88A0-4B41-82B8-8905D4AA904C\}")
+_SAMPLE = re.compile(r"\{8FC7[0-9A-F]{4}-88A0-4B41-82B8-8905D4AA904C\}")
 _SAMPLES = ("{80F7E030-A751-11D2-A7D4-006097C99860}", "{000C1101-0000-0000-C000-000000000047}")
 _64BIT, _64BIT_SCRIPT, _64BIT_SCHEMA = 256, 0x1000, 200
 _64BIT_FOLDERS = frozenset(("ProgramFiles64Folder", "CommonFiles64Folder", "System64Folder"))

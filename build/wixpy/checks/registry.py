@@ -8,21 +8,20 @@ import re
 from wixpy.checks.finding import Finding, Findings, Level, error, rule, warning
 from wixpy.checks.relations import CLASSES_ROOT
 from wixpy.database import Database
-from wixpy.light import pattern
 
-_CLASSES = pattern(r"(CLSID|AppID|TypeLib|MIME\\Database|\.[^\\]+|[^\\]+\\(shell|CLSID))(\\|$)", re.IGNORECASE)
+_CLASSES = re.compile(r"(CLSID|AppID|TypeLib|MIME\\Database|\.[^\\]+|[^\\]+\\(shell|CLSID))(\\|$)", re.IGNORECASE)
 _CLASSES_KEY = "software\\classes\\"
 _PRIVATE = (
     "software\\microsoft\\windows\\currentversion\\installer\\", "software\\policies\\microsoft\\windows\\installer\\",
 )  # fmt: skip
-_INTEGER = pattern(r"#[+-]?\d+")
-_HEXADECIMAL = pattern(r"#[xX][0-9A-Fa-f]+")
-_PROPERTY = pattern(r"\[[^\[\]#!$][^\[\]]*\]")
+_INTEGER = re.compile(r"#[+-]?\d+")
+_HEXADECIMAL = re.compile(r"#[xX][0-9A-Fa-f]+")
+_PROPERTY = re.compile(r"\[[^\[\]#!$][^\[\]]*\]")
 _NULL = "[~]"
 _SERVICE_EVENTS = 7
 _FLAGS = {3: ("0", "1"), 4: ("0", "1"), 5: ("0", "1", "3")}
 _PRIVILEGES, _PRESHUTDOWN = 6, 7
-_DSN = pattern(r"[^\[\]{}(),;?*=!@\\]{1,32}")
+_DSN = re.compile(r"[^\[\]{}(),;?*=!@\\]{1,32}")
 
 
 @rule(Level.WARNING)

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from wixpy.database import Database, Row
-from wixpy.light import pattern
 from wixpy.summary import Pid
 from wixpy.tables import Cell
 
@@ -19,7 +19,7 @@ USER_FOLDERS = frozenset(("AppDataFolder", "FavoritesFolder", "NetHoodFolder", "
                           "RecentFolder", "SendToFolder", "MyPicturesFolder", "LocalAppDataFolder"))  # fmt: skip
 PROFILE_FOLDERS = SHARED_PROFILE_FOLDERS | USER_FOLDERS
 _64BIT_PLATFORMS = {"x64", "AMD64", "Intel64", "Arm64"}
-_WORD = pattern(r'"[^"]*"|[%$?&!]?[A-Za-z_][\w.]*')
+_WORD = re.compile(r'"[^"]*"|[%$?&!]?[A-Za-z_][\w.]*')
 _OPERATORS = frozenset(("AND", "OR", "NOT", "XOR", "EQV", "IMP"))
 
 

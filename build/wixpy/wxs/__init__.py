@@ -10,11 +10,11 @@ stand where; ``product``, ``components``, ``searches``, ``actions``, ``ui`` and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wixpy.database import Database
 from wixpy.errors import WixpyError
-from wixpy.light import replace
 from wixpy.tables import Cell
 from wixpy.wxs import bind, grammar, link, localize, modern, product, source, stock
 from wixpy.wxs.compilation import Compilation

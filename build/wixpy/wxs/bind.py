@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from wixpy.light import pattern
 from wixpy.payload import file_version
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
-_REFERENCE = pattern(r"!\(bind\.([^()]*)\)")
+_REFERENCE = re.compile(r"!\(bind\.([^()]*)\)")
 _PRODUCT_PROPERTIES = {
     "ProductName": "Name",
     "ProductVersion": "Version",

@@ -8,8 +8,9 @@ use; without, they are what the same registration writes to HKEY_CLASSES_ROOT.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from wixpy.light import TYPE_CHECKING, dataclass
 from wixpy.tables import Cell
 from wixpy.wxs.compilation import Compilation
 from wixpy.wxs.source import Node

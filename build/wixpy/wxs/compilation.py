@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from wixpy.blob import PathBlob
 from wixpy.cab import Attributes, Compression
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
-from wixpy.light import dataclass, field
 from wixpy.tables import Cell
 from wixpy.wxs import artwork
 from wixpy.wxs.controls import Interface

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from wixpy.light import dataclass, field
 from wixpy.payload import file_version
 from wixpy.tables import Cell
 from wixpy.wxs import com, grammar, rows
@@ -48,8 +49,7 @@ _NOTHING: Mapping[str, Cell] = {}
 _SHOW_COMMANDS = {"normal": 1, "maximized": 3, "minimized": 7}
 
 
-@dataclass(frozen=True)
-class KeyPath:
+class KeyPath(NamedTuple):
     """What a component is known by: a row of File or Registry, and what its GUID is derived from."""
 
     table: str

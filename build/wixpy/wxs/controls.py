@@ -5,8 +5,8 @@ Overview” and “Control Attributes Bit Flags” of each control)."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from wixpy.light import dataclass, field
 from wixpy.wxs.source import Node
 
 # Attributes of a Dialog and their bits: those that are set unless the attribute says yes, and the others.

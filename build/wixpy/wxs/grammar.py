@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from wixpy.actions import standard_names
 from wixpy.files import data
-from wixpy.light import dataclass, field, pattern
 from wixpy.wxs.source import Node
 
 ACTION = "ACTION"
-_ROW = pattern(r"=\s*(?:\[(.*?)\])?\s*(\w+)\s+(.*)")
+_ROW = re.compile(r"=\s*(?:\[(.*?)\])?\s*(\w+)\s+(.*)")
 _GUID = r"\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?"
 _KINDS = {
     "text": (r"[\s\S]*", "text"),

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
 from wixpy.errors import WixpyError
 from wixpy.files import data, read_bytes
-from wixpy.light import dataclass, field, pattern
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
@@ -24,7 +24,7 @@ _STRING = frozenset(["Id", "Value", "Overridable", "Localizable"])
 _PLACE = frozenset(
     ["Dialog", "Control", "X", "Y", "Width", "Height", "RightToLeft", "RightAligned", "LeftScroll", "Text"]
 )
-_REFERENCE = pattern(r"(!!?)\((loc|wix)\.([\w.]+)(?:=([^()]*))?\)")
+_REFERENCE = re.compile(r"(!!?)\((loc|wix)\.([\w.]+)(?:=([^()]*))?\)")
 _MAX_DEPTH = 16
 
 

@@ -4,22 +4,20 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from wixpy import cab
 from wixpy.blob import Blob, FileBlob
 from wixpy.cab import Compression
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_short
-from wixpy.light import TYPE_CHECKING, dataclass, field
 from wixpy.media import COMPRESSED, COMPRESSED_SOURCE, EMBEDDED, NONCOMPRESSED, source_path, word_count
 from wixpy.payload import Hash, Hasher, file_hash
 from wixpy.wxs.compilation import Compilation, Media, Payload
 from wixpy.wxs.source import Node
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 MAX_FILES = 32767
 CABINET_EPOCH = 315532800

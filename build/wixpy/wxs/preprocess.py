@@ -11,17 +11,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from wixpy.errors import WixpyError
-from wixpy.light import dataclass, field, pattern
 
 Fail = Callable[[str, str], WixpyError]
 
-_REFERENCE = pattern(r"(\$\$?|!)\(((?:[^()]|\([^()]*\))*)\)")
-_FUNCTION = pattern(r"(\w+)\((.*)\)")
-_TOKEN = pattern(r'\s*(\$\((?:[^()]|\([^()]*\))*\)|"[^"]*"|~=|!=|<=|>=|[=<>()]|[^\s=<>!~()"]+)')
+_REFERENCE = re.compile(r"(\$\$?|!)\(((?:[^()]|\([^()]*\))*)\)")
+_FUNCTION = re.compile(r"(\w+)\((.*)\)")
+_TOKEN = re.compile(r'\s*(\$\((?:[^()]|\([^()]*\))*\)|"[^"]*"|~=|!=|<=|>=|[=<>()]|[^\s=<>!~()"]+)')
 _OPERATORS = ("=", "!=", "~=", "<", "<=", ">", ">=")
 _FIRST_DAY = datetime(2000, 1, 1, tzinfo=timezone.utc)
 

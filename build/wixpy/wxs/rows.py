@@ -20,11 +20,12 @@ and ``one|other`` the first of them that is not null.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from wixpy import schema
-from wixpy.light import TYPE_CHECKING, pattern
 from wixpy.tables import Cell
 from wixpy.wxs import grammar
 from wixpy.wxs.compilation import Compilation, guid
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from wixpy.wxs.components import Component
 
 HOOKS: dict[str, Callable[[Node], Cell]] = {}
-_CALL = pattern(r"(\w+)\((.*)\)")
+_CALL = re.compile(r"(\w+)\((.*)\)")
 _PENDING = "-"
 _SIGN, _WORD = 1 << 31, 1 << 32
 

@@ -9,10 +9,10 @@ neighbour first, in the order of the source.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 from wixpy.errors import WixpyError
-from wixpy.light import dataclass
 from wixpy.wxs.source import Node
 
 MAX_NUMBER = 32767

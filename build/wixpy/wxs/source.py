@@ -6,13 +6,15 @@ The parser's events are kept as a list, so that the body of a ``<?foreach?>`` ca
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from xml.parsers import expat
 
 from wixpy.errors import WixpyError
 from wixpy.files import read_bytes
-from wixpy.light import dataclass, field, pattern
 from wixpy.wxs.preprocess import Settings, Variables
 
 NAMESPACE = "http://schemas.microsoft.com/wix/2006/wi"
@@ -20,7 +22,7 @@ NAMESPACE_4 = "http://wixtoolset.org/schemas/v4/wxs"
 
 _MAX_DEPTH = 64
 _OPENING, _CLOSING = ("if", "ifdef", "ifndef"), ("elseif", "else", "endif")
-_DEFINE = pattern(r"""\s*(\w+)\s*(?:=\s*(?:"([^"]*)"|'([^']*)'|(\S*))\s*)?""")
+_DEFINE = re.compile(r"""\s*(\w+)\s*(?:=\s*(?:"([^"]*)"|'([^']*)'|(\S*))\s*)?""")
 
 
 @dataclass
@@ -75,16 +77,13 @@ class Node:
         return WixpyError(message, hint, self.file, self.line)
 
 
-class _Event:
+class _Event(NamedTuple):
     """What the XML parser found in ``line``: the start or end of an element, text, or an instruction."""
 
-    __slots__ = ("attributes", "kind", "line", "name")
-
-    def __init__(self, kind: str, line: int, name: str, attributes: Mapping[str, str]) -> None:
-        self.kind = kind
-        self.line = line
-        self.name = name
-        self.attributes = attributes
+    kind: str
+    line: int
+    name: str = ""
+    attributes: Mapping[str, str] = {}
 
 
 def _events(path: Path) -> list[_Event]:

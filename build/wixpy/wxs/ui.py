@@ -4,10 +4,11 @@ Installer SDK, “User Interface Reference”)."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable, Mapping
 
 from wixpy.actions import standard_names
-from wixpy.light import pattern, replace
 from wixpy.strings import codec
 from wixpy.wxs import controls
 from wixpy.wxs.actions import SEQUENCES, schedule, sequence
@@ -26,8 +27,8 @@ from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
 _EXITS = {"success": -1, "cancel": -2, "error": -3, "suspend": -4}
-_STYLE = pattern(r"\{[\\&]([A-Za-z_][\w.]*)\}")
-_IDENTIFIER = pattern(r"[A-Za-z_][\w.]*")
+_STYLE = re.compile(r"\{[\\&]([A-Za-z_][\w.]*)\}")
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
 _CHOICE_TABLES = {
     "ComboBox": "ComboBox",
     "ListBox": "ListBox",
@@ -352,7 +353,7 @@ def ui_sequence(compilation: Compilation, node: Node) -> None:
     for child in node.children:
         if child.name == "Show":
             _show(compilation, child, table)
-    sequence(compilation, replace(node, children=[each for each in node.children if each.name != "Show"]))
+    sequence(compilation, dataclasses.replace(node, children=[each for each in node.children if each.name != "Show"]))
 
 
 def _show(compilation: Compilation, node: Node, table: str) -> None:
