@@ -19,6 +19,7 @@ from enum import IntEnum, IntFlag
 from functools import partial
 from io import BytesIO
 from itertools import accumulate
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from wixpy.blob import Blob, Buffer, Content
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 BLOCK = 32768
 BATCH = 16 * BLOCK
 MARK = 128
+OPEN_FOLDERS = 16
+MAX_REPEATED = 4 << 30
 MAX_MSZIP_BLOCK = BLOCK + 12
 MAX_FOLDER_BLOCKS = 0xFFFF
 MAX_COUNT = 0xFFFF
@@ -272,19 +275,23 @@ def _file_records(folder: int, files: Sequence[CabinetFile]) -> Iterator[bytes]:
 class Cabinet:
     """A cabinet that is read: ``files`` in order, :meth:`chunks` or :meth:`read` for their content.
 
-    ``data`` may be a blob, and what is in memory at a time is little.  WixpyError for a damaged cabinet, for one of a
-    set of several, and for compressions other than MSZIP.
+    ``data`` may be a blob, and what is in memory at a time is little: OPEN_FOLDERS folders are kept as far as they are
+    unpacked.  WixpyError for a damaged cabinet, for one of a set of several, for compressions other than MSZIP, and for
+    one whose content is larger only because folders or files share their data.
     """
 
     data: Blob
     files: list[CabinetEntry] = field(default_factory=list)
-    _folders: list[_Folder] = field(default_factory=list)
+    _folders: list[_Place] = field(default_factory=list)
+    _open: dict[int, _Folder] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         try:
             self._parse()
         except (struct.error, ValueError) as error:
             raise WixpyError("the cabinet ends within its list of files", _DAMAGED) from error
+        _refuse_shared_data(self.files, sum(place.blocks for place in self._folders) * BLOCK)
 
     def _parse(self) -> None:
         header = self.data[: _HEADER.size + _RESERVES.size]
@@ -301,7 +308,9 @@ class Cabinet:
             position += _RESERVES.size + header_reserve
         listed = self.data[position : position + folders * (_FOLDER.size + reserve)]
         for at in range(0, folders * (_FOLDER.size + reserve), _FOLDER.size + reserve):
-            self._folders.append(_Folder(self.data, data_reserve, *_FOLDER.unpack_from(listed, at)))
+            start, blocks, kind = _FOLDER.unpack_from(listed, at)
+            self._folders.append(_Place(start, len(self.data), blocks, kind & 0xF, _DATA.size + data_reserve))
+        self._limit_folders()
         self._parse_files(self.data[files_at : files_at + files * (_FILE.size + MAX_NAME + 1)], files)
 
     def _parse_files(self, listed: bytes, count: int) -> None:
@@ -319,13 +328,30 @@ class Cabinet:
                 CabinetEntry(name, length, from_dos_time(date, time), Attributes(attributes & 0xFF), folder, offset)
             )
 
+    def _limit_folders(self) -> None:
+        """End each folder's data where that of the next begins."""
+        used = sorted((place.start, number) for number, place in enumerate(self._folders) if place.blocks)
+        for (start, number), (following, _) in zip(used, used[1:], strict=False):
+            if start == following:
+                raise WixpyError("folders of the cabinet share their data", _DAMAGED)
+            self._folders[number].end = following
+
+    def _folder(self, number: int) -> _Folder:
+        """A folder as far as it is unpacked, or from its start when it was let go of."""
+        with self._lock:
+            folder = self._open.pop(number, None) or _Folder(self.data, self._folders[number])
+            self._open[number] = folder
+            if len(self._open) > OPEN_FOLDERS:
+                del self._open[next(iter(self._open))]
+        return folder
+
     def read(self, entry: CabinetEntry) -> bytes:
         """The content of a file; checksums are verified."""
         return b"".join(self.chunks(entry))
 
     def chunks(self, entry: CabinetEntry) -> Iterator[bytes]:
         """The content of a file, at most BLOCK bytes at a time; checksums are verified."""
-        folder = self._folders[entry.folder]
+        folder = self._folder(entry.folder)
         position, end = entry.offset, entry.offset + entry.size
         while position < end:
             if not folder.go_to(position):
@@ -333,6 +359,30 @@ class Cabinet:
             part = folder.block[position - folder.start : end - folder.start]
             position += len(part)
             yield part
+
+
+def _refuse_shared_data(files: Sequence[CabinetEntry], content: int) -> None:
+    """WixpyError for files that share a part of their data, or for so many that share all of it that no author meant it.
+
+    Equal files may well be kept once; ``content`` is the most that the folders hold.
+    """
+    used = sorted((file.folder, file.offset, file.offset + file.size) for file in files if file.size)
+    for (folder, start, end), (other, following, other_end) in zip(used, used[1:], strict=False):
+        if folder == other and following < end and (start, end) != (following, other_end):
+            raise WixpyError("files of the cabinet share a part of their data", _DAMAGED)
+    if sum(end - start for _, start, end in used) > max(MAX_REPEATED, 16 * content):
+        raise WixpyError("files of the cabinet share their data too often", _DAMAGED)
+
+
+@dataclass
+class _Place:
+    """Where the data of a folder is in the cabinet, in how many blocks, how kept, and how long the header of each."""
+
+    start: int
+    end: int
+    blocks: int
+    kind: int
+    header: int
 
 
 @dataclass(frozen=True)
@@ -351,26 +401,24 @@ class _Folder:
     Every MARK blocks it keeps what it takes to start there, so that going back costs little.
     """
 
-    def __init__(self, data: Blob, reserve: int, position: int, blocks: int, kind: int) -> None:
+    def __init__(self, data: Blob, place: _Place) -> None:
         self._data = data
-        self._reserve = reserve
-        self._blocks = blocks
-        self._kind = kind & 0xF
-        self._marks = [_Mark(0, position, 0, b"")]
+        self._place = place
+        self._marks = [_Mark(0, place.start, 0, b"")]
         self._next = self._marks[0]
         self.start = 0
         self.block = b""
 
     def go_to(self, position: int) -> bool:
         """Make ``block`` the one that holds ``position``; False when the folder ends before it."""
-        if self._kind not in (Compression.NONE, Compression.MSZIP):
+        if self._place.kind not in (Compression.NONE, Compression.MSZIP):
             raise WixpyError("the cabinet uses LZX or Quantum compression", "only stored and MSZIP data is read")
         if position < self.start:
             self._next = next(mark for mark in reversed(self._marks) if mark.start <= position)
             self.block = b""
             self.start = self._next.start
         while self.start + len(self.block) <= position:
-            if self._next.number >= self._blocks:
+            if self._next.number >= self._place.blocks:
                 return False
             if self._next.number % MARK == 0 and self._next.number > self._marks[-1].number:
                 self._marks.append(self._next)
@@ -379,16 +427,18 @@ class _Folder:
 
     def _unpack(self, mark: _Mark) -> None:
         """Unpack the block at ``mark``."""
-        header = self._data[mark.position : mark.position + _DATA.size + self._reserve]
-        if len(header) < _DATA.size + self._reserve:
+        header = self._data[mark.position : mark.position + self._place.header]
+        if len(header) < self._place.header:
             raise WixpyError("the cabinet ends within its data", _DAMAGED)
         expected, packed_size, size = _DATA.unpack_from(header)
         start = mark.position + len(header)
+        if start + packed_size > self._place.end:
+            raise WixpyError("a folder of the cabinet runs into the next one or ends within its data", _DAMAGED)
         packed = self._data[start : start + packed_size]
         covered = header[_DATA.size - 4 :]
         if len(packed) < packed_size or (expected and checksum(covered, checksum(packed)) != expected):
             raise WixpyError("a data block of the cabinet has a wrong checksum", _DAMAGED)
-        block = packed if self._kind == Compression.NONE else _inflate(packed, mark.history)
+        block = packed if self._place.kind == Compression.NONE else _inflate(packed, mark.history)
         if len(block) != size:
             raise WixpyError("a data block of the cabinet has a wrong size", _DAMAGED)
         history = block if len(block) == BLOCK else (mark.history + block)[-BLOCK:]

@@ -285,7 +285,7 @@ class CompoundFile:
         if entry.size >= MINI_CUTOFF:
             content = self._read_chain(entry.start, entry.size)
         else:
-            runs = self._runs(entry.start, self._mini_fat)
+            runs = self._runs(entry.start, self._mini_fat, _sectors(entry.size, MINI_SECTOR))
             content = b"".join(self._mini_stream[a * MINI_SECTOR : b * MINI_SECTOR] for a, b in runs)[: entry.size]
         if len(content) < entry.size:
             raise _short(entry)
@@ -297,7 +297,7 @@ class CompoundFile:
             return self.read(entry)
         left = entry.size
         regions = []
-        for first, last in self._runs(entry.start, self._fat):
+        for first, last in self._runs(entry.start, self._fat, _sectors(entry.size, self.sector)):
             start = (first + 1) * self.sector
             end = min((last + 1) * self.sector, len(self._data), start + left)
             if end > start:
@@ -345,25 +345,30 @@ class CompoundFile:
         return self._entries(b"".join(map(self._sector, numbers[:count])))
 
     @staticmethod
-    def _runs(start: int, fat: array[int]) -> Iterator[tuple[int, int]]:
-        """The sectors of a chain as half-open runs of consecutive numbers."""
-        left = len(fat)
-        while start != END_OF_CHAIN:
+    def _runs(start: int, fat: array[int], most: int | None = None) -> Iterator[tuple[int, int]]:
+        """The sectors of a chain as half-open runs of consecutive numbers; no more than ``most`` when that is given,
+        so that what a stream costs is what it holds."""
+        left = len(fat) if most is None else most
+        seen = set()
+        while start != END_OF_CHAIN and (left or most is None):
+            seen.add(start)
             end = start
             while True:
-                if end >= len(fat) or left <= 0:
+                if end >= len(fat) or not left:
                     raise WixpyError("a chain of sectors leaves the file or runs in a circle", _DAMAGED)
                 left -= 1
                 following = fat[end]
                 end += 1
-                if following != end:
+                if following != end or (most is not None and not left):
                     break
+            if following in seen:
+                raise WixpyError("a chain of sectors leaves the file or runs in a circle", _DAMAGED)
             yield start, end
             start = following
 
     def _read_chain(self, start: int, size: int | None = None) -> bytes:
         parts = []
-        for first, last in self._runs(start, self._fat):
+        for first, last in self._runs(start, self._fat, None if size is None else _sectors(size, self.sector)):
             parts.append(self._data[(first + 1) * self.sector : (last + 1) * self.sector])
         content = b"".join(parts)
         return content if size is None else content[:size]

@@ -298,7 +298,7 @@ class Database:
         def rows(table: Table) -> list[Values]:
             if table.name not in tables:
                 return []
-            return table.decode(file.read(tables[table.name]), pool.__getitem__, pool.reference_width)
+            return table.decode(file.read(tables[table.name]), pool.cell, pool.reference_width)
 
         self._define(rows(_TABLES), rows(_COLUMNS))
         for name, table in self.tables.items():

@@ -19,6 +19,10 @@ NEUTRAL = 0
 UTF8 = 65001
 LONG_REFERENCES = 0x80000000
 
+# As much text as tables may show, in characters, however often they repeat a string.
+MAX_SHOWN = 256 << 20
+MAX_REPEATED = 64
+
 _MAX_SHORT = 0xFFFF
 _MAX_REFERENCES = 0xFFFF
 _SPECIAL_CODECS = {
@@ -59,6 +63,8 @@ class StringPool:
         self.strings: list[str | None] = [None]
         self.counts: list[int] = [0]
         self.reference_width = 2
+        self._shown = 0
+        self._most = MAX_SHOWN
         self._numbers: dict[str, int] = {}
 
     def intern(self, text: str) -> int:
@@ -110,6 +116,7 @@ class StringPool:
         first = words[0] | words[1] << 16
         self = cls(first & ~LONG_REFERENCES)
         self.reference_width = 3 if first & LONG_REFERENCES else 2
+        self._most = max(MAX_SHOWN, MAX_REPEATED * len(data))
         decoder = "latin-1" if self.codepage == NEUTRAL else self.codec
         position, offset = 2, 0
         while position < len(words):
@@ -139,10 +146,17 @@ class StringPool:
         self.strings.append(text or None)
         self.counts.append(count)
 
-    def __getitem__(self, number: int) -> str | None:
+    def cell(self, number: int) -> str | None:
+        """The text of a cell that refers to a string; WixpyError when there is none, and when cells repeat long strings
+        so often that what works on rows would never end."""
         try:
-            return self.strings[number]
+            text = self.strings[number]
         except IndexError:
             raise WixpyError(
                 f"a cell refers to string {number}, which is not there", "the file is damaged: get it again"
             ) from None
+        if text is not None:
+            self._shown += len(text)
+            if self._shown > self._most:
+                raise WixpyError("the tables repeat long text too often", "the file is made to harm: do not use it")
+        return text

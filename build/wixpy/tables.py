@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from wixpy.errors import WixpyError
+from wixpy.names import MAX_NAME
 
 Cell = int | str | None
 Values = tuple[Cell, ...]
@@ -178,7 +179,14 @@ class Table:
         return rows
 
     def _named_streams(self, row: Values) -> Values:
+        if not any(column.is_binary and cell is not None for column, cell in zip(self.columns, row, strict=True)):
+            return row
         name = self.stream_name(row)
+        if len(name) > MAX_NAME:
+            raise WixpyError(
+                f"table {self.name} has a key that is too long for the name of a stream",
+                "the file is damaged: get it again",
+            )
         pairs = zip(self.columns, row, strict=True)
         return tuple(name if column.is_binary and cell is not None else cell for column, cell in pairs)
 

@@ -83,4 +83,4 @@ def test_damaged_streams_are_refused(pool: bytes, data: bytes) -> None:
 
 def test_a_reference_beyond_the_pool_is_refused() -> None:
     with pytest.raises(WixpyError, match="string 7"):
-        StringPool()[7]
+        StringPool().cell(7)
