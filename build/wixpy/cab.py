@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from enum import IntEnum, IntFlag
 from functools import partial
 from io import BytesIO
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -331,7 +331,7 @@ class Cabinet:
     def _limit_folders(self) -> None:
         """End each folder's data where that of the next begins."""
         used = sorted((place.start, number) for number, place in enumerate(self._folders) if place.blocks)
-        for (start, number), (following, _) in zip(used, used[1:], strict=False):
+        for (start, number), (following, _) in pairwise(used):
             if start == following:
                 raise WixpyError("folders of the cabinet share their data", _DAMAGED)
             self._folders[number].end = following
@@ -362,12 +362,12 @@ class Cabinet:
 
 
 def _refuse_shared_data(files: Sequence[CabinetEntry], content: int) -> None:
-    """WixpyError for files that share a part of their data, or for so many that share all of it that no author meant it.
+    """WixpyError for files that share a part of their data, or for too many that share all of it.
 
-    Equal files may well be kept once; ``content`` is the most that the folders hold.
+    Some writers keep equal files once.  ``content`` is the most that the folders hold.
     """
     used = sorted((file.folder, file.offset, file.offset + file.size) for file in files if file.size)
-    for (folder, start, end), (other, following, other_end) in zip(used, used[1:], strict=False):
+    for (folder, start, end), (other, following, other_end) in pairwise(used):
         if folder == other and following < end and (start, end) != (following, other_end):
             raise WixpyError("files of the cabinet share a part of their data", _DAMAGED)
     if sum(end - start for _, start, end in used) > max(MAX_REPEATED, 16 * content):

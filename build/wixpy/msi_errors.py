@@ -30,6 +30,7 @@ class Status(IntEnum):
     INVALID_TABLE = 1628
     DATATYPE_MISMATCH = 1629
     CREATE_FAILED = 1631
+    INVALID_STATE = 5023
 
 
 # What msilib prints where a function leaves no error record.
@@ -38,7 +39,7 @@ STATUS_TEXTS = {
     Status.FUNCTION_FAILED: "function failed",
     Status.INVALID_DATA: "invalid data",
     Status.INVALID_HANDLE: "invalid handle",
-    Status.INVALID_HANDLE_STATE: "invalid state",
+    Status.INVALID_STATE: "invalid state",
     Status.INVALID_PARAMETER: "invalid parameter",
     Status.OPEN_FAILED: "open failed",
     Status.CREATE_FAILED: "create failed",
@@ -90,8 +91,8 @@ MESSAGES = {
 class MsiError(WixpyError):
     """A database function that failed: ``status`` as it returns, ``number`` of the error record (0 for none).
 
-    ``text`` takes the place of the status's text where there is no record.
-
+    ``text`` takes the place of the status's text where there is no record, ``hint`` that of the documentation's
+    sentence.  A program may raise one of its own with a text alone, as it could with msilib's.
 
     >>> str(MsiError(Status.BAD_QUERY_SYNTAX, 2228, "", "Fiel", "SELECT * FROM Fiel"))
     '1: 2228 2:  3: Fiel 4: SELECT * FROM Fiel '
@@ -99,19 +100,28 @@ class MsiError(WixpyError):
     Table(s) Update failed
     >>> print(MsiError(Status.INVALID_DATA))
     invalid data
+    >>> print(MsiError("no room"))
+    no room
     """
 
-    def __init__(self, status: Status, number: int = 0, *fields: object, text: str | None = None) -> None:
+    def __init__(
+        self, status: Status | str = Status.FUNCTION_FAILED, number: int = 0, *fields: object,
+        text: str | None = None, hint: str | None = None,
+    ) -> None:  # fmt: skip
+        if isinstance(status, str):
+            status, text = Status.FUNCTION_FAILED, status
         self.status = status
         self.number = number
         template = MESSAGES.get(number, "")
         count = max([int(template[i + 1]) for i, c in enumerate(template) if c == "["], default=1) - 1
         self.fields = (*map(str, fields), *[""] * (count - len(fields)))
         if not number:
-            super().__init__(text or STATUS_TEXTS.get(status, f"unknown error {status:x}"))
+            super().__init__(text or STATUS_TEXTS.get(status, f"unknown error {status:x}"), hint)
             return
         parts = enumerate([str(number), *self.fields], 1)
-        super().__init__("".join(f"{position}: {field} " for position, field in parts), self._sentence(template))
+        super().__init__(
+            "".join(f"{position}: {field} " for position, field in parts), hint or self._sentence(template)
+        )
 
     def __str__(self) -> str:
         return self.message

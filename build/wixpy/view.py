@@ -96,7 +96,7 @@ class View:
     def Execute(self, params: Record | None = None) -> None:
         """Carry the statement out; the fields of ``params`` take the places of the question marks."""
         if params is not None and not isinstance(params, Record):
-            raise TypeError("Execute() takes a record or None")
+            raise TypeError("Execute argument must be a record")
         self._store.check_open()
         self.Close()
         if not self._prepared.is_current:
@@ -115,8 +115,8 @@ class View:
     def GetColumnInfo(self, kind: int) -> Record:
         """Names (``ColumnInfo.NAMES``) or types, such as ``s72`` or ``I4``, of the result's columns as a record.
 
-        A type is a letter and a width: ``s`` text, ``l`` localizable text, ``i`` number, ``v`` data, ``g`` and ``j``
-        text and number of a temporary column; a capital letter allows null.
+        A type is a letter and a width: ``s`` text, ``l`` localizable text, ``i`` number, ``v`` data, ``g``, ``j``
+        and ``o`` text, number and data of a temporary column; a capital letter allows null.
         """
         self._store.check_open()
         if kind not in set(ColumnInfo):
@@ -132,7 +132,7 @@ class View:
     def _type(self, output: Output) -> str:
         if not self._store.is_temporary(output.table, output.column):
             return output.column.type
-        return output.column.type.translate(str.maketrans("slSLiI", "ggGGjJ"))
+        return output.column.type.translate(str.maketrans("slSLiIvV", "ggGGjJoO"))
 
     def Fetch(self) -> Record | None:
         """The next row as a record, None after the last."""
@@ -194,7 +194,7 @@ class View:
     def Modify(self, mode: int, record: Record) -> None:
         """Change the table behind the view; see :class:`ModifyMode` for the modes.  MsiError when it cannot be done."""
         if not isinstance(record, Record):
-            raise TypeError("Modify() takes a record")
+            raise TypeError("Modify expects a record object")
         self._store.check_open()
         if mode not in set(ModifyMode):
             raise MsiError(Status.INVALID_DATA)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from wixpy.msilib import schema, sequence, text
 from wixpy.msilib._dialogs import Control, Dialog, RadioButtonGroup
-from wixpy.msilib._layout import CAB, Directory, Feature, _directories, current_feature
+from wixpy.msilib._layout import CAB, Directory, Feature, _directories
+from wixpy.msilib._layout import current_feature as _current_feature
 from wixpy.msilib._msi import (
     MSIDBOPEN_CREATE,
     MSIDBOPEN_CREATEDIRECT,
@@ -49,6 +50,14 @@ from wixpy.msilib._tables import (
 )
 from wixpy.msilib._tables import Unspecified as _Unspecified
 from wixpy.msilib._target import AMD64, Itanium, Win64
+
+
+def __getattr__(name: str) -> Feature:
+    """``current_feature``, which is there once :meth:`Feature.set_current` was called."""
+    if name == "current_feature" and (feature := _current_feature()):
+        return feature
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 MSICOLINFO_NAMES = 0
 MSICOLINFO_TYPES = 1
@@ -146,7 +155,6 @@ __all__ = [
     "add_stream",
     "add_tables",
     "change_sequence",
-    "current_feature",
     "datasizemask",
     "gen_uuid",
     "init_database",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fnmatch
+import ntpath
 import os
 import re
 import uuid
@@ -88,11 +89,9 @@ class Feature:
         _current[:] = [self]
 
 
-def current_feature() -> Feature:
-    """The feature that was made current last; ValueError when none was."""
-    if not _current:
-        raise ValueError("no feature is current: call Feature.set_current()")
-    return _current[0]
+def current_feature() -> Feature | None:
+    """The feature that was made current last, None when none was."""
+    return _current[0] if _current else None
 
 
 class Directory:
@@ -142,13 +141,16 @@ class Directory:
             flags = self.componentflags or 0
         if is_64bit():
             flags |= COMPONENT_64BIT
+        feature = feature or current_feature()
+        if feature is None:
+            raise ValueError("no feature is current: call Feature.set_current()")
         key = None
         if keyfile:
             key = self.keyfiles[keyfile] = self.cab.gen_id(keyfile)
         identifier = uuid.upper() if uuid else self._identifier(component)
         self.component = component
         add_data(self.db, "Component", [(component, identifier, self.logical, flags, None, key)])
-        add_data(self.db, "FeatureComponents", [((feature or current_feature()).id, component)])
+        add_data(self.db, "FeatureComponents", [(feature.id, component)])
 
     def _identifier(self, component: str) -> str:
         product = self.db.store.rows("Property").get(("ProductCode",))
@@ -177,13 +179,16 @@ class Directory:
     ) -> str:
         """Add a file to the current component, from ``src`` or the file of that name; its identifier.
 
-        ValueError for a name that Windows does not allow, OSError when there is no such file.
+        Without ``src``, ``file`` may be a path from the directory's folder, of which the name is kept.  ValueError for
+        a name that Windows does not allow, OSError when there is no such file.
         """
+        if not src:
+            src, file = file, ntpath.basename(file)
         if not _LONG_NAME.fullmatch(file):
             raise ValueError(f"{file!r} is no file name of Windows")
         if not self.component:
             self.start_component()
-        absolute = os.path.join(self.absolute, src or file)  # noqa: PTH118
+        absolute = os.path.join(self.absolute, src)  # noqa: PTH118
         size = Path(absolute).stat().st_size
         added = self.cab.append(absolute, file, self.keyfiles.get(file))
         if added is None:
@@ -199,9 +204,15 @@ class Directory:
         return logical
 
     def glob(self, pattern: str, exclude: list[str] | None = None) -> list[str]:
-        """Add the files that match a pattern, but for those in ``exclude``; the names of all that match, in order."""
+        """Add the files that match a pattern, but for those in ``exclude``; the names of all that match, in order.
+
+        None for a folder that is not there.
+        """
         hidden = pattern.startswith(".")
-        names = sorted(path.name for path in Path(self.absolute).iterdir() if hidden or path.name[0] != ".")
+        try:
+            names = sorted(path.name for path in Path(self.absolute).iterdir() if hidden or path.name[0] != ".")
+        except OSError:
+            return []
         files = fnmatch.filter(names, pattern)
         for file in files:
             if not exclude or file not in exclude:

@@ -200,7 +200,10 @@ class SummaryInformation:
 
 def CreateRecord(count: int) -> Record:
     """A record of ``count`` fields, all null."""
-    return Record(count)
+    try:
+        return Record(count)
+    except MsiError as error:
+        raise MsiError(error.status, text="unknown error 0", hint="a record has 0 to 65,535 fields") from error
 
 
 def UuidCreate() -> str:
@@ -240,6 +243,8 @@ def FCICreate(cabname: str, files: list[tuple[str, str]]) -> None:
     """Write a cabinet file; ``files`` are pairs of path on disk and name inside."""
     if not isinstance(files, list):
         raise TypeError("FCICreate expects a list")
+    if not all(isinstance(pair, tuple) and [*map(type, pair)] == [str, str] for pair in files):
+        raise TypeError("FCICreate expects a list of tuples containing two strings")
     try:
         with replacing(Path(cabname)) as (_, out):
             _write_cabinet(out, files)

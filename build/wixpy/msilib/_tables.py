@@ -140,7 +140,9 @@ def add_data(db: Database, table: str, values: Iterable[Sequence[Field]]) -> Non
         try:
             view.Modify(ModifyMode.INSERT, record)
         except MsiError as error:
-            raise MsiError(error.status, text=f"Could not insert {row!r} into {table}") from error
+            raise MsiError(
+                error.status, text=f"Could not insert {values!r} into {table}", hint=f"{row!r}: {error.hint or error}"
+            ) from error
     view.Close()
 
 
@@ -174,7 +176,10 @@ def add_stream(db: Database, name: str, path: str) -> None:
 def init_database(
     name: str, schema: Schema, ProductName: str, ProductCode: str, ProductVersion: str, Manufacturer: str
 ) -> Database:
-    """Create a database file with the tables of a schema, their validation, summary information and properties."""
+    """Create a database file with the tables of a schema, their validation, summary information and properties.
+
+    Another file of that name is replaced.
+    """
     db = OpenDatabase(name, _MSIDBOPEN_CREATE)
     for table in schema.tables:
         table.create(db)
@@ -188,7 +193,7 @@ def init_database(
         information.SetProperty(pid, value)
     information.Persist()
     properties = (
-        ("ProductName", ProductName), ("ProductCode", ProductCode), ("ProductVersion", ProductVersion),
+        ("ProductName", ProductName), ("ProductCode", ProductCode.upper()), ("ProductVersion", ProductVersion),
         ("Manufacturer", Manufacturer), ("ProductLanguage", "1033"),
     )  # fmt: skip
     add_data(db, "Property", properties)

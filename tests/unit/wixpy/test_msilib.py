@@ -18,11 +18,18 @@ import pytest
 from wixpy import cab, checks, msilib, summary
 from wixpy.database import CLSID, PATCH_CLSID
 from wixpy.database import Database as Content
+from wixpy.msi_errors import Status
 from wixpy.msilib import schema, sequence, text
+from wixpy.store import Store
 
 PROGRAM = Path(__file__).parent / "programs" / "bdist_msi.py"
 CODE = "{12345678-1234-1234-1234-123456789012}"
 
+# The objects that functions make.
+OBJECTS = {
+    "Database": msilib._msi.Database, "View": msilib._msi.View, "Record": msilib._msi.Record,
+    "SummaryInformation": msilib._msi.SummaryInformation,
+}  # fmt: skip
 # Names and parameters as the documentation of Python 3.12 has them; an optional one is in brackets.
 DOCUMENTED = {
     "FCICreate": "cabname files",
@@ -59,18 +66,74 @@ DOCUMENTED = {
     "Dialog.pushbutton": "name x y width height attributes text next_control",
     "Dialog.radiogroup": "name x y width height attributes property text next_control",
     "Dialog.checkbox": "name x y width height attributes property text next_control",
+    "Database.OpenView": "sql",
+    "Database.Commit": "",
+    "Database.GetSummaryInformation": "count",
+    "Database.Close": "",
+    "View.Execute": "[params]",
+    "View.GetColumnInfo": "kind",
+    "View.Fetch": "",
+    "View.Modify": "kind data",
+    "View.Close": "",
+    "SummaryInformation.GetProperty": "field",
+    "SummaryInformation.GetPropertyCount": "",
+    "SummaryInformation.SetProperty": "field value",
+    "SummaryInformation.Persist": "",
+    "Record.GetFieldCount": "",
+    "Record.GetInteger": "field",
+    "Record.GetString": "field",
+    "Record.SetString": "field value",
+    "Record.SetStream": "field value",
+    "Record.SetInteger": "field value",
+    "Record.ClearData": "",
+}
+# Values as the headers msi.h and msidefs.h of Windows have them.
+CONSTANTS = {
+    "MSIDBOPEN_": "READONLY=0 TRANSACT=1 DIRECT=2 CREATE=3 CREATEDIRECT=4 PATCHFILE=16",
+    "MSICOLINFO_": "NAMES=0 TYPES=1",
+    "MSIMODIFY_": "SEEK=-1 REFRESH=0 INSERT=1 UPDATE=2 ASSIGN=3 REPLACE=4 MERGE=5 DELETE=6 INSERT_TEMPORARY=7 "
+    "VALIDATE=8 VALIDATE_NEW=9 VALIDATE_FIELD=10 VALIDATE_DELETE=11",
+    "PID_": "CODEPAGE=1 TITLE=2 SUBJECT=3 AUTHOR=4 KEYWORDS=5 COMMENTS=6 TEMPLATE=7 LASTAUTHOR=8 REVNUMBER=9 "
+    "LASTPRINTED=11 CREATE_DTM=12 LASTSAVE_DTM=13 PAGECOUNT=14 WORDCOUNT=15 CHARCOUNT=16 APPNAME=18 SECURITY=19",
 }
 
 
 @pytest.mark.parametrize(("name", "parameters"), DOCUMENTED.items())
 def test_everything_documented_takes_what_is_documented(name: str, parameters: str) -> None:
-    target: object = msilib
-    for part in name.split("."):
+    first, *rest = name.split(".")
+    target: object = OBJECTS.get(first) or getattr(msilib, first)
+    for part in rest:
         target = getattr(target, part)
     found = [p for p in inspect.signature(target).parameters.values() if p.name != "self"]
     wanted = parameters.split()
     assert len(found) == len(wanted)
     assert [p.default is not p.empty for p in found] == [word.startswith("[") for word in wanted]
+
+
+# What _msi.c prints for a Win32 status without an error record.
+STATUSES = {
+    5: "access denied", 6: "invalid handle", 13: "invalid data", 87: "invalid parameter", 110: "open failed",
+    1608: "unknown error 648", 1609: "unknown error 649", 1627: "function failed", 1631: "create failed",
+    5023: "invalid state",
+}  # fmt: skip
+
+
+def test_errors_have_the_messages_of_msilib() -> None:
+    assert {status: str(msilib.MSIError(Status(status))) for status in STATUSES} == STATUSES
+    own = msilib.MSIError("a program's own")
+    assert (str(own), own.args) == ("a program's own", ("a program's own",))
+    with pytest.raises(msilib.MSIError, match=r"^unknown error 0$"):
+        msilib.CreateRecord(65536)
+    view = msilib._msi.View(Store(Content()), "SELECT `Name` FROM `_Tables`")
+    for call, message in (
+        (lambda: view.Execute(7), "Execute argument must be a record"),
+        (lambda: view.Modify(0, 7), "Modify expects a record object"),
+        (lambda: msilib.FCICreate("x.cab", ()), "FCICreate expects a list"),
+        (lambda: msilib.FCICreate("x.cab", [("a",)]), "FCICreate expects a list of tuples containing two strings"),
+    ):
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert str(caught.value) == message
 
 
 def create(path: Path) -> msilib._msi.Database:
@@ -350,8 +413,10 @@ def test_data_of_every_kind_is_added_or_refused(tmp_path: Path) -> None:
     [[data]] = rows(db, "SELECT `Data` FROM `_Streams` WHERE `Name` = '\x05SummaryInformation'")
     assert summary.decode(data)[summary.Pid.AUTHOR] == "Mäker"
     assert rows(db, "SELECT `Name` FROM `_Streams`") == [["\x05SummaryInformation"], ["Binary.tool"], ["extra"]]
-    with pytest.raises(msilib.MSIError, match=r"Could not insert \('ProductName', 'x'\) into Property"):
-        msilib.add_data(db, "Property", [("ProductName", "x")])
+    with pytest.raises(msilib.MSIError) as caught:
+        msilib.add_data(db, "Property", [("A", "1"), ("ProductName", "x")])
+    assert str(caught.value) == "Could not insert [('A', '1'), ('ProductName', 'x')] into Property"
+    assert caught.value.hint == "('ProductName', 'x'): Table(s) Update failed"
     with pytest.raises(msilib.MSIError, match="Property has 2 columns, not 1"):
         msilib.add_data(db, "Property", [("A",)])
     with pytest.raises(TypeError, match="Unsupported type float"):
@@ -375,6 +440,24 @@ def test_files_of_a_cabinet_have_names_of_their_own(tmp_path: Path) -> None:
     added = [cabinet.append("x", "a b", name) for name in (None, "a_b", "main", "main")]
     assert added == [(1, "a_b"), (2, "a_b.1"), (3, "main"), (4, "a_b.2")]
     assert cabinet.append(str(tmp_path), "folder", None) is None
+
+
+def test_what_msilib_makes_of_its_arguments(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(msilib._layout, "_current", [])
+    with pytest.raises(AttributeError, match="no attribute 'current_feature'"):
+        _ = msilib.current_feature
+    code = CODE.replace("1234", "abcd")
+    db = msilib.init_database(str(tmp_path / "x.msi"), schema, "Hello", code, "1.0.0", "Maker")
+    root = msilib.Directory(db, msilib.CAB("c"), None, str(files), "TARGETDIR", "SourceDir")
+    with pytest.raises(ValueError, match="no feature is current"):
+        root.add_file("hello.exe")
+    feature = msilib.Feature(db, "All", "All", "Everything", 1)
+    feature.set_current()
+    assert msilib.current_feature is feature
+    assert root.add_file("lib/one.py") == "one.py"
+    assert msilib.Directory(db, root.cab, root, "none", "none", "none").glob("*") == []
+    assert rows(db, "SELECT `FileName`, `FileSize` FROM `File`") == [["ONE.PY|one.py", 1000]]
+    assert rows(db, "SELECT `Value` FROM `Property` WHERE `Property` = 'ProductCode'") == [[code.upper()]]
 
 
 def test_short_names_are_short_and_differ(tmp_path: Path) -> None:
