@@ -98,6 +98,7 @@ class Plan:
     def __post_init__(self) -> None:
         if self.where is not None:
             self._check(self.where)
+            self._refuse_circle()
 
     def _check(self, condition: Condition) -> None:
         """Resolve the columns of a condition and refuse comparisons that have no meaning."""
@@ -114,11 +115,25 @@ class Plan:
             self.scope.fail(2236, condition.operator)
         if isinstance(right, Name):
             other = self._resolved(right)
+            if condition.operator != "=":
+                self.scope.fail(2236, condition.operator)
             fits = other.is_integer == left.is_integer and not other.is_binary
         else:
             fits = isinstance(right, Marker) or isinstance(right, int) == left.is_integer
         if not fits:
             raise MsiError(Status.BAD_QUERY_SYNTAX, 2258, self.scope.store.name, condition.left.column)
+
+    def _refuse_circle(self) -> None:
+        """MsiError when joins link three or more tables into a circuit."""
+        links = {frozenset(self._tables(condition)) for condition in _conjuncts(self.where) if _is_link(condition)}
+        groups = {number: {number} for number in range(len(self.scope.tables))}
+        for one, other in (sorted(link) for link in links if len(link) == 2):
+            if groups[one] is groups[other]:
+                text = "a join may not link tables into a circle: leave a comparison out and compare the result"
+                raise MsiError(Status.BAD_QUERY_SYNTAX, 2237, self.scope.store.name, self.scope.text, hint=text)
+            groups[one] |= groups[other]
+            for number in groups[one]:
+                groups[number] = groups[one]
 
     def _resolved(self, name: Name) -> Column:
         place = self._places[name] = self.scope.place(name)

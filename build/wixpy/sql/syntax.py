@@ -26,6 +26,8 @@ OPERATORS = ("=", "<>", "<", ">", "<=", ">=")
 MAX_TEXT = 255
 MAX_DEPTH = 100
 MAX_TABLE_NAME = 31
+MAX_COLUMN_NAME = 64
+MAX_EXPRESSIONS = 32
 _TYPES = {
     "CHAR": "s", "CHARACTER": "s", "LONGCHAR": "s", "SHORT": "i2", "INT": "i2", "INTEGER": "i2", "LONG": "i4",
     "OBJECT": "v0",
@@ -183,11 +185,12 @@ class _Parser:
         self.markers = 0
         self.position = 0
         self.depth = 0
+        self.expressions = 0
         self.kind, self.value = "", ""
         self.step()
 
-    def fail(self, number: int, *fields: object) -> NoReturn:
-        raise MsiError(Status.BAD_QUERY_SYNTAX, number, "", *fields, self.text)
+    def fail(self, number: int, *fields: object, hint: str | None = None) -> NoReturn:
+        raise MsiError(Status.BAD_QUERY_SYNTAX, number, "", *fields, self.text, hint=hint)
 
     def unexpected(self) -> NoReturn:
         self.fail(2232, self.value)
@@ -301,6 +304,9 @@ class _Parser:
             self.need(")")
             self.depth -= 1
             return inner
+        self.expressions += 1
+        if self.expressions > MAX_EXPRESSIONS:
+            self.fail(2237, hint=f"a WHERE clause has at most {MAX_EXPRESSIONS} comparisons: split the query")
         left = self.name()
         if self.take("IS"):
             negated = self.take("NOT")
@@ -360,6 +366,8 @@ class _Parser:
 
     def new_column(self) -> NewColumn:
         name = self.identifier()
+        if len(name) > MAX_COLUMN_NAME:
+            self.fail(2227, name)
         word = self.value
         kind = _TYPES.get(word) if self.kind == "word" else None
         if kind is None:

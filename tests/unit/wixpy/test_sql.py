@@ -218,7 +218,17 @@ REFUSED = {
     "SELECT `Item` FROM `Item` WHERE `Item` = 'it's'": 2232,
     "SELECT `Item` FROM `Item` WHERE `Price` = 99999999999": 2232,
     "SELECT `Item` FROM `Item` WHERE `Item` = ?": 2208,
+    "SELECT `Item` FROM `Item`, `Shelf` WHERE `Price` < `Floor`": 2236,
+    "SELECT `Item` FROM `Item`, `Shelf` WHERE `Item` <> `Shelf`": 2236,
+    f"SELECT `Item` FROM `Item` WHERE `Price` = 1{' OR `Price` = 2' * 32}": 2237,
+    f"DELETE FROM `Item` WHERE {'(`Price` = 1 AND ' * 32}`Price` = 1{')' * 32}": 2237,
+    "SELECT * FROM `Item`, `Shelf`, `_Streams` WHERE `Item` = `Shelf` AND `Shelf` = `Name` AND `Name` = `Item`": 2237,
+    "SELECT `Item` FROM `Item` WHERE 1 = `Price`": 2227,
+    "SELECT `Data` FROM `_Streams` WHERE `Data` = 'a'": 2236,
     "INSERT INTO `Item` (`Item`, `Price`) VALUES ('a')": 2239,
+    "INSERT INTO `Item` (*) VALUES ('a')": 2241,
+    "INSERT INTO `_Streams` (`Name`, `Data`) VALUES ('a', 'b')": 2210,
+    "INSERT INTO `Item` (`Item`) VALUES ('a') TEMPORARY HOLD": 2232,
     "INSERT INTO `Item` () VALUES ('a')": 2241,
     "INSERT INTO `Item` (`Item`, `Item`) VALUES ('a', 'b')": 2242,
     "INSERT INTO `Item` (`Item`) VALUES ('apple')": 2259,
@@ -241,6 +251,10 @@ REFUSED = {
     "CREATE TABLE `T` (`A` SHORT, `B` OBJECT, `C` OBJECT PRIMARY KEY `A`)": 2211,
     "CREATE TABLE `T` (`A` SHORT TEMPORARY, `B` SHORT PRIMARY KEY `A`)": 2211,
     f"CREATE TABLE `{'T' * 32}` (`A` SHORT PRIMARY KEY `A`)": 2227,
+    f"CREATE TABLE `T` (`{'A' * 65}` SHORT PRIMARY KEY `{'A' * 65}`)": 2227,
+    f"CREATE TABLE `T` (`C` SHORT, {', '.join(f'`C{n}` SHORT' for n in range(32))} PRIMARY KEY `C`)": 2211,
+    "CREATE TABLE `T` (`A` SHORT LOCALIZABLE PRIMARY KEY `A`)": 2244,
+    "ALTER TABLE `Item` ADD `Nothing`": 2244,
     "ALTER TABLE `Item` ADD `Price` SHORT": 2242,
     "ALTER TABLE `Nothing` HOLD": 2228,
     "DROP TABLE `Nothing`": 2228,
@@ -256,6 +270,15 @@ def test_what_is_wrong_is_refused_by_number_and_changes_nothing(sql: str, number
         run(store, sql)
     assert caught.value.number == number
     assert store.database.digest() == before
+
+
+def test_32_comparisons_are_not_too_many() -> None:
+    assert run(shop(), f"SELECT `Item` FROM `Item` WHERE `Price` = 3{' AND `Price` <> 2' * 31}") == [("apple",)]
+
+
+def test_two_tables_may_be_linked_twice() -> None:
+    joined = "SELECT `Item` FROM `Item`, `Shelf`, `_Streams` WHERE `Item` = `Shelf` AND `Shelf_` = `Shelf`"
+    assert run(shop(), joined) == []
 
 
 def test_an_error_reads_as_the_record_and_has_the_sentence_as_its_hint() -> None:

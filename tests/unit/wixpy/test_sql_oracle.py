@@ -35,8 +35,8 @@ ROWS = {
 def condition(draw: st.DrawFn, tables: tuple[str, ...]) -> str:
     """A condition on columns of the tables."""
 
-    def column(kind: dict[str, tuple[str, ...]]) -> str:
-        table = draw(st.sampled_from(tables))
+    def column(kind: dict[str, tuple[str, ...]], among: tuple[str, ...] = tables) -> str:
+        table = draw(st.sampled_from(among))
         return f"`{table}`.`{draw(st.sampled_from(kind[table]))}`"
 
     def one(depth: int) -> str:
@@ -48,10 +48,11 @@ def condition(draw: st.DrawFn, tables: tuple[str, ...]) -> str:
             return f"({joined})" if draw(st.booleans()) else joined
         if form == "text":
             return f"{column(TEXTS)} {draw(st.sampled_from(['=', '<>']))} '{draw(WORD)}'"
-        if form == "columns":
-            return f"{column(NUMBERS)} = {column(NUMBERS)}"
-        if form == "words":
-            return f"{column(TEXTS)} = {column(TEXTS)}"
+        if form in ("columns", "words"):
+            # Tables side by side: a circle of joins is refused.
+            start = draw(st.integers(0, max(0, len(tables) - 2)))
+            kind = NUMBERS if form == "columns" else TEXTS
+            return f"{column(kind, tables[start : start + 2])} = {column(kind, tables[start : start + 2])}"
         if form == "null" and "Left" in tables:
             return f"`N` IS {draw(st.sampled_from(['', 'NOT ']))}NULL"
         return f"{column(NUMBERS)} {draw(st.sampled_from(['=', '<>', '<', '>', '<=', '>=']))} {draw(SMALL)}"
