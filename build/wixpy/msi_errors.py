@@ -109,7 +109,8 @@ class MsiError(WixpyError):
         text: str | None = None, hint: str | None = None,
     ) -> None:  # fmt: skip
         if isinstance(status, str):
-            status, text = Status.FUNCTION_FAILED, status
+            text = status
+            status = Status.FUNCTION_FAILED
         self.status = status
         self.number = number
         template = MESSAGES.get(number, "")
