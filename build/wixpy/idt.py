@@ -20,7 +20,7 @@ from wixpy.errors import WixpyError
 from wixpy.files import read_bytes, replacing
 from wixpy.msi_errors import MsiError, Status
 from wixpy.store import SYSTEM, Store, Value
-from wixpy.strings import NEUTRAL, UTF8, codec
+from wixpy.strings import NEUTRAL, UTF8, codec, errors
 from wixpy.summary import Pid
 from wixpy.tables import Column, Table, Values
 
@@ -59,7 +59,7 @@ def export(store: Store, name: str) -> Archive:
         return Archive(_lines([[""], [""], [str(store.database.codepage), CODEPAGE]]), {})
     if name == SUMMARY:
         rows = [[str(int(pid)), _shown(value)] for pid, value in sorted(store.database.summary.items())]
-        return Archive(_lines([["PropertyId", "Value"], ["i2", "l255"], [SUMMARY, "PropertyId"], *rows], "utf-8"), {})
+        return Archive(_lines([["PropertyId", "Value"], ["i2", "l255"], [SUMMARY, "PropertyId"], *rows], UTF8), {})
     table = store.table(name)
     if table is None or name in SYSTEM:
         raise store.fail(2205, name, status=Status.INVALID_TABLE)
@@ -70,7 +70,7 @@ def export(store: Store, name: str) -> Archive:
         head.insert(0, str(store.database.codepage))
     names, types = [c.name for c in table.columns], [c.type for c in table.columns]
     try:
-        return Archive(_lines([names, types, head, *rows], codec(store.database.codepage)), streams)
+        return Archive(_lines([names, types, head, *rows], store.database.codepage), streams)
     except UnicodeEncodeError as error:
         raise store.fail(2221, f"{name}.idt") from error
 
@@ -80,8 +80,8 @@ def _is_file_name(text: str) -> bool:
     return _FILE_NAME.fullmatch(text) is not None and text not in (".", "..")
 
 
-def _lines(rows: list[list[str]], encoding: str = "ascii") -> bytes:
-    return "".join("\t".join(row) + "\r\n" for row in rows).encode(encoding)
+def _lines(rows: list[list[str]], codepage: int = NEUTRAL) -> bytes:
+    return "".join("\t".join(row) + "\r\n" for row in rows).encode(codec(codepage), errors(codepage))
 
 
 def _shown(value: summary.Value) -> str:
@@ -154,6 +154,7 @@ class _Reader:
             digits = head.pop(0)
             self.codepage = int(digits) if len(digits) < 6 else -1
         self.name = self.text(head[0], 3) if head else ""
+        self.files: dict[str, bytes] = {}
 
     def fail(self, line: int) -> MsiError:
         return self.store.fail(2216, self.path.name, line)
@@ -166,7 +167,8 @@ class _Reader:
         """
         for codepage in (self.codepage,) if self.codepage else (UTF8, self.store.database.codepage):
             try:
-                return cell.decode(codec(codepage)).translate(_RESTORED)
+                how = errors(codepage) if self.codepage else "strict"
+                return cell.decode(codec(codepage), how).translate(_RESTORED)
             except UnicodeDecodeError:
                 continue
             except WixpyError as error:
@@ -250,10 +252,13 @@ class _Reader:
     def stream(self, table: Table, file: str, number: int) -> bytes:
         if not _is_file_name(file):
             raise self.fail(number)
-        try:
-            return read_bytes(self.path.parent / table.name / file)
-        except (WixpyError, ValueError) as error:
-            raise self.fail(number) from error
+        # Rows that name the same file share what is in it.
+        if file not in self.files:
+            try:
+                self.files[file] = read_bytes(self.path.parent / table.name / file)
+            except (WixpyError, ValueError) as error:
+                raise self.fail(number) from error
+        return self.files[file]
 
 
 def _summary_value(pid: Pid, text: str) -> summary.Value:

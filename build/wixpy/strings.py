@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import struct
+from functools import cache
 
 from wixpy.errors import WixpyError
 
@@ -29,9 +30,17 @@ _SPECIAL_CODECS = {
     NEUTRAL: "ascii",
     UTF8: "utf-8",
     1200: "utf-16-le",
+    1201: "utf-16-be",
     10000: "mac-roman",
     20127: "ascii",
+    20866: "koi8-r",
+    20932: "euc_jp",
+    21866: "koi8-u",
     28591: "latin-1",
+    **{28590 + part: f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 13, 15)},
+    51932: "euc_jp",
+    51949: "euc_kr",
+    54936: "gb18030",
 }
 
 
@@ -49,6 +58,42 @@ def codec(codepage: int) -> str:
             f"code page {codepage} is not known", "use 65001 (UTF-8), 1252 or another Windows code page"
         ) from error
     return name
+
+
+@cache
+def errors(codepage: int) -> str:
+    """The error handler for the codec of a code page.
+
+    What a code page of one byte a character leaves undefined is the control character of that number, as in Windows;
+    everything else is an error.
+
+    >>> b"\x81".decode(codec(1252), errors(1252)), "\x81".encode(codec(1252), errors(1252))
+    ('\x81', b'\x81')
+    """
+    undefined = {byte for byte in range(0x80, 0xA0) if not _is_defined(byte, codec(codepage))}
+
+    def handle(error: UnicodeError) -> tuple[str | bytes, int]:
+        if isinstance(error, UnicodeDecodeError):
+            part = error.object[error.start : error.end]
+            if undefined.issuperset(part):
+                return part.decode("latin-1"), error.end
+        elif isinstance(error, UnicodeEncodeError):
+            text = error.object[error.start : error.end]
+            if undefined.issuperset(map(ord, text)):
+                return text.encode("latin-1"), error.end
+        raise error
+
+    name = f"wixpy.{codepage}"
+    codecs.register_error(name, handle)
+    return name
+
+
+def _is_defined(byte: int, name: str) -> bool:
+    """Whether a code page has a character for a byte, or has characters of several bytes."""
+    try:
+        return bool(bytes([byte]).decode(name))
+    except UnicodeDecodeError as error:
+        return error.encoding != "charmap"
 
 
 class StringPool:
@@ -100,7 +145,7 @@ class StringPool:
 
     def _encode(self, text: str) -> bytes:
         try:
-            return text.encode(self.codec)
+            return text.encode(self.codec, errors(self.codepage))
         except UnicodeEncodeError as error:
             raise WixpyError(
                 f"“{text[:60]}” has a character that code page {self.codepage} lacks",
@@ -135,7 +180,7 @@ class StringPool:
         if len(encoded) < length:
             raise WixpyError("the string pool names more text than there is", "the file is damaged: get it again")
         try:
-            text = encoded.decode(decoder)
+            text = encoded.decode(decoder, errors(self.codepage))
         except UnicodeDecodeError as error:
             raise WixpyError(
                 f"string {len(self.strings)} is not text in code page {self.codepage}",

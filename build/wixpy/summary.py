@@ -14,7 +14,7 @@ from enum import IntEnum
 from uuid import UUID
 
 from wixpy.errors import WixpyError
-from wixpy.strings import NEUTRAL, codec
+from wixpy.strings import NEUTRAL, codec, errors
 
 FORMAT_ID = UUID("f29f85e0-4ff9-1068-ab91-08002b27b3d9")
 _FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=timezone.utc)
@@ -59,7 +59,7 @@ class _Vt(IntEnum):
     FILETIME = 64
 
 
-def _typed(pid: Pid, value: Value, encoding: str) -> bytes:
+def _typed(pid: Pid, value: Value, codepage: int) -> bytes:
     """A TypedPropertyValue ([MS-OLEPS] 2.15), padded to four bytes."""
     if isinstance(value, datetime):
         ticks = (value - _FILETIME_EPOCH) // timedelta(microseconds=1) * 10
@@ -69,7 +69,7 @@ def _typed(pid: Pid, value: Value, encoding: str) -> bytes:
             struct.pack("<Ihxx", _Vt.I2, _signed(value)) if pid is Pid.CODEPAGE else struct.pack("<Ii", _Vt.I4, value)
         )
     try:
-        text = value.encode(encoding) + b"\0"
+        text = value.encode(codec(codepage), errors(codepage)) + b"\0"
     except UnicodeEncodeError as error:
         raise WixpyError(
             f"“{value}” of the summary has a character that its code page lacks", "give Package/@SummaryCodepage"
@@ -83,9 +83,9 @@ def _signed(codepage: int) -> int:
 
 def encode(summary: Mapping[Pid, Value]) -> bytes:
     """The bytes of the stream; text is stored in the code page under ``Pid.CODEPAGE``."""
-    codepage = summary.get(Pid.CODEPAGE, NEUTRAL)
-    encoding = codec(codepage if isinstance(codepage, int) else NEUTRAL)
-    values = [_typed(pid, summary[pid], encoding) for pid in sorted(summary)]
+    given = summary.get(Pid.CODEPAGE, NEUTRAL)
+    codepage = given if isinstance(given, int) else NEUTRAL
+    values = [_typed(pid, summary[pid], codepage) for pid in sorted(summary)]
     offset = 8 + 8 * len(values)
     index = b""
     for pid, value in zip(sorted(summary), values, strict=True):
@@ -107,8 +107,7 @@ def decode(data: bytes) -> Summary:
         codepage = NEUTRAL
         if Pid.CODEPAGE in offsets:
             codepage = struct.unpack_from("<H", data, offsets[Pid.CODEPAGE] + 4)[0]
-        encoding = "latin-1" if codepage == NEUTRAL else codec(codepage)
-        summary: Summary = {pid: _value(data, offset, encoding) for pid, offset in offsets.items()}
+        summary: Summary = {pid: _value(data, offset, codepage) for pid, offset in offsets.items()}
         if Pid.CODEPAGE in summary:
             summary[Pid.CODEPAGE] = codepage
     except (struct.error, UnicodeDecodeError, OverflowError) as error:
@@ -116,7 +115,7 @@ def decode(data: bytes) -> Summary:
     return summary
 
 
-def _value(data: bytes, offset: int, encoding: str) -> Value:
+def _value(data: bytes, offset: int, codepage: int) -> Value:
     kind = struct.unpack_from("<I", data, offset)[0]
     if kind == _Vt.I2:
         return int(struct.unpack_from("<h", data, offset + 4)[0])
@@ -125,7 +124,8 @@ def _value(data: bytes, offset: int, encoding: str) -> Value:
     if kind == _Vt.LPSTR:
         length = struct.unpack_from("<I", data, offset + 4)[0]
         text = data[offset + 8 : offset + 8 + length]
-        return text.split(b"\0", 1)[0].decode(encoding)
+        encoding = "latin-1" if codepage == NEUTRAL else codec(codepage)
+        return text.split(b"\0", 1)[0].decode(encoding, errors(codepage))
     if kind == _Vt.FILETIME:
         ticks = struct.unpack_from("<Q", data, offset + 4)[0]
         return _FILETIME_EPOCH + timedelta(microseconds=ticks // 10)

@@ -5,8 +5,10 @@ import struct
 
 import pytest
 
+from wixpy import summary
 from wixpy.errors import WixpyError
 from wixpy.strings import StringPool
+from wixpy.summary import Pid
 
 
 def test_the_streams_of_a_small_pool() -> None:
@@ -59,6 +61,37 @@ def test_text_that_the_code_page_lacks_is_refused_with_the_way_out() -> None:
     with pytest.raises(WixpyError, match="code page 1252 lacks") as caught:
         pool.serialize()
     assert "65001" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("codepage", [437, 850, 1250, 1251, 1252, 1254, 1256, 20866, 28591, 28605])
+def test_every_byte_is_a_character_of_its_own(codepage: int) -> None:
+    every = bytes(range(1, 256))
+    pool = StringPool.parse(struct.pack("<I2H", codepage, len(every), 1), every)
+    text = pool.strings[1]
+    assert text is not None
+    assert len(set(text)) == 255
+    assert pool.serialize()[1] == every
+    decoded = summary.decode(summary.encode({Pid.CODEPAGE: codepage, Pid.TITLE: text}))
+    assert decoded[Pid.TITLE] == text
+
+
+@pytest.mark.parametrize(
+    ("codepage", "text"),
+    [(932, "日本語"), (936, "中文"), (949, "한국어"), (950, "中文"), (54936, "中文€"), (51949, "한국")],
+)
+def test_code_pages_of_several_bytes_a_character(codepage: int, text: str) -> None:
+    pool = StringPool(codepage)
+    pool.intern(text)
+    assert StringPool.parse(*pool.serialize()).strings == [None, text]
+    with pytest.raises(WixpyError, match="not text in code page"):
+        StringPool.parse(struct.pack("<I2H", codepage, 1, 1), b"\x81")
+
+
+def test_a_control_character_that_the_code_page_uses_otherwise_is_refused() -> None:
+    pool = StringPool(1252)
+    pool.intern("\x80")
+    with pytest.raises(WixpyError, match="code page 1252 lacks"):
+        pool.serialize()
 
 
 def test_an_unknown_code_page_is_refused() -> None:
