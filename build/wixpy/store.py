@@ -17,6 +17,7 @@ from wixpy.blob import Streams
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError, Status
+from wixpy.sql.syntax import MAX_COLUMN_NAME, MAX_TABLE_NAME
 from wixpy.strings import NEUTRAL, UTF8, codec
 from wixpy.summary import Pid, Summary
 from wixpy.tables import Cell, Column, Table, Values
@@ -219,7 +220,8 @@ class Store:
     def _check_columns(self, table: Table, temporary: set[str]) -> None:
         order = [column.name in temporary for column in table.columns]
         binary = sum(column.is_binary for column in table.columns)
-        if order != sorted(order) or binary > 1 or len(order) > MAX_COLUMNS:
+        long = len(table.name) > MAX_TABLE_NAME or any(len(column.name) > MAX_COLUMN_NAME for column in table.columns)
+        if long or order != sorted(order) or binary > 1 or len(order) > MAX_COLUMNS:
             raise self.fail(2211, table.name)
 
     def add_column(self, table: Table, column: Column, *, temporary: bool) -> None:

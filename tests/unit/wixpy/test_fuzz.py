@@ -11,7 +11,7 @@ import struct
 import tracemalloc
 from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 
 import pytest
@@ -22,8 +22,10 @@ from wixpy import cab, cfb, checks, cli, diff, idt, names, strings, summary
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.package import installed_files
+from wixpy.record import Record
 from wixpy.store import Store
 from wixpy.summary import Pid
+from wixpy.view import ModifyMode, View
 
 EXAMPLES = int(os.environ.get("WIXPY_FUZZ", "40"))
 FUZZ = settings(
@@ -81,7 +83,9 @@ def spoil(data: bytes, edits: list[tuple[int, str, int]], keep: float = 1.0) -> 
 
 def refused(work: Callable[[], object]) -> bool:
     """Whether work ends with a reason; more memory than the input explains fails, as any other exception does."""
-    tracemalloc.start()
+    outermost = not tracemalloc.is_tracing()
+    if outermost:
+        tracemalloc.start()
     try:
         work()
     except WixpyError as error:
@@ -89,7 +93,8 @@ def refused(work: Callable[[], object]) -> bool:
         return True
     finally:
         _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
+        if outermost:
+            tracemalloc.stop()
         assert peak < MEMORY, f"{peak >> 20} MiB"
     return False
 
@@ -167,6 +172,83 @@ def test_damaged_cabinets(edits: list[tuple[int, str, int]], keep: float) -> Non
     refused(lambda: list(diff.compare(database, Database.parse(whole()))))
 
 
+@cache
+def cabinet(compression: cab.Compression) -> bytes:
+    """A cabinet of two folders, one of several blocks."""
+    folders = [[("a", b"a" * 70_000), ("b", bytes(range(256)) * 9)], [("c", b"c"), ("d", b"")]]
+    files = [[cab.CabinetFile(name, content, WHEN) for name, content in folder] for folder in folders]
+    return cab.write(files, compression)
+
+
+@given(EDITS, KEPT, st.sampled_from(cab.Compression), st.booleans())
+@FUZZ
+def test_damaged_cabinets_of_either_kind(
+    edits: list[tuple[int, str, int]], keep: float, compression: cab.Compression, back: bool
+) -> None:
+    # Where the structure is: headers and lists, at the start.
+    data = cabinet(compression)
+    damaged = spoil(data[:160], edits[:4]) + spoil(data[160:], edits[4:], keep)
+
+    def work() -> None:
+        opened = cab.Cabinet(damaged)
+        for entry in reversed(opened.files) if back else opened.files:
+            refused(partial(opened.read, entry))
+
+    refused(work)
+
+
+@cache
+def nested() -> bytes:
+    """A file of large sectors with storages in it."""
+    database = Database(65001)
+    database.insert("Property", "A", "\u20ac")
+    database.insert("Binary", "b", b"b")
+    database.storages["Inner"] = whole()
+    return database.to_bytes(4096)
+
+
+VOCABULARY = """
+    SELECT DISTINCT * FROM WHERE ORDER BY AND OR = <> < IS NOT NULL ? ( ) , . INSERT INTO VALUES TEMPORARY UPDATE SET
+    DELETE CREATE TABLE PRIMARY KEY CHAR (9) SHORT LONG OBJECT HOLD FREE ALTER ADD DROP `Property` `Binary` `Value`
+    `Name` `Data` `_Streams` `_Storages` `_Columns` `_Tables` 'text' 7 -40000 ` '
+"""
+STATEMENTS = st.lists(
+    st.sampled_from(VOCABULARY.split()),
+    max_size=14,
+).map(" ".join) | st.sampled_from([
+    "SELECT * FROM `Binary`", "SELECT * FROM `Property`, `Binary`", "SELECT `Data` FROM `_Storages`",
+    "DELETE FROM `_Storages`", "UPDATE `Property` SET `Value` = ?", "SELECT * FROM `_Streams` ORDER BY `Name`",
+    "ALTER TABLE `Binary` ADD `X` LONG", "CREATE TABLE `T` (`A` SHORT NOT NULL PRIMARY KEY `A`)", "DROP TABLE `Binary`",
+])  # fmt: skip
+
+
+@given(EDITS, st.booleans(), st.lists(st.tuples(STATEMENTS, st.sampled_from(ModifyMode)), max_size=4))
+@FUZZ
+def test_statements_on_a_damaged_database(
+    edits: list[tuple[int, str, int]], is_damaged: bool, statements: list[tuple[str, ModifyMode]]
+) -> None:
+    def work() -> None:
+        store = Store(Database.parse(spoil(nested(), edits) if is_damaged else nested()))
+        for sql, mode in statements:
+            refused(partial(query, store, sql, mode))
+        refused(lambda: store.to_save().to_bytes())
+
+    refused(work)
+
+
+def query(store: Store, sql: str, mode: ModifyMode) -> None:
+    """Carry out a statement, and change what it finds."""
+    parameters = Record(2)
+    parameters.set_values(["x", 1])
+    view = View(store, sql)
+    view.Execute(parameters)
+    while view.has_result and (record := view.Fetch()):
+        refused(partial(view.Modify, mode, record))
+        record.SetString(1, "changed")
+        refused(partial(view.Modify, mode, record))
+    view.Close()
+
+
 ARCHIVE = b"File\tSize\tData\r\ns72\tI4\tV0\r\n1252\tMine\tFile\r\na\t1\t\r\nb\t-2147483647\t\r\n"
 WORDS = st.sampled_from([
     b"\t", b"\r\n", b"\n", b"\x11", b"\x19", b"\x18", b"s72", b"i2", b"I4", b"v0", b"L0", b"s999", b"99999", b"1252",
@@ -206,3 +288,4 @@ def test_the_commands_survive_what_the_readers_take(
 
 def test_the_package_that_is_spoilt_is_whole() -> None:
     assert not refused(lambda: examine(whole()))
+    assert not refused(lambda: query(Store(Database.parse(nested())), "SELECT * FROM `_Streams`", ModifyMode.REFRESH))

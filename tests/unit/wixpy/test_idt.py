@@ -122,6 +122,8 @@ FAULTS = {
     HEAD + b"Item\r\n": 2216,
     HEAD + b"Item\tN\r\n": 2216,
     HEAD + b"_Streams\tKey\r\n": 2216,
+    HEAD + b"I" * 32 + b"\tKey\r\n": 2211,
+    HEAD.replace(b"Text", b"T" * 65) + b"Item\tKey\r\n": 2211,
     HEAD + b"../Item\tKey\r\na\t1\tx\tx.ibd\r\n": 2216,
     HEAD + b"99999\tItem\tKey\r\na\r\n": 2216,
     HEAD + b"932\tItem\tKey\r\n": 2221,
