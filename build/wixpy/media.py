@@ -20,6 +20,8 @@ from wixpy.summary import Pid
 SHORT_NAMES, COMPRESSED_SOURCE = 1, 2
 NONCOMPRESSED, COMPRESSED = 0x2000, 0x4000
 EMBEDDED = "#"
+# A path has 260 characters at most, a directory at least two of them.
+MAX_DEPTH = 130
 
 Find = Callable[[str], Blob | None]
 
@@ -83,6 +85,8 @@ def source_path(database: Database, file: Row) -> str:
     seen: set[str] = set()
     while directory and directory not in seen:
         seen.add(directory)
+        if len(seen) > MAX_DEPTH:
+            raise WixpyError(f"{file['File']} lies too deep for a path of Windows", "run wixpy check")
         row = database.get("Directory", directory)
         if row is None:
             raise WixpyError(f"the directory {directory} is not there", "run wixpy check")

@@ -170,6 +170,8 @@ def _directory(database: Database, name: str) -> list[str]:
     seen: set[str] = set()
     while name and name not in seen:
         seen.add(name)
+        if len(seen) > media.MAX_DEPTH:
+            raise WixpyError(f"the directory {name} lies too deep for a path of Windows", "run wixpy check")
         row = database.get("Directory", name)
         if row is None:
             raise WixpyError(f"the directory {name} is not there", "run wixpy check")

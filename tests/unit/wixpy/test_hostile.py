@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from wixpy import cab, cfb, checks, cli, names
+from wixpy import cab, cfb, checks, cli, media, names
 from wixpy.database import Database
 from wixpy.errors import WixpyError
+from wixpy.package import installed_files
+from wixpy.summary import Pid
 from wixpy.tables import Column, Table
 
 
@@ -165,3 +167,20 @@ def test_a_key_that_is_no_name_of_a_stream_is_refused() -> None:
     database.insert("T", "y" * 70, "a stream")
     with pytest.raises(WixpyError, match="too long for the name of a stream"):
         Database.parse(database.to_bytes())
+
+
+def test_directories_that_are_too_deep_for_a_path() -> None:
+    database = Database()
+    database.insert("Directory", "TARGETDIR", None, "SourceDir")
+    for number in range(200):
+        database.insert("Directory", f"D{number}", f"D{number - 1}" if number else "TARGETDIR", "d")
+    for number, attributes in enumerate((media.COMPRESSED, media.NONCOMPRESSED), 1):
+        database.insert("Component", f"C{number}", None, "D199", 0, None, f"f{number}")
+        database.insert("Media", number, number, None, f"#c{number}", None, None)
+        database.insert("File", f"f{number}", f"C{number}", "f", 1, None, None, attributes, number)
+        database.streams[f"c{number}"] = cabinet_of([(0, 1)], [(1, 0, 0)], zeros(1)).replace(b"f0", b"f1")
+    with pytest.raises(WixpyError, match="too deep"):
+        list(installed_files(database))
+    database.summary[Pid.WORD_COUNT] = 0
+    with pytest.raises(WixpyError, match="too deep"):
+        media.source_path(database, database.rows("File")[1])
