@@ -100,7 +100,7 @@ class Store:
 
     def insert(self, table: Table, values: Sequence[Value], *, temporary: bool = False) -> Values:
         """Add a row; MsiError when its key is taken or a value does not fit."""
-        self._allow_change(table)
+        self.allow_change(table)
         row, streams = self._row(table, values)
         key = row[: table.key_count]
         if key in self.rows(table.name):
@@ -112,7 +112,7 @@ class Store:
 
     def update(self, table: Table, key: Values, values: Sequence[Value]) -> Values:
         """Give the row with that key these values, whose key is the same; MsiError when there is no such row."""
-        self._allow_change(table)
+        self.allow_change(table)
         if key not in self.rows(table.name):
             raise self.fail(2259)
         old = self.rows(table.name)[key]
@@ -127,7 +127,7 @@ class Store:
 
     def delete(self, table: Table, key: Values) -> None:
         """Remove the row with that key and its stream; MsiError when there is none."""
-        self._allow_change(table)
+        self.allow_change(table)
         row = self.rows(table.name).get(key)
         if row is None:
             raise self.fail(2259)
@@ -140,7 +140,8 @@ class Store:
             del self.database.cells(table.name)[key]
             self.temporary_rows.get(table.name, set()).discard(key)
 
-    def _allow_change(self, table: Table) -> None:
+    def allow_change(self, table: Table) -> None:
+        """MsiError when the rows of a table may not be changed."""
         if table in (TABLES, COLUMNS):
             raise self.fail(2257, table.name)
         if not self.writable:

@@ -298,6 +298,7 @@ class View:
 
     def _merge(self, record: Record) -> None:
         table = self._table()
+        self._store.allow_change(table)
         key = self._key(table, record)
         row = self._store.rows(table.name).get(key)
         if row is None:

@@ -380,10 +380,8 @@ class _Parser:
         else:
             kind = kind.capitalize()
         column = NewColumn(name, kind, self.take("TEMPORARY"))
-        if self.at("LOCALIZABLE"):
-            if kind[0] not in "sS":
-                self.fail(2244, word)
-            self.step()
+        # The grammar lets any column be localizable; only the types of text say so.
+        if self.take("LOCALIZABLE"):
             column = replace(column, type=kind.translate(str.maketrans("sS", "lL")))
         return column
 

@@ -287,6 +287,57 @@ def test_validation_needs_its_table() -> None:
         view.Modify(Mode.VALIDATE_NEW, record("x", 1, None))
 
 
+# What the documentation says of each mode: it needs a record that was fetched, it works through a join, it works in a
+# database opened for reading.
+CONDITIONS = {
+    Mode.SEEK: (False, False, True),
+    Mode.REFRESH: (True, True, True),
+    Mode.INSERT: (False, False, False),
+    Mode.UPDATE: (True, True, False),
+    Mode.ASSIGN: (False, False, False),
+    Mode.REPLACE: (True, False, False),
+    Mode.MERGE: (False, False, False),
+    Mode.DELETE: (True, False, False),
+    Mode.INSERT_TEMPORARY: (False, False, False),
+    Mode.VALIDATE: (True, False, True),
+    Mode.VALIDATE_NEW: (False, False, True),
+    Mode.VALIDATE_FIELD: (False, False, True),
+    Mode.VALIDATE_DELETE: (True, False, True),
+}
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_each_mode_works_under_its_conditions_only(mode: Mode) -> None:
+    needs_fetch, joins, reads = CONDITIONS[mode]
+
+    def modify(*, fetch: bool = True, join: bool = False, writable: bool = True) -> bool:
+        database = Database()
+        for name in ("A", "B"):
+            database.insert("Component", name, None, name, 0, None, None)
+            database.insert("Directory", name, None, name)
+        database.add_validation()
+        store = Store(database, writable=writable)
+        sql = "SELECT `Component`.`Component`, `Directory_`, `Attributes` FROM `Component`"
+        view = View(store, sql + (", `_Tables` WHERE `Name` = 'Component'" if join else ""))
+        view.Execute()
+        row = fetched(view)
+        if mode in (Mode.INSERT, Mode.INSERT_TEMPORARY, Mode.VALIDATE_NEW):
+            row.SetString(1, "C")
+        data = row if fetch else record(*row.values)
+        before = database.digest()
+        try:
+            view.Modify(mode, data)
+        except MsiError:
+            assert database.digest() == before
+            return False
+        return True
+
+    assert modify()
+    assert modify(fetch=False) is not needs_fetch
+    assert modify(join=True) is joins
+    assert modify(writable=False) is reads
+
+
 STATEMENTS = [
     "CREATE TABLE `Item` (`Item` CHAR(72) NOT NULL, `Price` SHORT, `Big` LONG, `Text` LONGCHAR LOCALIZABLE "
     "PRIMARY KEY `Item`)",
