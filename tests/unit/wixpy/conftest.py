@@ -68,12 +68,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Runs an independent reader of package msitools and gives what it prints."""
     folder = tmp_path_factory.mktemp("readers")  # msiinfo writes the streams of a table into the working folder
 
-    def call(program: str, *arguments: object) -> str:
+    def call(program: str, *arguments: object, cwd: Path = folder) -> str:
         if shutil.which(program) is None:
             pytest.fail(f"{program} is missing; install it: apt-get install --no-install-recommends msitools")
         command = [program, *map(str, arguments)]
         environment = {**os.environ, "TZ": "UTC"}
-        done = subprocess.run(command, check=True, capture_output=True, env=environment, timeout=60, cwd=folder)
+        done = subprocess.run(command, check=True, capture_output=True, env=environment, timeout=60, cwd=cwd)
         return done.stdout.decode("utf-8", "surrogateescape")
 
     return call

@@ -91,15 +91,29 @@ def test_msibuild_reads_what_is_written_and_msiinfo_writes_what_is_read(
     for name in ("Item", "Property", "Media", "_SummaryInformation"):
         idt.export_file(store, name, tmp_path / f"{name}.idt")
     # msibuild looks for the folder of streams where it runs, and takes some summary properties from nowhere else.
-    tables = [part for name in ("Property", "Media") for part in ("-i", tmp_path / f"{name}.idt")]
-    run("msibuild", tmp_path / "x.msi", *tables, "-i", tmp_path / "_SummaryInformation.idt")
+    tables = [part for name in ("Item", "Property", "Media") for part in ("-i", f"{name}.idt")]
+    run("msibuild", "x.msi", *tables, "-i", "_SummaryInformation.idt", cwd=tmp_path)
     theirs = Database.open(tmp_path / "x.msi")
     assert {pid: theirs.summary[pid] for pid in database.summary} == database.summary
+    assert theirs.cells("Item") == database.cells("Item")
+    assert theirs.streams["Item.a"] == database.streams["Item.a"]
     for name in ("Property", "Media"):
         assert theirs.cells(name) == database.cells(name)
         exported = run("msiinfo", "export", tmp_path / "x.msi", name).encode()
         assert exported == idt.export(store, name).text
         assert idt.import_text(Store(Database()), exported, Path("x.idt")) == name
+
+
+def test_the_code_page_goes_to_msibuild_and_comes_back_from_msiinfo(run: Callable[..., str], tmp_path: Path) -> None:
+    database = Database(1250)
+    database.insert("Property", "A", "1")
+    for name in ("_ForceCodepage", "Property"):
+        idt.export_file(Store(database), name, tmp_path / f"{name}.idt")
+    run("msibuild", "x.msi", "-i", "_ForceCodepage.idt", "-i", "Property.idt", cwd=tmp_path)
+    assert Database.open(tmp_path / "x.msi").codepage == 1250
+    store = Store(Database())
+    idt.import_text(store, run("msiinfo", "export", tmp_path / "x.msi", "_ForceCodepage").encode(), Path("x.idt"))
+    assert store.database.codepage == 1250
 
 
 def test_msitools_and_utf_8_without_a_code_page(run: Callable[..., str], tmp_path: Path) -> None:
