@@ -24,6 +24,7 @@ from wixpy.tables import Cell, Column, Table, Values
 
 CLSID = UUID("000c1084-0000-0000-c000-000000000046")
 PATCH_CLSID = UUID("000c1086-0000-0000-c000-000000000046")
+SECTOR = 512
 VALIDATION = "_Validation"
 
 _TABLES = Table("_Tables", (Column("Name", "s64", key=True),))
@@ -78,7 +79,7 @@ class Database:
     ``codepage`` is that of all text (0: ASCII only).  Data of binary columns is in ``streams`` under the table's name
     and the row's key, joined by dots; the cell holds that name.  ``storages`` are the compound files inside the file
     (transforms, nested packages), each as the bytes of a file of its own.  ``clsid`` says what the file is: a package
-    or a patch.
+    or a patch; ``sector`` how large its sectors are, 512 or 4096 bytes.
     """
 
     def __init__(self, codepage: int = strings.NEUTRAL) -> None:
@@ -87,6 +88,7 @@ class Database:
         self.streams = Streams()
         self.storages: dict[str, bytes] = {}
         self.clsid = CLSID
+        self.sector = SECTOR
         self.summary: summary.Summary = {}
         self._rows: dict[str, dict[Values, Values]] = {}
 
@@ -206,8 +208,8 @@ class Database:
             state.update(self.storages[name])
         return state.digest()
 
-    def write(self, out: BinaryIO, sector: int = 512) -> None:
-        """Write the database as a compound file with sectors of 512 or 4096 bytes."""
+    def write(self, out: BinaryIO, sector: int | None = None) -> None:
+        """Write the database as a compound file, with sectors of 512 or 4096 bytes, by default as it had when read."""
         pool = strings.StringPool(self.codepage)
         ordered = [self.tables[name] for name in sorted(self.tables)]
         definitions: list[Values] = [
@@ -239,15 +241,15 @@ class Database:
         for name, data in self.storages.items():
             inner = cfb.CompoundFile(data)
             root.children[names.encode(name)] = inner.storage(inner.root)
-        cfb.write(root, out, sector)
+        cfb.write(root, out, sector or self.sector)
 
-    def to_bytes(self, sector: int = 512) -> bytes:
+    def to_bytes(self, sector: int | None = None) -> bytes:
         """The file as bytes."""
         out = BytesIO()
         self.write(out, sector)
         return out.getvalue()
 
-    def commit(self, path: Path, sector: int = 512) -> None:
+    def commit(self, path: Path, sector: int | None = None) -> None:
         """Write the database to ``path``: the whole new file or the old one, never a part."""
         with replacing(path) as (_, out):
             self.write(out, sector)
@@ -278,6 +280,7 @@ class Database:
         tables: dict[str, cfb.Entry] = {}
         self = cls()
         self.clsid = file.root.clsid
+        self.sector = file.sector
         for stored, entry in file.root.children.items():
             name, is_table = names.decode(stored)
             if is_table:

@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_IMODE
 from threading import Thread
 from typing import BinaryIO
 
@@ -105,13 +106,17 @@ def replacing(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """Open a file beside ``path`` for writing; on success flush it to the disk and rename it over ``path``.
 
     Yields the temporary path and the open file, so that what was written can be examined before it takes the name.
-    On any exception the temporary file is removed and ``path`` stays as it was.
+    On any exception the temporary file is removed and ``path`` stays as it was.  A file that is replaced passes its
+    rights on, and a symbolic link stays one: what it leads to is replaced.
     """
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with beside.open("wb") as file:
             yield beside, file
             file.flush()
+            if path.exists():
+                beside.chmod(S_IMODE(path.stat().st_mode))
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:

@@ -285,6 +285,7 @@ class Store:
         saved = Database(self.database.codepage)
         saved.summary = self.database.summary
         saved.clsid = self.database.clsid
+        saved.sector = self.database.sector
         saved.storages = self.database.storages
         saved.streams = Streams(self.database.streams.blobs())
         for name, table in self.database.tables.items():

@@ -351,6 +351,23 @@ def test_a_program_that_is_killed_at_any_step_of_a_commit_leaves_the_old_file_or
     assert dict(Content.open(path).streams) == dict(content.streams)
 
 
+def test_a_commit_keeps_the_rights_the_link_and_the_sectors(tmp_path: Path) -> None:
+    path, link = tmp_path / "x.msi", tmp_path / "link.msi"
+    content = Content()
+    content.insert("Property", "A", "1")
+    content.commit(path, 4096)
+    path.chmod(0o640)
+    link.symlink_to(path)
+    db = msilib.OpenDatabase(link, msilib.MSIDBOPEN_TRANSACT)
+    view = db.OpenView("INSERT INTO `Property` (`Property`, `Value`) VALUES ('B', '2') TEMPORARY")
+    view.Execute(None)
+    db.Commit()
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert Content.open(path).sector == 4096
+    assert [entry.name for entry in sorted(tmp_path.iterdir())] == ["link.msi", "x.msi"]
+
+
 def test_files_that_are_no_databases(tmp_path: Path) -> None:
     path = tmp_path / "x.msi"
     for content, message in (
