@@ -53,9 +53,13 @@ NUMBERS = frozenset((Pid.CODEPAGE, Pid.PAGE_COUNT, Pid.WORD_COUNT, Pid.CHARACTER
 
 
 class _Vt(IntEnum):
+    EMPTY = 0
+    NULL = 1
     I2 = 2
     I4 = 3
+    UI4 = 19
     LPSTR = 30
+    LPWSTR = 31
     FILETIME = 64
 
 
@@ -107,7 +111,8 @@ def decode(data: bytes) -> Summary:
         codepage = NEUTRAL
         if Pid.CODEPAGE in offsets:
             codepage = struct.unpack_from("<H", data, offsets[Pid.CODEPAGE] + 4)[0]
-        summary: Summary = {pid: _value(data, offset, codepage) for pid, offset in offsets.items()}
+        values = {pid: _value(data, offset, codepage) for pid, offset in offsets.items()}
+        summary: Summary = {pid: value for pid, value in values.items() if value is not None}
         if Pid.CODEPAGE in summary:
             summary[Pid.CODEPAGE] = codepage
     except (struct.error, UnicodeDecodeError, OverflowError) as error:
@@ -115,17 +120,23 @@ def decode(data: bytes) -> Summary:
     return summary
 
 
-def _value(data: bytes, offset: int, codepage: int) -> Value:
+def _value(data: bytes, offset: int, codepage: int) -> Value | None:
+    """A TypedPropertyValue; None for one that says that there is none."""
     kind = struct.unpack_from("<I", data, offset)[0]
+    if kind in (_Vt.EMPTY, _Vt.NULL):
+        return None
     if kind == _Vt.I2:
         return int(struct.unpack_from("<h", data, offset + 4)[0])
-    if kind == _Vt.I4:
+    if kind in (_Vt.I4, _Vt.UI4):
         return int(struct.unpack_from("<i", data, offset + 4)[0])
     if kind == _Vt.LPSTR:
         length = struct.unpack_from("<I", data, offset + 4)[0]
         text = data[offset + 8 : offset + 8 + length]
         encoding = "latin-1" if codepage == NEUTRAL else codec(codepage)
         return text.split(b"\0", 1)[0].decode(encoding, errors(codepage))
+    if kind == _Vt.LPWSTR:
+        length = struct.unpack_from("<I", data, offset + 4)[0]
+        return data[offset + 8 : offset + 8 + 2 * length].decode("utf-16-le").split("\0", 1)[0]
     if kind == _Vt.FILETIME:
         ticks = struct.unpack_from("<Q", data, offset + 4)[0]
         return _FILETIME_EPOCH + timedelta(microseconds=ticks // 10)

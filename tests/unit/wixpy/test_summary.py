@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import datetime, timezone
+from io import BytesIO
 
 import olefile
 import pytest
 
-from wixpy import summary
+from wixpy import cfb, summary
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.summary import Pid
@@ -62,3 +64,33 @@ def test_text_that_the_code_page_lacks_is_refused() -> None:
 def test_a_damaged_stream_is_refused(cut: int) -> None:
     with pytest.raises(WixpyError):
         summary.decode(summary.encode(SAMPLE)[:cut])
+
+
+def property_set(*properties: tuple[int, bytes]) -> bytes:
+    """A property set of properties given as identifier and typed value, as any program may write it."""
+    index, body = b"", b""
+    for pid, value in properties:
+        index += struct.pack("<II", pid, 8 + 8 * len(properties) + len(body))
+        body += value + bytes(-len(value) % 4)
+    size = 8 + len(index) + len(body)
+    return summary.encode({})[:48] + struct.pack("<II", size, len(properties)) + index + body
+
+
+def test_types_that_windows_installer_does_not_write_are_read() -> None:
+    wide = "Ωmega\0".encode("utf-16-le")
+    data = property_set(
+        (Pid.TITLE, struct.pack("<I", 0)), (Pid.SUBJECT, struct.pack("<II", 31, 6) + wide),
+        (Pid.PAGE_COUNT, struct.pack("<II", 19, 500)), (Pid.AUTHOR, struct.pack("<I", 1)),
+    )  # fmt: skip
+    assert summary.decode(data) == {Pid.SUBJECT: "Ωmega", Pid.PAGE_COUNT: 500}
+    out = BytesIO()
+    cfb.write(cfb.Storage({"\x05SummaryInformation": data}), out)
+    with olefile.OleFileIO(out.getvalue()) as ole:
+        read = ole.getproperties("\x05SummaryInformation")
+    # olefile goes on behind the end of such a text.
+    assert (read[Pid.SUBJECT].partition("\0")[0], read[Pid.PAGE_COUNT]) == ("Ωmega", 500)
+
+
+def test_a_type_that_is_none_is_refused() -> None:
+    with pytest.raises(WixpyError, match="has type 71"):
+        summary.decode(property_set((Pid.TITLE, struct.pack("<II", 71, 0))))
