@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """wixpy.msilib against Windows Installer as Wine has it: a package that a program written for msilib makes installs
-and goes, and Wine's automation objects find what wixpy's SQL finds."""
+and goes, and Wine's automation objects find and change what wixpy's SQL does."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ import pytest
 
 from wixpy import idt
 from wixpy.database import Database
+from wixpy.msi_errors import MsiError
 from wixpy.msilib import MSIDBOPEN_READONLY, OpenDatabase
+from wixpy.record import Record
 from wixpy.store import Store
+from wixpy.view import ModifyMode as Mode
 from wixpy.view import View
 
 from .prefix import PROJECT
@@ -65,6 +68,51 @@ Do Until queries.AtEndOfStream
       WScript.Echo line
     Loop
   End If
+Loop
+"""
+
+
+# Changes through a view, one after the other: mode, whether the record is fetched (that of key a) or a new one, its key
+# and number.  Wine lacks REPLACE and most of VALIDATE, and lets a MERGE with other data pass.
+CHANGES = [
+    (Mode.INSERT, "new", "c", 3), (Mode.INSERT, "new", "a", 9), (Mode.UPDATE, "fetched", "a", 5),
+    (Mode.UPDATE, "new", "a", 6), (Mode.ASSIGN, "new", "a", 7), (Mode.ASSIGN, "new", "d", 4),
+    (Mode.MERGE, "new", "a", 7), (Mode.MERGE, "new", "e", 5), (Mode.INSERT_TEMPORARY, "new", "f", 6),
+    (Mode.INSERT_TEMPORARY, "new", "f", 7), (Mode.REFRESH, "fetched", "a", 8), (Mode.DELETE, "fetched", "a", 7),
+]  # fmt: skip
+MODIFY = """\
+Set installer = CreateObject("WindowsInstaller.Installer")
+Set database = installer.OpenDatabase(WScript.Arguments(0), 1)
+Set changes = CreateObject("Scripting.FileSystemObject").OpenTextFile(WScript.Arguments(1))
+Do Until changes.AtEndOfStream
+  words = Split(changes.ReadLine, " ")
+  If words(1) = "fetched" Then
+    Set view = database.OpenView("SELECT * FROM `T` WHERE `K` = 'a'")
+    view.Execute
+    Set record = view.Fetch
+  Else
+    Set view = database.OpenView("SELECT * FROM `T`")
+    view.Execute
+    Set record = installer.CreateRecord(2)
+    record.StringData(1) = words(2)
+  End If
+  record.IntegerData(2) = CInt(words(3))
+  On Error Resume Next
+  Err.Clear
+  view.Modify CInt(words(0)), record
+  line = "done"
+  If Err.Description <> "" Then line = "refused"
+  On Error Goto 0
+  view.Close
+  Set view = database.OpenView("SELECT * FROM `T`")
+  view.Execute
+  Do
+    Set record = view.Fetch
+    If record Is Nothing Then Exit Do
+    line = line & " " & record.StringData(1) & record.StringData(2)
+  Loop
+  view.Close
+  WScript.Echo line
 Loop
 """
 
@@ -162,3 +210,37 @@ def test_a_package_made_with_msilib_installs_and_goes(machine: Windows, package:
     assert machine.msiexec(package, action="/x")[0] == 0
     assert not machine.exists(root)
     assert not [file for file in machine.files() if file.endswith("hello.lnk")]
+
+
+def our_changes(store: Store) -> list[str]:
+    lines = []
+    for mode, kind, key, number in CHANGES:
+        view = View(store, "SELECT * FROM `T`" + (" WHERE `K` = 'a'" if kind == "fetched" else ""))
+        view.Execute()
+        record = view.Fetch() if kind == "fetched" else None
+        record = record or Record(2)
+        record.SetString(1, key)
+        record.SetInteger(2, number)
+        try:
+            view.Modify(mode, record)
+            result = "done"
+        except MsiError:
+            result = "refused"
+        lines.append(" ".join([result, *sorted(f"{k}{n}" for k, n in store.rows("T").values())]))
+    return lines
+
+
+def test_wine_changes_what_wixpy_changes(machine: Windows, tmp_path: Path) -> None:
+    (tmp_path / "modify.vbs").write_text(MODIFY)
+    (tmp_path / "changes.txt").write_text(
+        "".join(f"{int(mode)} {kind} {key} {n}\r\n" for mode, kind, key, n in CHANGES)
+    )
+    store = Store(Database())
+    View(store, "CREATE TABLE `T` (`K` CHAR(9) NOT NULL, `N` SHORT PRIMARY KEY `K`)").Execute()
+    for key, number in (("a", 1), ("b", 2)):
+        View(store, f"INSERT INTO `T` (`K`, `N`) VALUES ('{key}', {number})").Execute()
+    store.database.commit(tmp_path / "modify.msi")
+    paths = [machine.put(tmp_path / name) for name in ("modify.vbs", "modify.msi", "changes.txt")]
+    lines = machine.run("cscript", "//nologo", *paths).stdout.splitlines()
+    theirs = [" ".join([words[0], *sorted(words[1:])]) for words in map(str.split, lines)]
+    assert theirs == our_changes(store)
