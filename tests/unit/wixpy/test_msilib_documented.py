@@ -11,6 +11,7 @@ import pytest
 from wixpy import msilib
 from wixpy.database import Database as Content
 from wixpy.msi_errors import Status
+from wixpy.msilib import schema, sequence, text
 from wixpy.store import Store
 
 # The objects that functions make.
@@ -122,3 +123,24 @@ def test_errors_have_the_messages_of_msilib() -> None:
         with pytest.raises(TypeError) as caught:
             call()
         assert str(caught.value) == message
+
+
+def test_every_constant_has_its_value() -> None:
+    wanted = {
+        f"{start}{name}": int(value)
+        for start, words in CONSTANTS.items()
+        for name, _, value in (word.partition("=") for word in words.split())
+    }
+    assert len(wanted) == 38
+    found = {name: getattr(msilib, name) for name in dir(msilib) if name.startswith(tuple(CONSTANTS))}
+    assert found == wanted
+
+
+def test_the_submodules_have_what_add_tables_and_init_database_need() -> None:
+    for module in (sequence, text):
+        assert module is getattr(msilib, module.__name__.rpartition(".")[2])
+        assert module.tables
+        assert all(isinstance(getattr(module, table), list) for table in module.tables)
+    assert all(getattr(schema, table.name) is table for table in schema.tables)
+    columns = {(table.name, name) for table in schema.tables for _, name, _ in table.fields}
+    assert {(row[0], row[1]) for row in schema._Validation_records} == columns
