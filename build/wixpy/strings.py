@@ -62,7 +62,7 @@ def codec(codepage: int) -> str:
 
 @cache
 def errors(codepage: int) -> str:
-    """The error handler for the codec of a code page.
+    r"""The error handler for the codec of a code page.
 
     What a code page of one byte a character leaves undefined is the control character of that number, as in Windows;
     everything else is an error.
