@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 
-from wixpy.checks.data import CATEGORIES
+from wixpy.checks.categories import CATEGORIES, FORMATTED, is_formatted
 from wixpy.store import Store, Value
 from wixpy.tables import Column, Table, Values
 
@@ -48,11 +48,14 @@ class Fault(IntEnum):
 
 
 _OF_CATEGORY = {
-    "Cabinet": Fault.BAD_CABINET, "Condition": Fault.BAD_CONDITION, "CustomSource": Fault.BAD_CUSTOM_SOURCE,
-    "DefaultDir": Fault.BAD_DEFAULT_DIR, "Filename": Fault.BAD_FILENAME, "Guid": Fault.BAD_GUID,
-    "Identifier": Fault.BAD_IDENTIFIER, "Language": Fault.BAD_LANGUAGE, "LowerCase": Fault.BAD_CASE,
-    "Property": Fault.BAD_PROPERTY, "RegPath": Fault.BAD_REG_PATH, "Shortcut": Fault.BAD_SHORTCUT,
-    "UpperCase": Fault.BAD_CASE, "Version": Fault.BAD_VERSION, "WildCardFilename": Fault.BAD_WILDCARD,
+    "AnyPath": Fault.BAD_PATH, "Cabinet": Fault.BAD_CABINET, "Condition": Fault.BAD_CONDITION,
+    "CustomSource": Fault.BAD_CUSTOM_SOURCE, "DefaultDir": Fault.BAD_DEFAULT_DIR, "Filename": Fault.BAD_FILENAME,
+    "Formatted": Fault.BAD_FORMATTED, "FormattedSDDLText": Fault.BAD_FORMATTED, "Guid": Fault.BAD_GUID,
+    "Identifier": Fault.BAD_IDENTIFIER, "KeyFormatted": Fault.BAD_FORMATTED, "Language": Fault.BAD_LANGUAGE,
+    "LowerCase": Fault.BAD_CASE, "Path": Fault.BAD_PATH, "Paths": Fault.BAD_PATH, "Property": Fault.BAD_PROPERTY,
+    "RegPath": Fault.BAD_REG_PATH, "Shortcut": Fault.BAD_SHORTCUT, "Template": Fault.BAD_TEMPLATE,
+    "URL": Fault.BAD_PATH, "UpperCase": Fault.BAD_CASE, "Version": Fault.BAD_VERSION,
+    "WildCardFilename": Fault.BAD_WILDCARD,
 }  # fmt: skip
 
 
@@ -87,8 +90,12 @@ def _number_fault(value: int | str, low: Value, high: Value, listed: list[str]) 
 def _text_fault(column: Column, value: str, category: str, listed: list[str]) -> Fault | None:
     if column.size and len(value) > column.size:
         return Fault.STRING_OVERFLOW
+    if category in CATEGORIES and not CATEGORIES[category](value):
+        return _OF_CATEGORY[category]
+    if category in FORMATTED and not is_formatted(value):
+        return _OF_CATEGORY[category]
     if category in CATEGORIES:
-        return None if CATEGORIES[category](value) else _OF_CATEGORY[category]
+        return None
     return Fault.NOT_IN_SET if listed else None
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Checks of values by themselves: every cell against its column (type, range, permitted values, category, foreign
-key), columns against the schema, references in text.  Data categories: Windows Installer SDK, “Column Data Types”.
-"""
+key), columns against the schema, references in text."""
 
 from __future__ import annotations
 
@@ -9,78 +8,14 @@ import re
 from collections.abc import Callable, Iterator
 
 from wixpy import schema
+from wixpy.actions import KIND_MASK
+from wixpy.checks.categories import CATEGORIES, FORMATTED, KNOWN, is_formatted
 from wixpy.checks.finding import Finding, Findings, Level, error, rule, warning
 from wixpy.checks.relations import conditions, features
 from wixpy.database import Database, Row
-from wixpy.filenames import is_long, is_short
 from wixpy.tables import Cell, Column, Table
 
-GUID = re.compile(r"\{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\}")
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-_VERSION = re.compile(r"\d{1,5}(\.\d{1,5}){0,3}")
-_LANGUAGES = re.compile(r"\d{1,5}(,\d{1,5})*")
 _REFERENCE = re.compile(r"\[([#!$])([^\[\]\\]+)\]")
-_WILD = str.maketrans("*?", "xx")
-_MAX_VERSION_PART = 65535
-
-
-def is_version(text: str) -> bool:
-    """Whether a text is a.b.c.d with parts up to 65535."""
-    return bool(_VERSION.fullmatch(text)) and all(int(part) <= _MAX_VERSION_PART for part in text.split("."))
-
-
-def is_filename(text: str) -> bool:
-    short, bar, long = text.partition("|")
-    return is_short(short) and (not bar or is_long(long))
-
-
-def _is_wild_filename(text: str) -> bool:
-    return is_filename(text.translate(_WILD))
-
-
-def _is_default_dir(text: str) -> bool:
-    return all(part in (".", "SourceDir") or is_filename(part) for part in text.split(":"))
-
-
-def _is_cabinet(text: str) -> bool:
-    return bool(IDENTIFIER.fullmatch(text[1:])) if text.startswith("#") else is_short(text)
-
-
-def _is_condition(text: str) -> bool:
-    """Quotes and parentheses of a condition in balance."""
-    depth = 0
-    for token in re.findall(r'"[^"]*"|["()]', text):
-        depth += {"(": 1, ")": -1}.get(token, 0)
-        if token == '"' or depth < 0:
-            return False
-    return depth == 0
-
-
-def _is_key(text: str) -> bool:
-    return not text.startswith("\\") and not text.endswith("\\") and "\\\\" not in text
-
-
-def _is_shortcut(text: str) -> bool:
-    return bool(IDENTIFIER.fullmatch(text)) or text.startswith("[")
-
-
-CATEGORIES: dict[str, Callable[[str], bool]] = {
-    "Cabinet": _is_cabinet,
-    "Condition": _is_condition,
-    "CustomSource": lambda text: bool(IDENTIFIER.fullmatch(text)),
-    "DefaultDir": _is_default_dir,
-    "Filename": is_filename,
-    "Guid": lambda text: bool(GUID.fullmatch(text)),
-    "Identifier": lambda text: bool(IDENTIFIER.fullmatch(text)),
-    "Language": lambda text: bool(_LANGUAGES.fullmatch(text)),
-    "LowerCase": lambda text: text == text.lower(),
-    "Property": lambda text: bool(IDENTIFIER.fullmatch(text.removeprefix("%"))),
-    "RegPath": _is_key,
-    "Shortcut": _is_shortcut,
-    "UpperCase": lambda text: text == text.upper(),
-    "Version": is_version,
-    "WildCardFilename": _is_wild_filename,
-}
 
 
 def columns(database: Database) -> Iterator[Finding]:
@@ -148,12 +83,23 @@ def _text_fault(column: Column, value: str) -> str | None:
     return f"“{value}” is not one of {column.choices}" if column.choices and not known else None
 
 
+# Columns that are formatted in the schema and hold something else in some rows: scripts (types 37 and 38), RTF.
+_SCRIPTS = (37, 38)
+_UNFORMATTED: dict[tuple[str, str], Callable[[Row], bool]] = {
+    ("CustomAction", "Target"): lambda row: row.number("Type") & KIND_MASK in _SCRIPTS,
+    ("Control", "Text"): lambda row: row["Type"] == "ScrollableText",
+}
+
+
 @rule(Level.ERROR, Level.WARNING)
 def ice03(database: Database) -> Findings:
     """Each value fits its column as _Validation (else the standard schema) describes it: null, range, permitted
-    values, data category, and a row for each foreign key. A text longer than its column is a warning, and so is a
-    column that _Validation leaves out."""
+    values, data category, and a row for each foreign key; and what _Validation says makes sense. A text longer than
+    its column is a warning, and so are a bracket without its pair in formatted text, a name in brackets that is none,
+    and a column that _Validation leaves out."""
     described = {row.cells[:2] for row in database.rows("_Validation")}
+    for row in database.rows("_Validation"):
+        yield from _description(database, row)
     for name, table in database.tables.items():
         if name == "_Validation":
             continue
@@ -167,8 +113,34 @@ def ice03(database: Database) -> Findings:
                 fault = _cell_fault(column, value, keys)
                 if fault:
                     yield error(row, f"{column.name}: {fault}")
-                elif column.is_string and column.size and isinstance(value, str) and len(value) > column.size:
-                    yield warning(row, f"{column.name} has {len(value)} characters, more than {column.size}")
+                elif column.is_string and isinstance(value, str):
+                    yield from _questionable(column, row, value)
+
+
+def _description(database: Database, row: Row) -> Findings:
+    """Faults of a row of _Validation whose table is there."""
+    if row["Table"] not in database.tables:
+        return
+    place = f"_Validation describes {row['Table']}.{row['Column']}"
+    if row["Category"] is not None and row["Category"] not in KNOWN:
+        yield error(row, f"{place} by the category {row['Category']}, which is none")
+    for table in row.text("KeyTable").split(";") if row["KeyTable"] else []:
+        if table not in database.tables and table not in schema.standard():
+            yield error(row, f"{place} as key of {table}, which is not there")
+    low, high = row["MinValue"], row["MaxValue"]
+    if isinstance(low, int) and isinstance(high, int) and low > high:
+        yield error(row, f"{place} as from {low} to {high}")
+
+
+def _questionable(column: Column, row: Row, value: str) -> Findings:
+    """What works in a text and may not be meant."""
+    if column.size and len(value) > column.size:
+        yield warning(row, f"{column.name} has {len(value)} characters, more than {column.size}")
+    if column.category in FORMATTED and not is_formatted(value):
+        unformatted = _UNFORMATTED.get((row.table.name, column.name))
+        if unformatted is None or not unformatted(row):
+            message = "has a bracket without its pair, or a name in brackets that is none"
+            yield warning(row, f"{column.name}: “{value}” {message}")
 
 
 _STREAM_NAME = 62

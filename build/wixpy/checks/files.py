@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from wixpy.checks.data import is_version
+from wixpy.checks.categories import is_version
 from wixpy.checks.finding import Findings, Level, error, rule, warning
 from wixpy.checks.relations import installer_schema, lineage
 from wixpy.database import Database, Row

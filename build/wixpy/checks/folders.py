@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from wixpy.checks.data import is_filename
+from wixpy.checks.categories import is_filename
 from wixpy.checks.finding import Findings, Level, error, rule, warning
 from wixpy.checks.relations import PROFILE_FOLDERS, USER_FOLDERS, below, lineage, profile_folders
 from wixpy.database import Database

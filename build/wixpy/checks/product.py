@@ -6,11 +6,12 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from wixpy.checks.data import GUID, is_version
+from wixpy.checks.categories import GUID, is_version
 from wixpy.checks.finding import Finding, Findings, Level, error, rule, warning
 from wixpy.checks.relations import below, installer_schema, is_64bit, version_key
 from wixpy.database import CLSID, Database, Row
 from wixpy.summary import DATES, Pid
+from wixpy.tables import Cell
 
 _REQUIRED = ("ProductCode", "ProductVersion", "ProductLanguage", "ProductName", "Manufacturer")
 _NULL_GUID = "{00000000-0000-0000-0000-000000000000}"
@@ -30,6 +31,8 @@ _SINCE = {
     "MsiShortcutProperty": 500,
 }  # fmt: skip
 _ONLY_DETECT, _MAX_INCLUSIVE = 2, 512
+# A language identifier is a language below this and a dialect above.
+_DIALECT = 1024
 
 
 def _property(name: str, message: str, level: Level = Level.ERROR) -> Finding:
@@ -204,26 +207,74 @@ def ice87(database: Database) -> Findings:
             yield _property(name, f"{name} is in the Property table; removal may fail", Level.WARNING)
 
 
+def _version(value: Cell) -> tuple[int, ...]:
+    """A version of one to four parts for comparison; of all versions the least for what is none."""
+    text = "" if value is None else str(value)
+    parts = [int(part) for part in text.split(".")] if is_version(text) else []
+    return (*parts, *([0] * (4 - len(parts))))
+
+
+def _speaks(language: Cell, wanted: Cell) -> bool:
+    """Whether a module's language satisfies another: 0 is any, and one without a dialect is all its dialects."""
+    if not isinstance(wanted, int) or not isinstance(language, int):
+        return wanted == language
+    return wanted in (0, language) or (wanted < _DIALECT and language % _DIALECT == wanted)
+
+
+def _is_excluded(row: Row, module: Row) -> bool:
+    """Whether a row of ModuleExclusion excludes a module; a language below 0 means all but it."""
+    language = row.get("ExcludedLanguage")
+    if isinstance(language, int) and language < 0:
+        spoken = not _speaks(module.get("Language"), -language)
+    else:
+        spoken = _speaks(module.get("Language"), language)
+    version, low, high = module.get("Version"), row.get("ExcludedMinVersion"), row.get("ExcludedMaxVersion")
+    above = low is None or _version(version) >= _version(low)
+    below_high = high is None or _version(version) <= _version(high)
+    return module.cells[0] == row.get("ExcludedID") and spoken and above and below_high
+
+
 @rule()
 def ice25(database: Database) -> Findings:
-    """Modules that merged modules need are there, and those that they exclude are not."""
-    present = {row.cells[0] for row in database.rows("ModuleSignature")}
+    """Modules that merged modules need are there, in a language and a version that will do, and those that they
+    exclude are not."""
+    modules = database.rows("ModuleSignature")
     for row in database.rows("ModuleDependency"):
-        if row.get("RequiredID") not in present:
-            yield error(row, f"the module {row.get('RequiredID')} that {row.key[0]} needs is not there")
+        wanted, language, version = row.get("RequiredID"), row.get("RequiredLanguage"), row.get("RequiredVersion")
+        if not any(
+            module.cells[0] == wanted
+            and _speaks(module.get("Language"), language)
+            and _version(module.get("Version")) >= _version(version)
+            for module in modules
+        ):
+            yield error(row, f"the module {wanted} ({language}, {version or 'any version'}) that {row.key[0]} needs is "
+                        "not there")  # fmt: skip
     for row in database.rows("ModuleExclusion"):
-        if row.get("ExcludedID") in present:
-            yield error(row, f"the module {row.get('ExcludedID')} that {row.key[0]} excludes is there")
+        for module in modules:
+            if _is_excluded(row, module):
+                version = module.get("Version")
+                yield error(row, f"the module {module.key[0]} ({version}) that {row.key[0]} excludes is there")
 
 
-@rule()
+@rule(Level.ERROR, Level.WARNING)
 def ice100(database: Database) -> Findings:
-    """MsiEmbeddedUI has exactly one user interface (attribute 1), and a name of a file once."""
-    rows = database.rows("MsiEmbeddedUI")
-    if rows and sum(row.number("Attributes") & 1 for row in rows if "Attributes" in row) != 1:
-        yield error(rows[0], "MsiEmbeddedUI must have exactly one row that is the user interface")
+    """MsiEmbeddedUI has one user interface (attribute 1) at most, which has a message filter as no other row has, and
+    a name of a file once; that MsiEmbeddedChainer has several rows is a warning: one alone may have its condition
+    met."""
+    interfaces: list[Row] = []
     seen: set[object] = set()
-    for row in rows:
+    for row in database.rows("MsiEmbeddedUI"):
+        shows, filters = bool(row.get("Attributes")) and row.number("Attributes") & 1, row.get("MessageFilter")
+        if shows:
+            interfaces.append(row)
+        if shows and not filters:
+            yield error(row, f"the user interface {row.key[0]} has no message filter")
+        if not shows and filters:
+            yield error(row, f"{row.key[0]} is no user interface and has a message filter")
         if row.get("FileName") in seen:
             yield error(row, f"the file {row.get('FileName')} is named twice")
         seen.add(row.get("FileName"))
+    for row in interfaces[1:]:
+        yield error(row, f"{row.key[0]} is a user interface, and so is {interfaces[0].key[0]}")
+    for row in database.rows("MsiEmbeddedChainer")[1:]:
+        yield warning(row, f"{row.key[0]} is one of several chainers, of which one alone can be started")
