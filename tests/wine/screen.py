@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A screen without a monitor (Xvfb): its pictures as PNG files, and keys and buttons pressed on it.
+"""A screen without a monitor (Xvfb): its pictures as PNG files, its windows, and keys and buttons pressed on it.
 
 Xvfb keeps the screen in a file in the format of xwd (XWDFile.h); a picture is that file turned into PNG (RFC 2083).
 """
@@ -51,29 +51,46 @@ class Screen:
 
     def keys(self, *names: str) -> None:
         """Press keys one after the other, by the names that X has for them: Return, space, Tab, alt+n."""
-        command = ["xdotool", "key", "--delay", "50", *names]
-        subprocess.run(command, check=True, env={**os.environ, **self.environment}, timeout=20)
+        self._xdotool("key", "--delay", "50", *names)
 
     def click(self, x: int, y: int) -> None:
         """Press the left button of the mouse at a point."""
-        command = ["xdotool", "mousemove", str(x), str(y), "click", "1"]
-        subprocess.run(command, check=True, env={**os.environ, **self.environment}, timeout=20)
+        self._xdotool("mousemove", str(x), str(y), "click", "1")
 
     def frame(self) -> bytes:
         """The screen as the server keeps it."""
         return Path(self._folder.name, "Xvfb_screen0").read_bytes()
 
-    def changed(self, before: bytes, timeout: float = 15) -> bytes:
-        """The screen once it differs from an earlier one and has stayed the same for 0.3 s (a caret blinks slower)."""
+    def window(self) -> str:
+        """The title of the window in front, empty when there is none."""
+        titles = self._xdotool("search", "--onlyvisible", "--name", ".", "getwindowname", "%@", check=False)
+        return titles.rstrip("\n").rpartition("\n")[2]
+
+    def shows(self, title: str, timeout: float = 20) -> bytes:
+        """The screen once the window in front has that title and nothing moves."""
+        end = time.monotonic() + timeout
+        while self.window() != title:
+            if time.monotonic() > end:
+                raise MachineError(f"After {timeout} s the screen shows “{self.window()}”, not “{title}”.")
+            time.sleep(0.05)
+        return self.steady()
+
+    def steady(self, timeout: float = 15) -> bytes:
+        """The screen once it has stayed the same for 0.3 s (a caret blinks slower)."""
         end, last, since = time.monotonic() + timeout, b"", time.monotonic()
         while time.monotonic() < end:
             now = self.frame()
             if now != last:
                 last, since = now, time.monotonic()
-            elif now != before and time.monotonic() - since > 0.3:
+            elif time.monotonic() - since > 0.3:
                 return now
             time.sleep(0.05)
-        raise MachineError(f"The screen shows nothing new, or no end of it, after {timeout} s.")
+        raise MachineError(f"The screen still moves after {timeout} s.")
+
+    def _xdotool(self, *words: str, check: bool = True) -> str:
+        environment = {**os.environ, **self.environment}
+        command = ["xdotool", *words]
+        return subprocess.run(command, check=check, env=environment, timeout=20, capture_output=True, text=True).stdout
 
 
 def pixels(frame: bytes) -> bytes:
