@@ -13,6 +13,7 @@ import olefile
 import pymsi
 import pytest
 
+import wixpy
 from gplpv import config, pdb, plan
 from gplpv.matrix import Variant
 from gplpv.packages import describe, payload
@@ -84,8 +85,13 @@ def test_olefile_and_python_msi_agree(built: Tree, variant: Variant) -> None:
         assert container.root.clsid == "000C1084-0000-0000-C000-000000000046"
         assert container.parsing_issues == []
         assert container.get_metadata().subject
+    database = wixpy.open(path)
     with pymsi.Package(path) as package:
         properties = {row["Property"]: row["Value"] for row in package.get("Property").rows}
+        for name, table in database.tables.items():
+            texts = [column.name for column in table.columns if not column.is_binary]
+            found = sorted(repr([row[column] for column in texts]) for row in package.get(name).iter())
+            assert found == sorted(repr([row[column] for column in texts]) for row in database.rows(name)), name
     assert properties["ProductVersion"] == SETTINGS.matrix.product.version
     assert ("debug" in properties["ProductName"]) == variant.debug
 
