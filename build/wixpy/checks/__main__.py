@@ -9,7 +9,7 @@ _HEAD = """\
 # The checks
 
 `wixpy check x.msi` makes them all, and so does every `wixpy build`. Each is named after the internal consistency
-evaluator (ICE) of the Windows Installer SDK that it corresponds to; CAB and NAME are wixpy's own. An **error**
+evaluator (ICE) of the Windows Installer SDK that it corresponds to; CAB, NAME and SOURCE are wixpy's own. An **error**
 makes a package unfit: `check` ends with code 1, `build` leaves no package. A **warning** points at something that works
 and is questionable.
 
@@ -19,7 +19,9 @@ and is questionable.
     wixpy check --list                           this table
     wixpy build x.wxs -o x.msi --ignore ICE43    build although this check fails; it is told as a warning
 
-Columns are described by the package's `_Validation`, and where it has none by the standard tables. When a standard
+Columns are described by the package's `_Validation`, and where it has none by the standard tables: null or not, numbers
+and texts that are permitted, the tables that a key must be in, and a data category (Identifier, Condition, Formatted,
+Filename, Path, Guid, Version, …), whose syntax is that of the SDK's “Column Data Types”. When a standard
 table lacks columns (ICE06) only that is told. Where a package sets ALLUSERS to 1 in its Property table, desktop, start
 menu and templates are the machine's, and HKMU is HKLM: ICE38, ICE43, ICE57 and ICE64 then leave them alone.
 

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+import wixpy
 from wixpy import cli
 from wixpy.checks import RULES, __main__
+
+from .conftest import PRODUCT
 
 DOCS = Path(__file__).parents[3] / "docs" / "wixpy"
 
@@ -45,9 +49,59 @@ def test_the_source_the_commands_and_the_program_of_the_readme(
     assert capsys.readouterr().out == "Hello ['hello.txt']\n"
 
 
+# The exit codes of the commands that a page shows.
+SESSIONS = {"from-wix.md": [0, 0, 0, 1], "from-wixl.md": [0, 1, 0, 0, 0, 1]}
+
+
+@pytest.mark.parametrize("page", SESSIONS)
+def test_the_source_and_the_commands_of_a_guide(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / page).read_text("utf-8")
+    [source] = re.findall(r"```xml\n(.*?)```", text, re.DOTALL)
+    Path("hello.wxs").write_text(source, "utf-8")
+    Path("hello.txt").write_text("hello\n")
+    codes = []
+    for program, rest in re.findall(r"^    (wixpy|wixl) (.*?)(?:   .*)?$", text, re.MULTILINE):
+        if program == "wixl":
+            subprocess.run(["wixl", *rest.split()], check=True, capture_output=True, timeout=60)
+        else:
+            codes.append(cli.main(rest.split()))
+    assert codes == SESSIONS[page]
+    if page == "from-wixl.md":
+        assert [path.read_text() for path in Path("files").rglob("hello.txt")] == ["hello\n"]
+
+
+def test_the_snippets_of_the_page_of_user_interfaces(tmp_path: Path) -> None:
+    interface, strings = re.findall(r"```xml\n(.*?)```", (DOCS / "ui.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "licence.rtf").write_text("{\\rtf1 Do as you like}")
+    (tmp_path / "main.txt").write_text("main")
+    (tmp_path / "de.wxl").write_text(strings, "utf-8")
+    first, second, variable = interface.splitlines()
+    for reference in (first, second):
+        body = f'{reference}{variable}<Property Id="HELLO" Value="!(loc.Hello)"/>'
+        source = PRODUCT.format(body=body, inside="", beside="", upgrade="6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a48")
+        (tmp_path / "x.wxs").write_text(source, "utf-8")
+        assert wixpy.build(tmp_path / "x.wxs", tmp_path / "x.msi", epoch=1, localizations=[tmp_path / "de.wxl"]) == []
+        assert wixpy.open(tmp_path / "x.msi").property("HELLO") == "Guten Tag"
+
+
+def test_the_sources_of_the_page_of_media(tmp_path: Path) -> None:
+    (tmp_path / "main.txt").write_text("main")
+    media = [
+        each for each in re.findall(r"`(<Media[^`]*/>)`", (DOCS / "media.md").read_text("utf-8")) if "…" not in each
+    ]
+    assert len(media) == 5
+    for each in media:
+        source = PRODUCT.replace('<MediaTemplate EmbedCab="yes"/>', "{media}")
+        upgrade = "6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a48"
+        (tmp_path / "x.wxs").write_text(source.format(media=each, body="", inside="", beside="", upgrade=upgrade))
+        assert wixpy.build(tmp_path / "x.wxs", tmp_path / "x.msi", epoch=1) == []
+        assert wixpy.check(tmp_path / "x.msi") == [], each
+
+
 @pytest.mark.parametrize("page", ["README.md", "from-wixl.md", "from-wix.md"])
 def test_every_command_and_option_of_a_page_is_one(page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for command, rest in re.findall(r"wixpy (build|check|dump|tables|query|extract|export|import|diff)\b([^`|]*)",
+    for command, rest in re.findall(r"wixpy (build|check|dump|tables|query|extract|export|import|diff)\b([^`|\n]*)",
                                     (DOCS / page).read_text("utf-8")):  # fmt: skip
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
