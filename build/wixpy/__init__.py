@@ -6,6 +6,17 @@ a format: ``cfb`` (compound files), ``names`` (stream names), ``strings`` (strin
 ``summary``, ``cab``, ``database``; above them ``wxs`` (the compiler) and ``checks`` (integrity checks), and ``store``,
 ``sql``, ``view`` and ``record`` (Windows Installer's SQL), ``idt`` (text archives) and ``msilib`` (the API of the
 standard library's module of that name).
+
+>>> import tempfile
+>>> from pathlib import Path
+>>> folder = Path(tempfile.mkdtemp())
+>>> package = Database(1252)
+>>> _ = package.insert("Property", "ProductName", "Sämple")
+>>> package.commit(folder / "x.msi")
+>>> open(folder / "x.msi").property("ProductName")
+'Sämple'
+>>> print(check(folder / "x.msi", ["ICE05"])[0])
+ICE05 error: the property Manufacturer is missing [Property Manufacturer]
 """
 
 from __future__ import annotations

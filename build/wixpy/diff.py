@@ -44,7 +44,13 @@ class Change:
 
 
 def compare(one: Database, two: Database) -> Iterator[Change]:
-    """The differences between two packages, in the order of names and keys; the order of rows is none."""
+    """The differences between two packages, in the order of names and keys; the order of rows is none.
+
+    >>> one, two = Database(), Database()
+    >>> _ = one.insert("Property", "A", "1"), two.insert("Property", "A", "2")
+    >>> [str(change) for change in compare(one, two)]
+    ['~ row Property A: Value 1 -> 2']
+    """
     if one.codepage != two.codepage:
         yield Change("codepage", "", (), {"codepage": one.codepage}, {"codepage": two.codepage})
     if one.clsid != two.clsid:

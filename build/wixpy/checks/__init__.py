@@ -42,6 +42,13 @@ def run(database: Database, only: Collection[str] = ()) -> list[Finding]:
 
     When standard tables lack columns (ICE06) there is nothing for other checks to go by, and only that is reported.
     WixpyError for a rule that does not exist.
+
+    >>> database = Database()
+    >>> _ = database.insert("Component", "Main", None, "INSTALLDIR", 0, None, None)
+    >>> for finding in run(database, ["ICE03", "ICE21"]):
+    ...     print(finding)
+    ICE03 error: Directory_: “INSTALLDIR” is not in Directory [Component Main]
+    ICE21 error: Main belongs to no feature [Component Main]
     """
     require(only)
     findings = list(data.columns(database))

@@ -12,10 +12,12 @@ import wixpy
 MODULES = [module.name for module in pkgutil.walk_packages(wixpy.__path__, "wixpy.") if module.name != "wixpy.__main__"]
 
 
-@pytest.mark.parametrize("name", MODULES)
+# What people call has an example.
+SHOWN = {"wixpy", "wixpy.cab", "wixpy.checks", "wixpy.diff", "wixpy.idt", "wixpy.record", "wixpy.view"}
+
+
+@pytest.mark.parametrize("name", ["wixpy", *MODULES])
 def test_examples(name: str) -> None:
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
-
-
-def test_there_are_examples() -> None:
-    assert sum(doctest.testmod(importlib.import_module(name)).attempted for name in MODULES) > 8
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+    assert result.attempted > 0 or name not in SHOWN
