@@ -99,7 +99,7 @@ def test_the_sources_of_the_page_of_media(tmp_path: Path) -> None:
         assert wixpy.check(tmp_path / "x.msi") == [], each
 
 
-@pytest.mark.parametrize("page", ["README.md", "from-wixl.md", "from-wix.md"])
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
 def test_every_command_and_option_of_a_page_is_one(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     for command, rest in re.findall(r"wixpy (build|check|dump|tables|query|extract|export|import|diff)\b([^`|\n]*)",
                                     (DOCS / page).read_text("utf-8")):  # fmt: skip
