@@ -22,7 +22,7 @@ _FULL_PATH = re.compile(r'([A-Za-z]:\\|\\\\|\[)[^|><:/*?"\x00-\x1f]*')
 _RELATIVE_PATH = re.compile(r'[^|><:/*?"\x00-\x1f]+')
 _URL = re.compile(r"([A-Za-z][\w+.-]*:|\[)\S*")
 
-_FORMATTED = re.compile(r"\[\\.[^\]]*\]|[\[\]{}]|[^\[\]{}]+", re.DOTALL)
+_MARK = re.compile(r"\[\\.|[\[\]{}]", re.DOTALL)
 # What may stand in brackets: a property, an environment variable, a file, a component, a field, a null character.
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*|%[^%]+|[#!$][A-Za-z_][\w.]*|\d+|~|")
 
@@ -33,7 +33,8 @@ _TOKEN = re.compile(
 _JOINS = frozenset(("AND", "OR", "XOR", "EQV", "IMP"))
 
 _SID = r"(?:[A-Z]{2}|S-1(?:-\d+)+|<[^<>]+>)"
-_ACE = r"\((?:[^();]*;){5}[^();]*(?:;\(.*?\)|;[^()]*)?\)"
+_EXPRESSION = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_ACE = rf"\((?:[^();]*;){{5}}[^();]*(?:;{_EXPRESSION}|;[^()]*)?\)"
 _SDDL = re.compile(rf"(?:O:{_SID})?(?:G:{_SID})?(?:D:[A-Z_]*(?:{_ACE})*)?(?:S:[A-Z_]*(?:{_ACE})*)?")
 
 
@@ -64,23 +65,27 @@ def is_formatted(text: str) -> bool:
     >>> is_formatted("[a b]"), is_formatted("{a")
     (False, False)
     """
-    if not any(mark in text for mark in "[]{}"):
-        return True
     open_marks: list[str] = []
     contents: list[list[str]] = [[]]
-    for token in _FORMATTED.findall(text):
-        if token in ("[", "{"):
-            open_marks.append(token)
+    position = 0
+    while match := _MARK.search(text, position):
+        contents[-1].append(text[position : match.start()])
+        mark, position = match[0], match.end()
+        if mark in ("[", "{"):
+            open_marks.append(mark)
             contents.append([])
-        elif token in ("]", "}"):
-            if not open_marks or open_marks.pop() + token not in ("[]", "{}"):
+            continue
+        if mark in ("]", "}"):
+            if not open_marks or open_marks.pop() + mark not in ("[]", "{}"):
                 return False
-            inside = "".join(contents.pop())
-            if token == "]" and not _REFERENCE.fullmatch(inside):
+            if mark == "]" and not _REFERENCE.fullmatch("".join(contents[-1])):
                 return False
-            contents[-1].append("x")
+            contents.pop()
         else:
-            contents[-1].append("x" if token.startswith("[") else token)
+            position = text.find("]", position) + 1
+            if not position:
+                return False
+        contents[-1].append("x")
     return not open_marks
 
 
@@ -90,34 +95,32 @@ def is_condition(text: str) -> bool:
     >>> is_condition('NOT Installed AND (A ~= "x" OR &All = 3)'), is_condition("A AND"), is_condition("A B")
     (True, False, False)
     """
-    position, depth, needs_value, may_compare = 0, 0, True, False
     text = text.rstrip()
+    position, depth = 0, 0
+    expects_value, is_right_side, may_compare = True, False, False
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             return False
         position = match.end()
-        kind, token = str(match.lastgroup), match[match.lastgroup or 0]
+        kind, token = match.lastgroup, match[match.lastgroup or 0]
         word = token.upper() if kind == "word" else ""
-        if needs_value:
-            if word == "NOT" and may_compare is False:
-                continue
-            if token == "(" and may_compare is False:
-                depth += 1
-            elif kind in ("text", "number", "word") and word not in _JOINS and word != "NOT":
-                # The value after a comparison is not compared again.
-                needs_value, may_compare = False, not may_compare
+        if expects_value:
+            if (word == "NOT" or token == "(") and not is_right_side:
+                depth += token == "("
+            elif kind in ("text", "number", "word") and word not in (*_JOINS, "NOT"):
+                expects_value, is_right_side, may_compare = False, False, not is_right_side
             else:
                 return False
         elif kind == "compare" and may_compare:
-            needs_value = True
+            expects_value, is_right_side = True, True
         elif word in _JOINS:
-            needs_value, may_compare = True, False
+            expects_value = True
         elif token == ")" and depth:
             depth, may_compare = depth - 1, False
         else:
             return False
-    return not needs_value and not depth
+    return not expects_value and not depth
 
 
 def _is_default_dir(text: str) -> bool:

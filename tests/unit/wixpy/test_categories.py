@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,7 @@ Filename  status.txt │ projec~1.txt|Project Status.txt │ grüße.txt │ a|.
         - a long name.txt │ nine_char.x │ a.long │ a+b │ a|b:c │ a|.. │ a.b.c │ |a │ a|b|c │ a b
 FormattedSDDLText D:(A;;GA;;;WD) │ O:BAG:SYD:PAI(A;OICI;FA;;;BA)(D;;GR;;;S-1-5-32-545)S:ARAI(AU;SAFA;FA;;;WD) │ D:
 FormattedSDDLText O:<[%USERDOMAIN]\[%USERNAME]>G:BAD:(A;OICI;GRGWGX;;;<Domain\User>)
+FormattedSDDLText D:(XA;;FX;;;S-1-1-0;(@User.Title=="PM" && (@User.A=="b" || @User.C=="d")))
         - x │ D:(A;;GA;;WD) │ D:(A;;GA;;;WD │ G:BAO:SY │ O:nobody
 Guid      {6B1F7C1E-3A0C-4D0E-9D5B-5F2B0C1F9A48}
         - {6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a48} │ 6B1F7C1E-3A0C-4D0E-9D5B-5F2B0C1F9A48 │ {6B1F7C1E}
@@ -99,7 +102,12 @@ def test_every_condition_of_the_grammar_is_one_and_none_with_a_part_too_many(tex
         assert not is_condition(spoiled)
 
 
-def test_deep_nesting_takes_no_time_and_no_stack() -> None:
+def test_hostile_texts_take_no_time_and_no_stack() -> None:
+    start = time.monotonic()
     assert is_condition("(" * 50_000 + "A" + ")" * 50_000)
     assert is_formatted("[" * 50_000 + "A" + "]" * 50_000)
-    assert not is_formatted("[" * 50_000)
+    for text in ("[" * 50_000, "[\\a" * 50_000, "{[a]" * 50_000, "[a]{" * 50_000):
+        assert not is_formatted(text)
+    for ace in ("(A;;;;;WD)", "(XA;;;;;WD;(a (b) (c)))", "(A;;;;;WD;(", "(;;;;;;()"):
+        assert not CATEGORIES["FormattedSDDLText"]("D:" + ace * 500 + "!")
+    assert time.monotonic() - start < 10
