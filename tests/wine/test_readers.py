@@ -25,6 +25,7 @@ import wixpy
 from wixpy.database import Database
 from wixpy.tables import Table
 
+from .prefix import PROJECT
 from .windows import Windows
 
 EPOCH = 1_200_000_000
@@ -32,6 +33,7 @@ NOISE = random.Random(3).randbytes(40_000)
 FILES = {"one.txt": b"line\r\n" * 9_000, "a long name.bin": NOISE * 3, "empty.txt": b"", "4.bin": NOISE}
 NAMES = {"one.txt": "Прочти меня.txt", "a long name.bin": "読んで下さい.bin"}
 LICENCE = rb"{\rtf1\ansi Use it as you like.\par}"
+BDIST_MSI = PROJECT / "tests" / "unit" / "wixpy" / "programs" / "bdist_msi.py"
 FOLDER = "C:\\Program Files\\Sample"
 SOURCE = """\
 <Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
@@ -237,3 +239,21 @@ def test_a_package_is_read_installed_and_removed_by_others(
     assert {path.name: path.read_bytes() for path in machine.path(FOLDER).iterdir()} == files
     assert machine.msiexec(f"{source}\\sample.msi", action="/x")[0] == 0
     assert not machine.exists(FOLDER)
+
+
+def test_what_bdist_msi_makes_is_read_by_others(
+    machine: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cx_Freeze's command; test_msilib.py installs and removes such a package.  Its package code is random."""
+    files = {"hello.exe": NOISE, "lib/a module.py": b"pass\n", "lib/sub/data.txt": b"text" * 20_000}
+    for name, content in {**files, "hello.ico": b"\0", "license.rtf": LICENCE}.items():
+        (tmp_path / "frozen" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "frozen" / name).write_bytes(content)
+    subprocess.run([sys.executable, BDIST_MSI, tmp_path / "frozen", tmp_path / "out"], check=True, cwd=tmp_path)
+    path = tmp_path / "out" / "hello-1.2.3-win64.msi"
+    database = wixpy.open(path)
+    unpacked = {Path(name).name: content for name, content in files.items()}
+    of_msitools(path, database, {**unpacked, "hello.ico": b"\0", "license.rtf": LICENCE}, tmp_path)
+    of_olefile(path, database)
+    of_python_msi(path, database, monkeypatch)
+    of_msidb(machine.put(path), database, machine)
