@@ -222,16 +222,15 @@ def _speaks(language: Cell, wanted: Cell) -> bool:
 
 
 def _is_excluded(row: Row, module: Row) -> bool:
-    """Whether a row of ModuleExclusion excludes a module; a language below 0 means all but it."""
+    """Whether a row of ModuleExclusion excludes a module; the language 0 is none, and one below 0 means all but it."""
     language = row.get("ExcludedLanguage")
-    if isinstance(language, int) and language < 0:
-        spoken = not _speaks(module.get("Language"), -language)
-    else:
-        spoken = _speaks(module.get("Language"), language)
+    if not isinstance(language, int) or language == 0:
+        return False
+    excluded = _speaks(module.get("Language"), abs(language)) == (language > 0)
     version, low, high = module.get("Version"), row.get("ExcludedMinVersion"), row.get("ExcludedMaxVersion")
     above = low is None or _version(version) >= _version(low)
     below_high = high is None or _version(version) <= _version(high)
-    return module.cells[0] == row.get("ExcludedID") and spoken and above and below_high
+    return module.cells[0] == row.get("ExcludedID") and excluded and above and below_high
 
 
 @rule()

@@ -151,10 +151,11 @@ MODULES = (("A", 0, "1.0"), ("B", 1033, "2.1"), ("C", 9, "3"))
         (("B", 9, None), ("B", -9, None, None), 0),
         (("B", 0, "2.1.0.0"), ("B", 1033, None, "2.0"), 0),
         (("C", 9, "2"), ("C", 9, "3.1", None), 0),
+        (("A", 0, None), ("A", 0, None, None), 0),
         (("X", 0, "2.0"), ("B", 1033, None, None), 2),
         (("B", 1031, None), ("B", 9, None, None), 2),
         (("B", 1033, "2.2"), ("B", -1031, None, None), 2),
-        (("C", 1033, None), ("A", 0, "0.9", "1.0"), 2),
+        (("C", 1033, None), ("A", -7, "0.9", "1.0"), 2),
     ],
 )
 def test_modules_need_and_exclude_others(needs: tuple[Cell, ...], excludes: tuple[Cell, ...], count: int) -> None:
