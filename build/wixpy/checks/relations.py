@@ -31,10 +31,14 @@ def group(rows: list[Row], column: str) -> dict[Cell, list[Row]]:
     return groups
 
 
+_MAX_DEPTH = 260  # MAX_PATH characters
+
+
 def lineage(database: Database, directory: str) -> Iterator[str]:
-    """A directory and those above it, nearest first; ends at a root or where the rows run in a circle."""
+    """A directory and those above it, nearest first; ends at a root, or where the rows run in a circle or deeper than
+    any path."""
     seen: set[str] = set()
-    while directory and directory not in seen:
+    while directory and directory not in seen and len(seen) < _MAX_DEPTH:
         seen.add(directory)
         yield directory
         row = database.get("Directory", directory)

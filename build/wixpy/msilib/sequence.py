@@ -21,12 +21,18 @@ _LEFT_OUT = frozenset(
 )  # fmt: skip
 
 
+# Dialogs that a program is expected to make, by the numbers of how an installation ended.
+_LAST_DIALOGS = [("ExitDialog", None, -1), ("UserExit", None, -2), ("FatalError", None, -3)]
+
+
 def _suggested(table: str) -> list[Action]:
-    rows = [
+    rows: list[Action] = [
         (name, _CONDITIONS.get(name), _NUMBERS.get(name, action.number))
         for name, action in _actions.standard()[table].items()
         if name not in _LEFT_OUT
     ]
+    if table in ("AdminUISequence", "InstallUISequence"):
+        rows += _LAST_DIALOGS
     return sorted(rows, key=lambda row: row[2])
 
 
