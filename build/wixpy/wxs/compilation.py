@@ -55,6 +55,7 @@ STANDARD_DIRECTORIES = frozenset(
     ]
 )
 ROOT_DIRECTORY = "TARGETDIR"
+INSTALL_MODES = {"install": 1, "uninstall": 2, "both": 3}
 
 
 def guid(value: uuid.UUID) -> str:
@@ -65,6 +66,12 @@ def guid(value: uuid.UUID) -> str:
 def derived_guid(kind: str, content: str) -> str:
     """The GUID that stands for ``content``: version 5 in a name space of ``kind`` (RFC 4122, section 4.3)."""
     return guid(uuid.uuid5(uuid.uuid5(NAMESPACE, kind), content))
+
+
+def identifier(name: str) -> str:
+    """An identifier made of a name."""
+    text = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in name)[-71:]
+    return text if text[0].isalpha() or text[0] == "_" else f"_{text}"
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from wixpy.payload import file_version
 from wixpy.tables import Cell
-from wixpy.wxs import com, grammar, rows
+from wixpy.wxs import com, folders, registry, rows, services
 from wixpy.wxs.compilation import (
     ROOT_DIRECTORY,
     STANDARD_DIRECTORIES,
@@ -19,11 +19,10 @@ from wixpy.wxs.compilation import (
     Membership,
     Payload,
     guid,
+    identifier,
 )
+from wixpy.wxs.rows import parts
 from wixpy.wxs.source import Node
-
-ROOTS = {"HKMU": -1, "HKCR": 0, "HKCU": 1, "HKLM": 2, "HKU": 3}
-INSTALL_MODES = {"install": 1, "uninstall": 2, "both": 3}
 
 _LOCATIONS = {"local": 0, "source": 1, "either": 2}
 _KEY_PATHS = {"File": 0, "Registry": 4, "ODBCDataSource": 32}
@@ -39,14 +38,6 @@ _COMPONENT_FLAGS = {
 }
 _FILE_FLAGS = {"ReadOnly": 1, "Hidden": 2, "System": 4, "Checksum": 1024}
 _FILE_VITAL = 512
-_SERVICE_TYPES = {"ownProcess": 0x10, "shareProcess": 0x20}
-_SERVICE_INTERACTIVE = 0x100
-_SERVICE_STARTS = {"boot": 0, "system": 1, "auto": 2, "demand": 3, "disabled": 4}
-_SERVICE_ERRORS = {"ignore": 0, "normal": 1, "critical": 3}
-_SERVICE_VITAL = 0x8000
-_SERVICE_EVENTS = {"Start": (0x01, 0x10), "Stop": (0x02, 0x20), "Remove": (0x08, 0x80)}
-_NOTHING: Mapping[str, Cell] = {}
-_SHOW_COMMANDS = {"normal": 1, "maximized": 3, "minimized": 7}
 
 
 class KeyPath(NamedTuple):
@@ -165,7 +156,7 @@ def component_id(node: Node) -> str:
 
 def file_id(node: Node) -> str:
     """The Id of a file, by default made of its name."""
-    return node.get("Id") or _identifier(file_name(node))
+    return node.get("Id") or identifier(file_name(node))
 
 
 def file_name(node: Node) -> str:
@@ -250,245 +241,25 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
     rows.rows(compilation, node, this, {"File": key})
     if node.get("Assembly") in (".net", "win32") and not any(child.name == "AssemblyName" for child in node.children):
         raise node.error("the assembly has no name", "add <AssemblyName Id='Name' Value='…'/> and its other parts")
-    compilation.dispatch(node, {"Shortcut": _shortcut}, this, f"[#{key}]")
+    compilation.dispatch(node, {"Shortcut": folders.shortcut}, this, f"[#{key}]")
     compilation.dispatch(node, dict.fromkeys(com.FAMILY, com.register), this, key)
-    _parts(compilation, node, this, "File", key, {"File": key})
-
-
-def _parts(
-    compilation: Compilation, node: Node, this: Component, table: str, key: str, around: Mapping[str, Cell] = _NOTHING
-) -> None:
-    """The children that the grammar describes; permissions among them are for the row ``key`` of ``table``."""
-    for child in node.children:
-        if grammar.entry(child).rows:
-            rows.element(compilation, child, this, {"object": key, "table": table, **around})
-
-
-def _identifier(name: str) -> str:
-    text = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in name)[-71:]
-    return text if text[0].isalpha() or text[0] == "_" else f"_{text}"
-
-
-def _create_folder(compilation: Compilation, node: Node, this: Component) -> None:
-    target = node.get("Directory") or this.directory
-    compilation.refer(node, "Directory", target)
-    compilation.insert(node, "CreateFolder", target, this.name)
-    _parts(compilation, node, this, "CreateFolder", target)
-
-
-def _removal_target(compilation: Compilation, node: Node, this: Component) -> str:
-    target, prop = node.get("Directory"), node.get("Property")
-    if target and prop:
-        raise node.error(f"{node.name} has both Directory and Property", "keep one")
-    if prop:
-        return prop
-    compilation.refer(node, "Directory", target or this.directory)
-    return target or this.directory
-
-
-def _remove_file(compilation: Compilation, node: Node, this: Component) -> None:
-    target = _removal_target(compilation, node, this)
-    name, short, mode = node.need("Name"), node.get("ShortName"), INSTALL_MODES[node.need("On")]
-    pair = f"{short}|{name}" if short else name
-    identifier = node.get("Id") or compilation.make_id("rmf", this.name, target, name, mode)
-    row = compilation.insert(node, "RemoveFile", identifier, this.name, pair, target, mode)
-    if "*" not in name and "?" not in name:
-        compilation.name(node, f"removal {row.key} {target}", name, short, compilation.into(row, "FileName"))
-
-
-def _remove_folder(compilation: Compilation, node: Node, this: Component) -> None:
-    target = _removal_target(compilation, node, this)
-    mode = INSTALL_MODES[node.need("On")]
-    identifier = node.get("Id") or compilation.make_id("rmd", this.name, target, mode)
-    compilation.insert(node, "RemoveFile", identifier, this.name, None, target, mode)
-
-
-def _registry_key(
-    compilation: Compilation, node: Node, this: Component, root: str | None = None, above: str = ""
-) -> None:
-    given = node.get("Root")
-    if given and root:
-        raise node.error("a RegistryKey within another takes its Root", "remove Root")
-    root = given or root
-    if root is None:
-        raise node.error("the RegistryKey needs the attribute Root", "add Root='HKLM'")
-    key = above + node.need("Key").strip("\\")
-    action = node.get("Action") or "none"  # what older sources say in the place of the two others
-    create = node.yes("ForceCreateOnInstall") or action != "none"
-    delete = node.yes("ForceDeleteOnUninstall") or action == "createAndRemoveOnUninstall"
-    permissions = any(child.name in ("Permission", "PermissionEx") for child in node.children)
-    if create or delete or permissions:
-        name = "*" if create and delete else "-" if delete else "+"
-        identifier = node.get("Id") or compilation.make_id("reg", this.name, root, key, name)
-        compilation.insert(node, "Registry", identifier, ROOTS[root], key, name, None, this.name)
-        _parts(compilation, node, this, "Registry", identifier)
-    elif node.get("Id"):
-        raise node.error(
-            "the RegistryKey makes no row that its Id would name", "remove Id, or add ForceCreateOnInstall"
-        )
-    compilation.dispatch(node, REGISTRY_CHILDREN, this, root, key + "\\")
-
-
-def _registry_value(
-    compilation: Compilation, node: Node, this: Component, root: str | None = None, above: str = ""
-) -> None:
-    given, sub_key = node.get("Root"), node.get("Key")
-    if given and root:
-        raise node.error("a RegistryValue within a RegistryKey takes its Root", "remove Root")
-    root = given or root
-    key = above + (sub_key or "").strip("\\")
-    if root is None or not key:
-        raise node.error("the RegistryValue needs Root and Key", "add them or put it into a <RegistryKey>")
-    key = key.rstrip("\\")
-    name = node.get("Name")
-    identifier = node.get("Id") or compilation.make_id("reg", this.name, root, key, name)
-    compilation.insert(node, "Registry", identifier, ROOTS[root], key, name, _registry_data(node), this.name)
-    this.offer(node, "Registry", identifier)
-    _parts(compilation, node, this, "Registry", identifier)
-
-
-def _registry_data(node: Node) -> str | None:
-    """The value with the prefix that gives its type (Windows Installer SDK, “Registry Table”)."""
-    kind, value, action = node.need("Type"), node.get("Value"), node.get("Action") or "write"
-    strings = [child.text for child in node.children if child.name == "MultiStringValue"]
-    if kind == "multiString":
-        text = "[~]".join(strings if value is None else [value, *strings])
-        return {"write": f"[~]{text}[~]", "append": f"[~]{text}", "prepend": f"{text}[~]"}[action]
-    if strings or action != "write":
-        raise node.error(f"a value of type {kind} has no strings to append", "use Type='multiString'")
-    if value is None:
-        raise node.error("the RegistryValue needs the attribute Value", "add Value='…'")
-    if kind == "integer":
-        if not value.startswith("[") and not value.lstrip("-").isdecimal():
-            raise node.error(f"“{value}” is not an integer", "give decimal digits or a [Property]")
-        return f"#{value}"
-    if kind == "binary":
-        if not value.startswith("[") and (len(value) % 2 or any(c not in "0123456789abcdefABCDEF" for c in value)):
-            raise node.error(f"“{value}” is not hexadecimal", "give two digits a byte")
-        return f"#x{value}"
-    if kind == "expandable":
-        return f"#%{value}"
-    return f"#{value}" if value.startswith("#") else value
-
-
-def _registry_place(node: Node, root: str | None, above: str) -> tuple[str, str]:
-    """The root and key of an element, which may be those of the RegistryKey around it."""
-    key = f"{above}{(node.get('Key') or '').strip(chr(92))}".strip("\\")
-    given = node.get("Root")
-    if (given is None) is (root is None) or not key:
-        raise node.error(f"{node.name} needs one Root and a Key", "give them here, or in the <RegistryKey> around it")
-    return given or root or "", key
-
-
-def _remove_registry_key(
-    compilation: Compilation, node: Node, this: Component, root: str | None = None, above: str = ""
-) -> None:
-    (root, key), action = _registry_place(node, root, above), node.need("Action")
-    identifier = node.get("Id") or compilation.make_id("reg", this.name, root, key, action)
-    if action == "removeOnInstall":
-        compilation.insert(node, "RemoveRegistry", identifier, ROOTS[root], key, "-", this.name)
-    else:
-        compilation.insert(node, "Registry", identifier, ROOTS[root], key, "-", None, this.name)
-
-
-def _remove_registry_value(
-    compilation: Compilation, node: Node, this: Component, root: str | None = None, above: str = ""
-) -> None:
-    (root, key), name = _registry_place(node, root, above), node.get("Name")
-    identifier = node.get("Id") or compilation.make_id("reg", this.name, root, key, name, "remove")
-    compilation.insert(node, "RemoveRegistry", identifier, ROOTS[root], key, name, this.name)
-
-
-def _service_install(compilation: Compilation, node: Node, this: Component) -> None:
-    dependencies = []
-    for child in (child for child in node.children if child.name == "ServiceDependency"):
-        dependencies.append(("+" if child.yes("Group") else "") + child.need("Id"))
-    kind = _SERVICE_TYPES[node.need("Type")] | (_SERVICE_INTERACTIVE if node.yes("Interactive") else 0)
-    severity = _SERVICE_ERRORS[node.need("ErrorControl")] | (_SERVICE_VITAL if node.yes("Vital") else 0)
-    description = node.get("Description")
-    if node.yes("EraseDescription"):
-        if description:
-            raise node.error("the service has a Description and EraseDescription", "keep one")
-        description = "[~]"
-    name = node.need("Name")
-    identifier = node.get("Id") or _identifier(name)
-    compilation.insert(
-        node, "ServiceInstall", identifier, name, node.get("DisplayName"), kind,
-        _SERVICE_STARTS[node.need("Start")], severity, node.get("LoadOrderGroup"),
-        "[~]".join([*dependencies, "", ""]) if dependencies else None,
-        node.get("Account"), node.get("Password"), node.get("Arguments"), this.name, description,
-    )  # fmt: skip
-    _parts(compilation, node, this, "ServiceInstall", identifier, {"ServiceInstall.Name": name})
-
-
-def _service_control(compilation: Compilation, node: Node, this: Component) -> None:
-    events = 0
-    for attribute, (install, uninstall) in _SERVICE_EVENTS.items():
-        mode = INSTALL_MODES.get(node.get(attribute) or "", 0)
-        events |= (install if mode & 1 else 0) | (uninstall if mode & 2 else 0)
-    if not events:
-        raise node.error("the ServiceControl does nothing", "add Start, Stop or Remove")
-    arguments = "[~]".join(child.text for child in node.children) or None
-    wait = int(node.yes("Wait", True))
-    compilation.insert(node, "ServiceControl", node.need("Id"), node.need("Name"), events, arguments, wait, this.name)
-
-
-def _shortcut(compilation: Compilation, node: Node, this: Component, within: str | None = None) -> None:
-    icons = [child for child in node.children if child.name == "Icon"]
-    for child in icons:
-        icon(compilation, child)
-    nested = [child.need("Id") for child in icons]
-    icon_name = node.get("Icon") or (nested[0] if nested else None)
-    if icon_name:
-        compilation.refer(node, "Icon", icon_name)
-    place = node.get("Directory") or this.directory
-    compilation.refer(node, "Directory", place)
-    target = node.get("Target")
-    advertise = node.yes("Advertise")
-    if target and (within or advertise):
-        raise node.error("the target of the shortcut is given twice", "remove Target")
-    working = node.get("WorkingDirectory")
-    if working:
-        compilation.refer(node, "Directory", working)
-    show = node.get("Show")
-    row = compilation.insert(
-        node, "Shortcut", node.need("Id"), place, node.need("Name"), this.name,
-        target or within or f"[{this.directory}]",
-        node.get("Arguments"), node.get("Description"), node.number("Hotkey"), icon_name, node.number("IconIndex"),
-        _SHOW_COMMANDS[show] if show else None, working,
-    )  # fmt: skip
-    if advertise:
-        compilation.advertised.append(("Shortcut", row.key, "Target", this.name))
-    _parts(compilation, node, this, "Shortcut", node.need("Id"), {"Shortcut": node.need("Id")})
-    store = compilation.into(row, "Name")
-    compilation.name(node, f"shortcuts {place}", node.need("Name"), node.get("ShortName"), store)
-
-
-def icon(compilation: Compilation, node: Node) -> None:
-    """Icon: an icon for shortcuts and the list of installed programs."""
-    compilation.insert(node, "Icon", node.need("Id"), compilation.source_bytes(node, "SourceFile"))
+    parts(compilation, node, this, "File", key, {"File": key})
 
 
 def _done(_: Compilation, __: Node, ___: Component) -> None:
     """Condition went into the component's row."""
 
 
-REGISTRY_CHILDREN: Mapping[str, Callable[..., None]] = {
-    "RegistryKey": _registry_key,
-    "RegistryValue": _registry_value,
-    "RemoveRegistryKey": _remove_registry_key,
-    "RemoveRegistryValue": _remove_registry_value,
-}
 DIRECTORY_CHILDREN: Mapping[str, Callable[..., None]] = {"Directory": directory, "Component": component}
 COMPONENT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Condition": _done,
     "File": _file,
-    "CreateFolder": _create_folder,
-    "RemoveFile": _remove_file,
-    "RemoveFolder": _remove_folder,
-    **REGISTRY_CHILDREN,
-    "ServiceInstall": _service_install,
-    "ServiceControl": _service_control,
-    "Shortcut": _shortcut,
+    "CreateFolder": folders.create_folder,
+    "RemoveFile": folders.remove_file,
+    "RemoveFolder": folders.remove_folder,
+    **registry.REGISTRY_CHILDREN,
+    "ServiceInstall": services.service_install,
+    "ServiceControl": services.service_control,
+    "Shortcut": folders.shortcut,
     **dict.fromkeys(com.FAMILY, com.register),
 }

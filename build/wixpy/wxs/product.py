@@ -12,8 +12,9 @@ from wixpy.strings import codec
 from wixpy.summary import Pid, Value
 from wixpy.wxs.actions import SEQUENCES, custom_action, row_reference, schedule, sequence, set_directory, set_property
 from wixpy.wxs.compilation import Compilation, Membership, guid
-from wixpy.wxs.components import component, component_group, component_id, directory, directory_ref, icon
+from wixpy.wxs.components import component, component_group, component_id, directory, directory_ref
 from wixpy.wxs.custom import custom_table
+from wixpy.wxs.folders import icon
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.media import media, media_template
 from wixpy.wxs.rows import element

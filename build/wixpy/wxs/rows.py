@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 HOOKS: dict[str, Callable[[Node], Cell]] = {}
 _CALL = re.compile(r"(\w+)\((.*)\)")
+_NOTHING: Mapping[str, Cell] = {}
 _PENDING = "-"
 _SIGN, _WORD = 1 << 31, 1 << 32
 
@@ -70,6 +71,15 @@ def rows(compilation: Compilation, node: Node, this: Component | None, around: M
         key = _Line(compilation, node, this, around, line).insert()
         first = key if first is None else first
     return first
+
+
+def parts(
+    compilation: Compilation, node: Node, this: Component, table: str, key: str, around: Mapping[str, Cell] = _NOTHING
+) -> None:
+    """The children that the grammar describes; permissions among them are for the row ``key`` of ``table``."""
+    for child in node.children:
+        if grammar.entry(child).rows:
+            element(compilation, child, this, {"object": key, "table": table, **around})
 
 
 def _applies(node: Node, guard: tuple[str, ...]) -> bool:

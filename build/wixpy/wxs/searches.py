@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from wixpy.wxs.compilation import Compilation
-from wixpy.wxs.components import ROOTS
+from wixpy.wxs.registry import ROOTS
 from wixpy.wxs.source import Node
 
 _LOCATOR_TYPES = {"directory": 0, "file": 1, "raw": 2}

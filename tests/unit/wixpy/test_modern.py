@@ -12,7 +12,7 @@ import wixpy
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.wxs import compile
-from wixpy.wxs.components import ROOTS
+from wixpy.wxs.registry import ROOTS
 
 NAMESPACE = "http://wixtoolset.org/schemas/v4/wxs"
 PACKAGE = """<Wix xmlns='{}'>
