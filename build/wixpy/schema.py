@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The tables of the Windows Installer SDK (“Database Tables”), read from ``data/standard.schema``.
+"""The tables of the Windows Installer SDK (“Database Tables”), read from ``data/standard.schema``, and those that only
+some packages have, merge modules among them (“Merge Module Database Tables”), from ``data/further.schema``.
 
-The data file has a table's name at the margin and below it a line a column: name (``*`` after a key), type, and what
+A data file has a table's name at the margin and below it a line a column: name (``*`` after a key), type, and what
 ``_Validation`` says: ``low..high``, ``> Table.column`` (column 1 when not given, alternatives by ``;``), ``{a;b}`` for
 the permitted values, and the data category.
 """
@@ -53,9 +54,15 @@ def parse(text: str) -> dict[str, Table]:
 
 
 @cache
+def base() -> Mapping[str, Table]:
+    """The tables that a new database of msilib has, by name."""
+    return parse(data("standard.schema"))
+
+
+@cache
 def standard() -> Mapping[str, Table]:
     """All standard tables by name."""
-    return parse(data("standard.schema"))
+    return {**base(), **parse(data("further.schema"))}
 
 
 def validation_rows(table: Table) -> list[Values]:

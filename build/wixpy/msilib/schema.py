@@ -12,7 +12,7 @@ _Validation_records: list[tuple[Field, ...]] = []
 
 
 def _describe() -> None:
-    for standard in _schema.standard().values():
+    for standard in _schema.base().values():
         table = _Table(standard.name)
         for number, column in enumerate(standard.columns, 1):
             table.add_field(number, column.name, column.bits)

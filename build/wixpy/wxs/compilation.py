@@ -13,6 +13,7 @@ from wixpy.blob import PathBlob
 from wixpy.cab import Attributes, Compression
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
+from wixpy.summary import Pid
 from wixpy.tables import Cell
 from wixpy.wxs import artwork
 from wixpy.wxs.controls import Interface
@@ -55,6 +56,7 @@ STANDARD_DIRECTORIES = frozenset(
     ]
 )
 ROOT_DIRECTORY = "TARGETDIR"
+SECURE, HIDDEN, ADMIN = "SecureCustomProperties", "MsiHiddenProperties", "AdminProperties"
 INSTALL_MODES = {"install": 1, "uninstall": 2, "both": 3}
 
 
@@ -142,6 +144,8 @@ class Compilation:
     automatic_guids: list[AutomaticGuid] = field(default_factory=list)
     media: dict[int, Media] = field(default_factory=dict)
     template: Node | None = None
+    declared: set[str] = field(default_factory=set)
+    """Properties that the source has, with or without a value."""
     features: dict[str, list[Membership]] = field(default_factory=dict)
     groups: dict[str, list[Membership]] = field(default_factory=dict)
     feature_groups: dict[str, list[Membership]] = field(default_factory=dict)
@@ -152,6 +156,12 @@ class Compilation:
     interface: Interface = field(default_factory=Interface)
     platform: str = "x86"
     last_display: int = 0
+
+    @property
+    def installer(self) -> int:
+        """The version of Windows Installer that the package asks for, times 100."""
+        number = self.database.summary.get(Pid.PAGE_COUNT)
+        return number if isinstance(number, int) else 0
 
     @property
     def is_64bit(self) -> bool:
@@ -195,7 +205,8 @@ class Compilation:
         for node, table, key in self.references:
             if table == "Directory" and key[0] in STANDARD_DIRECTORIES:
                 self._standard_directory(node, str(key[0]))
-            if self.database.get(table, *key) is None:
+            declared = table == "Property" and key[0] in self.declared
+            if not declared and self.database.get(table, *key) is None:
                 known = ["/".join(map(str, row.key)) for row in self.database.rows(table)]
                 wanted = "/".join(map(str, key))
                 raise node.error(

@@ -258,6 +258,7 @@ COMPONENT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "RemoveFile": folders.remove_file,
     "RemoveFolder": folders.remove_folder,
     **registry.REGISTRY_CHILDREN,
+    "util:EventSource": registry.event_source,
     "ServiceInstall": services.service_install,
     "ServiceControl": services.service_control,
     "Shortcut": folders.shortcut,

@@ -106,6 +106,13 @@ def entry(node: Node) -> Element:
 
 
 @cache
+def refused() -> Mapping[str, tuple[str, str]]:
+    """Elements that are known and not supported: why, and what to do instead."""
+    lines = (line.split(" | ") for line in data("elements.refused").splitlines() if line and line[0] != "#")
+    return {name: (reason, instead) for name, reason, instead in lines}
+
+
+@cache
 def numbers(kind: str) -> Mapping[str, int]:
     """The numbers that stand for the words of a kind."""
     pairs = (word.partition("=") for word in kind.split("|"))
@@ -138,6 +145,11 @@ def validate(node: Node) -> None:
         raise node.error(f"{node.name} has no text, but here is “{node.text[:40]}”", "remove the text")
     for child in node.children:
         known = child.name in element.children or (ACTION in element.children and child.name in standard_names())
+        if not known and child.name in refused():
+            raise child.error(f"{child.name} is not supported: {refused()[child.name][0]}", refused()[child.name][1])
+        if not known and ":" in child.name:
+            hint = "of extensions there is what needs no custom action of WiX's: see docs/wixpy/elements.md"
+            raise child.error(f"{node.name} has no element {child.name}", hint)
         if not known:
             raise child.error(f"{node.name} has no element {child.name}", nearest(child.name, element.children))
         child.within = node.name

@@ -16,6 +16,7 @@ from wixpy.errors import WixpyError
 from wixpy.filenames import is_short
 from wixpy.media import COMPRESSED, COMPRESSED_SOURCE, EMBEDDED, NONCOMPRESSED, source_path, word_count
 from wixpy.payload import Hash, Hasher, file_hash
+from wixpy.wxs import rows
 from wixpy.wxs.compilation import Compilation, Media, Payload
 from wixpy.wxs.source import Node
 
@@ -82,7 +83,18 @@ def media(compilation: Compilation, node: Node) -> None:
         raise node.error("the product has Media and MediaTemplate", "keep one kind")
     if cabinet is None and (node.yes("EmbedCab") or node.get("CompressionLevel")):
         raise node.error("the media has no cabinet to embed or compress", "give Cabinet")
+    for child in node.children:
+        _signature(compilation, child, number, beside=cabinet is not None and not node.yes("EmbedCab"))
     _add(compilation, node, number, cabinet)
+
+
+def _signature(compilation: Compilation, node: Node, disk: int, *, beside: bool) -> None:
+    """DigitalSignature: with what a cabinet beside the package must be signed."""
+    if not beside:
+        raise node.error("only a cabinet beside the package is signed", "give Cabinet, and EmbedCab='no'")
+    if len(node.children) != 1:
+        raise node.error(f"the signature has {len(node.children)} certificates", "write one <DigitalCertificate …/>")
+    rows.element(compilation, node, None, {"Media": str(disk)})
 
 
 def media_template(compilation: Compilation, node: Node) -> None:

@@ -68,6 +68,7 @@ def translate(root: Node, platform: str) -> None:
             raise node.error(f"{node.name} is not in version 4 of the language", _OLD_ELEMENTS[node.name])
     root.children = [_package(child, platform) if child.name == "Package" else child for child in root.children]
     for node in list(root.walk()):
+        node.children = [each for child in node.children for each in _wix_ui(child)]
         _rename(node)
         _conditions(node)
         _TRANSLATIONS.get(node.name, _nothing)(node, platform)
@@ -279,6 +280,14 @@ def _wrapped(node: Node) -> Node:
     component.children = [node, *(child for child in node.children if child.name == "Condition")]
     node.children = [child for child in node.children if child.name != "Condition"]
     return component
+
+
+def _wix_ui(node: Node) -> list[Node]:
+    """ui:WixUI is a UIRef, and a property that says what directory the dialogs ask for."""
+    if node.name != "ui:WixUI":
+        return [node]
+    node.name, folder = "UIRef", node.attributes.pop("InstallDirectory", None)
+    return [node, *([_new(node, "Property", Id="WIXUI_INSTALLDIR", Value=folder)] if folder else [])]
 
 
 _TRANSLATIONS: Mapping[str, Callable[[Node, str], None]] = {

@@ -10,8 +10,8 @@ from wixpy.media import COMPRESSED_SOURCE, SHORT_NAMES
 from wixpy.schema import standard
 from wixpy.strings import codec
 from wixpy.summary import Pid, Value
-from wixpy.wxs.actions import SEQUENCES, custom_action, row_reference, schedule, sequence, set_directory, set_property
-from wixpy.wxs.compilation import Compilation, Membership, guid
+from wixpy.wxs.actions import SEQUENCES, custom_action, row_reference, sequence, set_directory, set_property
+from wixpy.wxs.compilation import ADMIN, HIDDEN, SECURE, Compilation, Membership, guid
 from wixpy.wxs.components import component, component_group, component_id, directory, directory_ref
 from wixpy.wxs.custom import custom_table
 from wixpy.wxs.folders import icon
@@ -21,8 +21,8 @@ from wixpy.wxs.rows import element
 from wixpy.wxs.searches import compliance_check, property_searches
 from wixpy.wxs.source import Node
 from wixpy.wxs.ui import reference, ui, ui_sequence
+from wixpy.wxs.upgrades import major_upgrade, product_search, upgrade
 
-SECURE, HIDDEN, ADMIN = "SecureCustomProperties", "MsiHiddenProperties", "AdminProperties"
 SUPPORTED_INSTALLERS = range(100, 1000)
 
 _PLATFORM_WORDS = {"intel": "x86", "x64": "x64"}
@@ -30,17 +30,6 @@ _PLATFORM_NAMES = {"x86": "Intel", "x64": "x64"}
 _MIN_X64_INSTALLER = 200
 _WORDS_NO_ELEVATION = 8
 _READ_ONLY = {"no": 0, "default": 2, "yes": 4}
-
-_MIGRATE_FEATURES, _ONLY_DETECT, _IGNORE_FAILURE = 1, 2, 4
-_MIN_INCLUSIVE, _MAX_INCLUSIVE, _EXCLUDE_LANGUAGES = 0x100, 0x200, 0x400
-_SCHEDULES = {
-    "afterInstallValidate": "InstallValidate",
-    "afterInstallInitialize": "InstallInitialize",
-    "afterInstallExecute": "InstallExecute",
-    "afterInstallExecuteAgain": "InstallExecuteAgain",
-    "afterInstallFinalize": "InstallFinalize",
-}
-UPGRADE_DETECTED, DOWNGRADE_DETECTED = "WIX_UPGRADE_DETECTED", "WIX_DOWNGRADE_DETECTED"
 
 _FEATURE_SOURCE, _FEATURE_FOLLOW_PARENT, _FEATURE_ADVERTISE = 1, 2, 4
 _FEATURE_NO_ADVERTISE, _FEATURE_NO_ABSENT, _FEATURE_ADVERTISE_ON_SUPPORT = 8, 16, 32
@@ -118,64 +107,6 @@ def _package(compilation: Compilation, node: Node, product_node: Node) -> None:
     compilation.database.summary = {pid: value for pid, value in values.items() if value != ""}
 
 
-def _major_upgrade(compilation: Compilation, node: Node) -> None:
-    """MajorUpgrade: remove older versions, refuse to replace newer ones."""
-    code, version = compilation.database.property("UpgradeCode"), compilation.database.property("ProductVersion")
-    migrate = _MIGRATE_FEATURES if node.yes("MigrateFeatures", True) else 0
-    attributes = migrate | (_IGNORE_FAILURE if node.yes("IgnoreRemoveFailure") else 0)
-    attributes |= _MAX_INCLUSIVE if node.yes("AllowSameVersionUpgrades") else 0
-    downgrades, message = node.yes("AllowDowngrades"), node.get("DowngradeErrorMessage")
-    if downgrades == (message is not None):
-        raise node.error(
-            "give either DowngradeErrorMessage or AllowDowngrades='yes'", "a package must say what a downgrade does"
-        )
-    maximum = None if downgrades else version
-    minimum = "0" if downgrades else None
-    features = node.get("RemoveFeatures")
-    if downgrades:
-        attributes = attributes & ~_MAX_INCLUSIVE | _MIN_INCLUSIVE
-    compilation.insert(node, "Upgrade", code, minimum, maximum, None, attributes, features, UPGRADE_DETECTED)
-    compilation.collect(SECURE, UPGRADE_DETECTED)
-    if message:
-        compilation.insert(node, "Upgrade", code, version, None, None, _ONLY_DETECT, None, DOWNGRADE_DETECTED)
-        compilation.insert(node, "LaunchCondition", f"NOT {DOWNGRADE_DETECTED}", message)
-        compilation.collect(SECURE, DOWNGRADE_DETECTED)
-    refusal = node.get("DisallowUpgradeErrorMessage")
-    if node.yes("Disallow") != (refusal is not None):
-        raise node.error("Disallow='yes' and DisallowUpgradeErrorMessage go together", "give both, or none")
-    if refusal:
-        compilation.insert(node, "LaunchCondition", f"NOT {UPGRADE_DETECTED}", refusal)
-    after = _SCHEDULES[node.get("Schedule") or "afterInstallValidate"]
-    schedule(compilation, node, "InstallExecuteSequence", "RemoveExistingProducts", after=after)
-
-
-def _upgrade(compilation: Compilation, node: Node) -> None:
-    code = guid(uuid.UUID(node.need("Id")))
-    compilation.dispatch(node, {"UpgradeVersion": _upgrade_version}, code)
-
-
-def _upgrade_version(compilation: Compilation, node: Node, code: str) -> None:
-    minimum, maximum, name = node.get("Minimum"), node.get("Maximum"), node.need("Property")
-    if minimum is None and maximum is None:
-        raise node.error("the UpgradeVersion has no range", "give Minimum, Maximum or both")
-    attributes = sum(
-        bit
-        for attribute, bit, default in (
-            ("MigrateFeatures", _MIGRATE_FEATURES, False),
-            ("OnlyDetect", _ONLY_DETECT, False),
-            ("IgnoreRemoveFailure", _IGNORE_FAILURE, False),
-            ("IncludeMinimum", _MIN_INCLUSIVE, True),
-            ("IncludeMaximum", _MAX_INCLUSIVE, False),
-            ("ExcludeLanguages", _EXCLUDE_LANGUAGES, False),
-        )
-        if node.yes(attribute, default)
-    )
-    compilation.insert(
-        node, "Upgrade", code, minimum, maximum, node.get("Language"), attributes, node.get("RemoveFeatures"), name
-    )
-    compilation.collect(SECURE, name)
-
-
 def _launch_condition(compilation: Compilation, node: Node) -> None:
     if node.get("Level") is not None:
         raise node.error(
@@ -188,6 +119,7 @@ def _launch_condition(compilation: Compilation, node: Node) -> None:
 
 def _property(compilation: Compilation, node: Node) -> None:
     name, value = node.need("Id"), node.get("Value")
+    compilation.declared.add(name)
     if value is not None and node.text:
         raise node.error(f"the property {name} has both a Value and text", "keep one")
     lists = [kind for flag, kind in (("Secure", SECURE), ("Hidden", HIDDEN), ("Admin", ADMIN)) if node.yes(flag)]
@@ -205,6 +137,7 @@ def _property(compilation: Compilation, node: Node) -> None:
     elif not lists and not node.children:
         raise node.error(f"the property {name} has no value", "give Value; a property without one does not exist")
     property_searches(compilation, node, name)
+    compilation.dispatch(node, {"ProductSearch": product_search}, name)
 
 
 def _binary(compilation: Compilation, node: Node) -> None:
@@ -321,8 +254,8 @@ PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Package": _done,
     "Media": media,
     "MediaTemplate": media_template,
-    "MajorUpgrade": _major_upgrade,
-    "Upgrade": _upgrade,
+    "MajorUpgrade": major_upgrade,
+    "Upgrade": upgrade,
     "Condition": _launch_condition,
     "Property": _property,
     "SetProperty": set_property,
@@ -340,6 +273,8 @@ PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "ComplianceCheck": compliance_check,
     "EnsureTable": _ensure_table,
     "CustomTable": custom_table,
+    "PackageCertificates": element,
+    "PatchCertificates": element,
     "SFPCatalog": element,
     "Binary": _binary,
     "Icon": icon,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from wixpy.wxs.compilation import Compilation
+from wixpy.wxs.grammar import entry
 from wixpy.wxs.rows import parts
 from wixpy.wxs.source import Node
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from wixpy.wxs.components import Component
 
 ROOTS = {"HKMU": -1, "HKCR": 0, "HKCU": 1, "HKLM": 2, "HKU": 3}
+_MESSAGE_FILES = ("EventMessageFile", "CategoryMessageFile", "ParameterMessageFile")
 
 
 def _registry_key(
@@ -110,6 +112,23 @@ def _remove_registry_value(
     (root, key), name = _registry_place(node, root, above), node.get("Name")
     identifier = node.get("Id") or compilation.make_id("reg", this.name, root, key, name, "remove")
     compilation.insert(node, "RemoveRegistry", identifier, ROOTS[root], key, name, this.name)
+
+
+def event_source(compilation: Compilation, node: Node, this: Component) -> None:
+    """util:EventSource: where the event log finds the texts of a program's messages."""
+    key = f"SYSTEM\\CurrentControlSet\\Services\\EventLog\\{node.need('Log')}\\{node.need('Name')}"
+    flags = {name: int(kind[6:]) for name, kind in entry(node).attributes.items() if kind.startswith("yesno=")}
+    kinds = sum(bit for name, bit in flags.items() if node.yes(name))
+    values = {name: f"#%{node.get(name)}" for name in _MESSAGE_FILES if node.get(name) is not None}
+    if node.get("CategoryCount") is not None:
+        values["CategoryCount"] = f"#{node.number('CategoryCount')}"
+    if kinds:
+        values["TypesSupported"] = f"#{kinds}"
+    for name, value in values.items():
+        identifier = compilation.make_id("reg", this.name, "HKLM", key, name)
+        compilation.insert(node, "Registry", identifier, ROOTS["HKLM"], key, name, value, this.name)
+        if name == _MESSAGE_FILES[0]:
+            this.offer(node, "Registry", identifier)
 
 
 REGISTRY_CHILDREN: Mapping[str, Callable[..., None]] = {

@@ -26,7 +26,8 @@ def property_searches(compilation: Compilation, node: Node, name: str) -> None:
             f"the property {name} of a search is private", "write its name without small letters"
         )
     for child in node.children:
-        compilation.insert(child, "AppSearch", name, _search(compilation, child, None))
+        if child.name in _SEARCHES:
+            compilation.insert(child, "AppSearch", name, _search(compilation, child, None))
 
 
 def compliance_check(compilation: Compilation, node: Node) -> None:

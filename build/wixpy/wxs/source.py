@@ -19,6 +19,23 @@ from wixpy.wxs.preprocess import Settings, Variables
 
 NAMESPACE = "http://schemas.microsoft.com/wix/2006/wi"
 NAMESPACE_4 = "http://wixtoolset.org/schemas/v4/wxs"
+_EXTENSIONS = {
+    "UtilExtension": "util",
+    "NetFxExtension": "netfx",
+    "FirewallExtension": "firewall",
+    "IIsExtension": "iis",
+    "SqlExtension": "sql",
+    "ComPlusExtension": "complus",
+    "DifxAppExtension": "difxapp",
+    "HttpExtension": "http",
+    "MsmqExtension": "msmq",
+    "PSExtension": "powershell",
+    "BalExtension": "bal",
+    "DependencyExtension": "dependency",
+    "GamingExtension": "gaming",
+    "VSExtension": "vs",
+    "TagExtension": "swid",
+}
 
 _MAX_DEPTH = 64
 _OPENING, _CLOSING = ("if", "ifdef", "ifndef"), ("elseif", "else", "endif")
@@ -113,6 +130,16 @@ def _events(path: Path) -> list[_Event]:
     return events
 
 
+def _known(namespace: str, local: str) -> tuple[str, str]:
+    """The version of the language that an element belongs to, and its name: of an extension util:NAME and the like."""
+    older, _, name = namespace.rpartition("/")
+    if older == "http://schemas.microsoft.com/wix" and name in _EXTENSIONS:
+        return NAMESPACE, f"{_EXTENSIONS[name]}:{local}"
+    if older == NAMESPACE_4:
+        return NAMESPACE_4, f"{name}:{local}"
+    return namespace, local
+
+
 class _Reader:
     """Carries out the instructions and builds the tree."""
 
@@ -160,7 +187,7 @@ class _Reader:
                 self.instruction(event.name, event.attributes["text"])
 
     def start(self, event: _Event) -> None:
-        namespace, _, local = event.name.rpartition(" ")
+        namespace, local = _known(*event.name.rpartition(" ")[::2])
         if namespace not in (NAMESPACE, NAMESPACE_4):
             hint = f"the root needs xmlns='{NAMESPACE}' or '{NAMESPACE_4}'"
             raise self.error(f"the element {local} is in the namespace “{namespace}”", hint)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The stock user interface in ``data/ui``: what a source refers to and does not define itself is added to it.
+"""The stock user interface and properties in ``data/ui``: what a source refers to and does not define itself is added.
 
 A fragment there is added as a whole when something in it is needed, as from a library of WiX.
 """
@@ -15,7 +15,14 @@ from wixpy.wxs.controls import DIALOG_EVENTS
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
-LIBRARY = ("WixUI_Common.wxs", "WixUI_Dialogs.wxs", "WixUI_Minimal.wxs", "WixUI_FeatureTree.wxs")
+LIBRARY = (
+    "WixUI_Common.wxs",
+    "WixUI_Dialogs.wxs",
+    "WixUI_Minimal.wxs",
+    "WixUI_FeatureTree.wxs",
+    "WixUI_InstallDir.wxs",
+    "NetFx.wxs",
+)
 STRINGS = "en-us.wxl"
 ERROR_PROGRESS_TEXT = "WixUI_ErrorProgressText"
 
@@ -54,13 +61,16 @@ def _definitions(node: Node) -> Iterator[Symbol]:
     for each in node.walk():
         if each.name in ("UI", "Dialog") and "Id" in each.attributes:
             yield each.name, each.attributes["Id"]
+        if each.name in ("Product", "Module", "Fragment"):
+            named = (child for child in each.children if child.name == "Property")
+            yield from (("Property", child.attributes.get("Id", "")) for child in named)
 
 
 def _references(node: Node) -> Iterator[tuple[Symbol, Node]]:
     """The interfaces and dialogs that the elements name."""
     for each in node.walk():
         values = each.attributes
-        if each.name in ("UIRef", "DialogRef") and "Id" in values:
+        if each.name in ("UIRef", "DialogRef", "PropertyRef") and "Id" in values:
             yield (each.name.removesuffix("Ref"), values["Id"]), each
         elif each.name in ("Publish", "Show") and "Dialog" in values:
             yield ("Dialog", values["Dialog"]), each

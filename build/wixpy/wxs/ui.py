@@ -23,6 +23,7 @@ from wixpy.wxs.controls import (
     KINDS,
     Kind,
 )
+from wixpy.wxs.embedded import embedded_ui
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
@@ -120,7 +121,7 @@ def _control(compilation: Compilation, node: Node, dialog: str, following: str |
     pictured = node.need("Type") in ("Bitmap", "Icon") or node.yes("Bitmap") or node.yes("Icon")
     if pictured and text and _IDENTIFIER.fullmatch(text) and not node.yes("Image"):
         compilation.refer(node, "Binary", text)
-    else:
+    elif node.need("Type") != "ScrollableText":  # whose text is RTF
         _text_styles(compilation, node, text)
     for action in _CONDITIONS.values():
         condition = node.get(f"{action}Condition")
@@ -343,10 +344,6 @@ def _error(compilation: Compilation, node: Node) -> None:
     compilation.insert(node, "Error", node.number("Id"), node.text or node.get("Message"))
 
 
-def _embedded(_: Compilation, node: Node) -> None:
-    raise node.error("a user interface in a library (EmbeddedUI) is not supported", "draw it with Dialog elements")
-
-
 def ui_sequence(compilation: Compilation, node: Node) -> None:
     """InstallUISequence or AdminUISequence: dialogs, then actions."""
     table = SEQUENCES[node.name]
@@ -404,7 +401,7 @@ UI_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Binary": _within,
     "Dialog": _dialog,
     "DialogRef": _dialog_reference,
-    "EmbeddedUI": _embedded,
+    "EmbeddedUI": embedded_ui,
     "Error": _error,
     "InstallUISequence": ui_sequence,
     "ProgressText": _progress_text,
