@@ -20,6 +20,7 @@ from wixpy.media import Find, beside
 from wixpy.wxs import Places, compile
 from wixpy.wxs.media import Outputs
 
+MODULE_CHECKS = ("ICE02", "ICE06", "ICE08", "ICE19", "ICE29", "ICE30", "ICE60")
 _NO_DEFINES: Mapping[str, str] = {}
 
 
@@ -37,6 +38,8 @@ def build(
     at: Callable[[str], None] = lambda _: None,
 ) -> list[Finding]:
     """Compile one source or several into the package ``out`` and check it; return the warnings.
+
+    A source with a Module becomes a merge module, of which only what does not need the package is checked.
 
     ``defines`` are values for ``$(var.NAME)`` and ``!(wix.NAME)``, ``localizations`` the .wxl files of
     ``!(loc.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
@@ -58,9 +61,10 @@ def build(
             database.write(file)
             at("checking")
             with flushing(file), Database.browse(partial) as written:
+                only = MODULE_CHECKS if is_module(written) else ()
                 findings = [
                     replace(finding, level=Level.WARNING) if finding.rule in ignore else finding
-                    for finding in _findings(written, outputs.beside.get)
+                    for finding in _findings(written, outputs.beside.get, only)
                 ]
             errors = [finding for finding in findings if finding.level is Level.ERROR]
             if errors:
@@ -68,6 +72,11 @@ def build(
             with placing(out.parent, outputs.beside):
                 pass
     return findings
+
+
+def is_module(database: Database) -> bool:
+    """Whether a database is a merge module, which is no package by itself."""
+    return bool(database.rows("ModuleSignature")) and database.property("ProductCode") is None
 
 
 def _findings(database: Database, find: Find, only: Collection[str] = ()) -> list[Finding]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.tables import Cell
-from wixpy.wxs import bind, grammar, link, localize, modern, product, source, stock
+from wixpy.wxs import bind, grammar, link, localize, modern, module, product, source, stock
 from wixpy.wxs.compilation import Compilation
 from wixpy.wxs.media import Outputs
 from wixpy.wxs.preprocess import Settings
@@ -55,18 +55,19 @@ def compile(
     bind.resolve([whole])
     grammar.validate(whole)
     parts = whole.children
-    products = [child for child in parts if child.name == "Product"]
+    products = [child for child in parts if child.name in ("Product", "Module")]
     if len(products) != 1:
         raise (products[1] if products else whole).error(
             f"the source has {len(products)} Product elements",
-            "write exactly one <Product …> or, in version 4, <Package>",
+            "write exactly one <Product …> or, in version 4, <Package>, or a <Module>",
         )
+    root = products[0]
     compilation = Compilation(paths[0].parent, epoch, platform=platform)
-    product.product(compilation, products[0])
+    (module.module if root.name == "Module" else product.product)(compilation, root)
     for child in parts:
         if child.name == "Fragment":
             product.fragment(compilation, child)
-    link.link(compilation, products[0], outputs or Outputs())
+    link.link(compilation, root, outputs or Outputs())
     for node in whole.walk():
         _report_unread(node)
     return compilation.database, compilation.places

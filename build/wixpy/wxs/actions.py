@@ -83,7 +83,8 @@ def _what(compilation: Compilation, node: Node) -> tuple[int, str | None, str | 
     sources = [name for name in _SOURCES if node.get(name) is not None]
     targets = [name for name in _TARGETS if node.get(name) is not None]
     error, script = node.get("Error"), node.get("Script")
-    node.get("SuppressModularization")  # nothing here is put into a merge module
+    if node.yes("SuppressModularization"):
+        compilation.unsuffixed.add(node.need("Id"))
     if script is not None:
         if sources or targets or error or not node.text:
             raise node.error("an action with Script is its text and nothing else", "remove the rest, or Script")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from wixpy.blob import PathBlob
+from wixpy.blob import Blob, PathBlob
 from wixpy.cab import Attributes, Compression
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
@@ -83,7 +83,7 @@ class Payload:
     key: str
     node: Node
     directory: str
-    content: PathBlob
+    content: Blob
     values: dict[str, Cell]
     disk: int
     compressed: bool | None
@@ -122,11 +122,24 @@ class Media:
 
 @dataclass
 class Membership:
-    """A component, a feature or a group of them that belongs to a feature or to a group."""
+    """A component, a feature, a merge module or a group of them that belongs to a feature or to a group."""
 
     kind: str
     name: str
     node: Node
+    is_primary: bool = False
+    """Whether what is advertised belongs to this feature, should there be several."""
+
+
+@dataclass
+class Merge:
+    """A merge module: the directory that stands for its root, where its files go, and its components when it is in."""
+
+    node: Node
+    directory: str
+    disk: int
+    compressed: bool | None
+    components: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -146,9 +159,13 @@ class Compilation:
     template: Node | None = None
     declared: set[str] = field(default_factory=set)
     """Properties that the source has, with or without a value."""
+    module: str | None = None
+    """The suffix of a merge module, None for a package."""
+    unsuffixed: set[str] = field(default_factory=set)
     features: dict[str, list[Membership]] = field(default_factory=dict)
     groups: dict[str, list[Membership]] = field(default_factory=dict)
     feature_groups: dict[str, list[Membership]] = field(default_factory=dict)
+    merges: dict[str, Merge] = field(default_factory=dict)
     steps: dict[str, dict[str, Step]] = field(default_factory=dict)
     suppressed: dict[str, set[str]] = field(default_factory=dict)
     advertised: list[tuple[str, tuple[Cell, ...], str, str]] = field(default_factory=list)

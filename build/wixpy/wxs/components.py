@@ -21,6 +21,7 @@ from wixpy.wxs.compilation import (
     guid,
     identifier,
 )
+from wixpy.wxs.merge import merge
 from wixpy.wxs.rows import parts
 from wixpy.wxs.source import Node
 
@@ -135,11 +136,10 @@ def component_group(compilation: Compilation, node: Node) -> None:
         compilation.refer(node, "Directory", default)
     place = Place().within(node, "Source")
     for child in node.children:
-        child.get("Primary")
         if child.name == "Component":
             component(compilation, child, default, place)
         identifier = component_id(child) if child.name == "Component" else child.need("Id")
-        members.append(Membership(child.name.removesuffix("Ref"), identifier, child))
+        members.append(Membership(child.name.removesuffix("Ref"), identifier, child, child.yes("Primary")))
 
 
 def component_id(node: Node) -> str:
@@ -250,7 +250,15 @@ def _done(_: Compilation, __: Node, ___: Component) -> None:
     """Condition went into the component's row."""
 
 
-DIRECTORY_CHILDREN: Mapping[str, Callable[..., None]] = {"Directory": directory, "Component": component}
+def _merge(compilation: Compilation, node: Node, directory_name: str, place: Place) -> None:
+    merge(compilation, node, directory_name, place.disk)
+
+
+DIRECTORY_CHILDREN: Mapping[str, Callable[..., None]] = {
+    "Directory": directory,
+    "Component": component,
+    "Merge": _merge,
+}
 COMPONENT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Condition": _done,
     "File": _file,

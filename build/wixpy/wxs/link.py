@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from dataclasses import replace
 
 from wixpy.actions import standard
 from wixpy.errors import WixpyError
 from wixpy.strings import codec
 from wixpy.summary import Pid
-from wixpy.wxs import media, shortnames
+from wixpy.wxs import media, module, shortnames
 from wixpy.wxs.compilation import STANDARD_DIRECTORIES, AutomaticGuid, Compilation, Membership, derived_guid, guid
 from wixpy.wxs.grammar import nearest
+from wixpy.wxs.merge import merge_all
 from wixpy.wxs.sequence import Step, resolve
 from wixpy.wxs.source import NAMESPACE, Node
 
@@ -22,7 +24,11 @@ _ROOT_NAMES = {-1: "MachineUser", 0: "ClassesRoot", 1: "CurrentUser", 2: "LocalM
 
 def link(compilation: Compilation, root: Node, outputs: media.Outputs) -> None:
     """Complete the database; WixpyError, with the line, for what does not fit together."""
+    if compilation.module is not None:
+        _link_module(compilation, root, outputs)
+        return
     shortnames.assign(compilation.names)
+    merge_all(compilation)
     media.lay_out(compilation, outputs)
     compilation.settle_references()
     _features(compilation)
@@ -37,24 +43,43 @@ def link(compilation: Compilation, root: Node, outputs: media.Outputs) -> None:
     _codes(compilation)
 
 
+def _link_module(compilation: Compilation, root: Node, outputs: media.Outputs) -> None:
+    """Complete a merge module, whose package code is its GUID."""
+    module.gather(compilation, root)
+    for automatic in compilation.automatic_guids:
+        _component_guid(compilation, automatic)
+    module.finish(compilation, root, outputs)
+    _code_page(compilation)
+    compilation.database.add_validation()
+
+
 def _features(compilation: Compilation) -> None:
-    """Fill FeatureComponents and put features below others; every component must belong to a feature."""
+    """Fill FeatureComponents and put features below others; every component must belong to a feature.
+
+    What is advertised belongs to one feature: the one with Primary='yes', or else the first.
+    """
     placed: dict[str, str] = {}
+    primary: dict[str, str] = {}
     for feature, listed in compilation.features.items():
         members = _feature_members(compilation, listed, ())
         for member in (member for member in members if member.kind == "Feature"):
             _nest(compilation, member, feature)
-        for component, node in _expand(compilation, [m for m in members if m.kind != "Feature"], ()).items():
+        for component, member in _expand(compilation, [m for m in members if m.kind != "Feature"], ()).items():
             if compilation.database.get("Component", component) is None:
                 known = [str(row.key[0]) for row in compilation.database.rows("Component")]
-                raise node.error(f"the component {component} is not there", nearest(component, known))
-            compilation.insert(node, "FeatureComponents", feature, component)
+                raise member.node.error(f"the component {component} is not there", nearest(component, known))
+            compilation.insert(member.node, "FeatureComponents", feature, component)
             placed.setdefault(component, feature)
+            if member.is_primary:
+                if component in primary:
+                    raise member.node.error(f"{component} has the primary feature {primary[component]}", "keep one")
+                primary[component] = feature
     for row in compilation.database.rows("Component"):
         name = str(row.key[0])
         if name not in placed:
             node = compilation.places["Component", row.key]
             raise node.error(f"the component {name} belongs to no feature", f"add <ComponentRef Id='{name}'/> to one")
+    placed |= primary
     for table, key, column, component in compilation.advertised:
         row_or_none = compilation.database.get(table, *key)
         assert row_or_none is not None
@@ -73,7 +98,8 @@ def _feature_members(compilation: Compilation, members: list[Membership], path: 
         if member.name not in compilation.feature_groups:
             hint = nearest(member.name, compilation.feature_groups)
             raise member.node.error(f"the feature group {member.name} is not there", hint)
-        flat += _feature_members(compilation, compilation.feature_groups[member.name], (*path, member.name))
+        inside = _feature_members(compilation, compilation.feature_groups[member.name], (*path, member.name))
+        flat += [_within(each, member) for each in inside]
     return flat
 
 
@@ -94,12 +120,15 @@ def _nest(compilation: Compilation, member: Membership, parent: str) -> None:
     compilation.database.replace(row, Feature_Parent=parent)
 
 
-def _expand(compilation: Compilation, members: list[Membership], path: tuple[str, ...]) -> dict[str, Node]:
-    """The components behind references to components and groups."""
-    components: dict[str, Node] = {}
+def _expand(compilation: Compilation, members: list[Membership], path: tuple[str, ...]) -> dict[str, Membership]:
+    """The components behind references to components, groups and merge modules, as members."""
+    components: dict[str, Membership] = {}
     for member in members:
         if member.kind == "Component":
-            components.setdefault(member.name, member.node)
+            components.setdefault(member.name, member)
+            continue
+        if member.kind == "Merge":
+            components |= dict.fromkeys(compilation.merges[member.name].components, member)
             continue
         if member.name in path:
             raise member.node.error(
@@ -108,8 +137,14 @@ def _expand(compilation: Compilation, members: list[Membership], path: tuple[str
         if member.name not in compilation.groups:
             hint = nearest(member.name, compilation.groups)
             raise member.node.error(f"the component group {member.name} is not there", hint)
-        components |= _expand(compilation, compilation.groups[member.name], (*path, member.name))
+        inside = _expand(compilation, compilation.groups[member.name], (*path, member.name))
+        components |= {name: _within(each, member) for name, each in inside.items()}
     return components
+
+
+def _within(member: Membership, group: Membership) -> Membership:
+    """A member of a group, which is primary when its group is."""
+    return replace(member, is_primary=member.is_primary or group.is_primary)
 
 
 def _component_guid(compilation: Compilation, automatic: AutomaticGuid) -> None:

@@ -152,7 +152,7 @@ def lay_out(compilation: Compilation, outputs: Outputs) -> None:
         assert row is not None
         compilation.database.replace(row, LastSequence=number, Cabinet=row["Cabinet"] if packed else None)
         if packed:
-            _pack(compilation, on_disk, packed, outputs)
+            pack(compilation, on_disk, packed, outputs)
     taken = {name.lower() for name in outputs.beside}
     for payload in compilation.payloads:
         if not payload.compressed:
@@ -186,7 +186,7 @@ def _spread(compilation: Compilation, node: Node) -> None:
         payload.disk = disk
 
 
-def _pack(compilation: Compilation, media: Media, payloads: list[Payload], outputs: Outputs) -> None:
+def pack(compilation: Compilation, media: Media, payloads: list[Payload], outputs: Outputs) -> None:
     """Make a cabinet, as a stream of the package or as a file beside it."""
     out = outputs.scratch(sum(len(payload.content) for payload in payloads))
     hashers = {payload.key: Hasher() for payload in payloads}

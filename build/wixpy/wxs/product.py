@@ -16,6 +16,7 @@ from wixpy.wxs.components import component, component_group, component_id, direc
 from wixpy.wxs.custom import custom_table
 from wixpy.wxs.folders import icon
 from wixpy.wxs.grammar import nearest
+from wixpy.wxs.information import describe
 from wixpy.wxs.media import media, media_template
 from wixpy.wxs.rows import element
 from wixpy.wxs.searches import compliance_check, property_searches
@@ -23,13 +24,7 @@ from wixpy.wxs.source import Node
 from wixpy.wxs.ui import reference, ui, ui_sequence
 from wixpy.wxs.upgrades import major_upgrade, product_search, upgrade
 
-SUPPORTED_INSTALLERS = range(100, 1000)
-
-_PLATFORM_WORDS = {"intel": "x86", "x64": "x64"}
-_PLATFORM_NAMES = {"x86": "Intel", "x64": "x64"}
-_MIN_X64_INSTALLER = 200
 _WORDS_NO_ELEVATION = 8
-_READ_ONLY = {"no": 0, "default": 2, "yes": 4}
 
 _FEATURE_SOURCE, _FEATURE_FOLLOW_PARENT, _FEATURE_ADVERTISE = 1, 2, 4
 _FEATURE_NO_ADVERTISE, _FEATURE_NO_ABSENT, _FEATURE_ADVERTISE_ON_SUPPORT = 8, 16, 32
@@ -66,14 +61,6 @@ def fragment(compilation: Compilation, node: Node) -> None:
 
 def _package(compilation: Compilation, node: Node, product_node: Node) -> None:
     """Package: the summary information stream; its revision number, the package code, is derived at the end."""
-    compilation.platform = _PLATFORM_WORDS.get(platform := node.get("Platform") or compilation.platform, platform)
-    default_schema = _MIN_X64_INSTALLER if compilation.is_64bit else 100
-    schema = node.number("InstallerVersion") or default_schema
-    if schema not in SUPPORTED_INSTALLERS or schema < default_schema:
-        raise node.error(
-            f"InstallerVersion {schema} does not install {compilation.platform} packages",
-            f"give {default_schema} or more",
-        )
     if node.get("Id") not in (None, "*"):
         raise node.error(
             "the package code is derived from the content, so that each package has its own", "write Id='*'"
@@ -81,30 +68,18 @@ def _package(compilation: Compilation, node: Node, product_node: Node) -> None:
     words = COMPRESSED_SOURCE if node.yes("Compressed", True) else 0
     words |= SHORT_NAMES if node.yes("ShortNames") else 0
     scope, privileges = node.get("InstallScope"), node.get("InstallPrivileges")
-    if scope == "perMachine":
-        compilation.insert(node, "Property", "ALLUSERS", "1")
     limited = privileges == "limited" or (scope == "perUser" and privileges is None)
-    manufacturer = node.get("Manufacturer") or product_node.need("Manufacturer")
-    codepage = node.number("SummaryCodepage") or compilation.database.codepage or 1252
-    languages = node.get("Languages") or product_node.need("Language")
-    values: dict[Pid, Value] = {
-        Pid.CODEPAGE: codepage,
+    facts: dict[Pid, Value] = {
         Pid.TITLE: "Installation Database",
         Pid.SUBJECT: node.get("Description") or product_node.need("Name"),
-        Pid.AUTHOR: manufacturer,
+        Pid.AUTHOR: node.get("Manufacturer") or product_node.need("Manufacturer"),
         Pid.KEYWORDS: node.get("Keywords") or "Installer",
-        Pid.COMMENTS: node.get("Comments") or "",
-        Pid.TEMPLATE: f"{_PLATFORM_NAMES[compilation.platform]};{languages}",
         Pid.REVISION: "*",
-        Pid.CREATED: compilation.time,
-        Pid.LAST_SAVED: compilation.time,
-        Pid.PAGE_COUNT: schema,
         Pid.WORD_COUNT: words | (_WORDS_NO_ELEVATION if limited else 0),
-        Pid.APPLICATION: "wixpy",
-        Pid.SECURITY: _READ_ONLY[node.get("ReadOnly") or "default"],
     }
-    codec(codepage)
-    compilation.database.summary = {pid: value for pid, value in values.items() if value != ""}
+    describe(compilation, node, node.get("Languages") or product_node.need("Language"), facts)
+    if scope == "perMachine":
+        compilation.insert(node, "Property", "ALLUSERS", "1")
 
 
 def _launch_condition(compilation: Compilation, node: Node) -> None:
@@ -129,7 +104,8 @@ def _property(compilation: Compilation, node: Node) -> None:
                 f"the property {name} is private and cannot be secure", "write its name without small letters"
             )
         compilation.collect(kind, name)
-    node.get("SuppressModularization")  # nothing here is put into a merge module
+    if node.yes("SuppressModularization"):
+        compilation.unsuffixed.add(name)
     if node.yes("ComplianceCheck"):
         raise node.error("a property is no compliance check", "put its searches into a <ComplianceCheck>")
     if value or node.text:
@@ -231,10 +207,8 @@ def _feature_member(compilation: Compilation, node: Node, feature: str) -> None:
 
 
 def _membership(node: Node) -> Membership:
-    node.get("Primary")  # the first feature is the one that advertised shortcuts belong to
-    return Membership(
-        node.name.removesuffix("Ref"), component_id(node) if node.name == "Component" else node.need("Id"), node
-    )
+    name = component_id(node) if node.name == "Component" else node.need("Id")
+    return Membership(node.name.removesuffix("Ref"), name, node, node.yes("Primary"))
 
 
 def _done(_: Compilation, __: Node) -> None:
@@ -248,6 +222,7 @@ FEATURE_CHILDREN: Mapping[str, Callable[..., None]] = {
     "ComponentRef": _feature_member,
     "ComponentGroupRef": _feature_member,
     "FeatureGroupRef": _feature_member,
+    "MergeRef": _feature_member,
     "Condition": _feature_condition,
 }
 PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {

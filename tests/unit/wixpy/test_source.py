@@ -89,7 +89,11 @@ def test_what_is_not_understood_is_refused_with_its_line(tmp_path: Path, text: s
         ("<Icon Id='x' SourceFile='main.txt'>text</Icon>", "has no text", "remove"),
         ("<InstallExecuteSequence><InstallFlies/></InstallExecuteSequence>", "no element InstallFlies", ""),
         ("<SymbolPath Path='x'/>", "SymbolPath is not supported", "remove it"),
-        ("<util:XmlFile xmlns:util='http://schemas.microsoft.com/wix/UtilExtension'/>", "util:XmlFile is not", "as it must be"),
+        (
+            "<util:XmlFile xmlns:util='http://schemas.microsoft.com/wix/UtilExtension'/>",
+            "util:XmlFile is not",
+            "as it must be",
+        ),
     ],
 )
 def test_nothing_unknown_is_dropped(source: Source, body: str, message: str, hint: str) -> None:
