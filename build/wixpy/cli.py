@@ -83,6 +83,8 @@ def _build(parser: argparse.ArgumentParser) -> None:
                         help="the platform of a package that does not name its own; default x86")  # fmt: skip
     parser.add_argument("-loc", "--loc", type=Path, action="append", default=[], metavar="x.wxl",
                         help="a file with the strings of !(loc.NAME); may be given several times")  # fmt: skip
+    parser.add_argument("-culture", "-cultures", "--culture", action="append", default=[], metavar="de-de",
+                        help="the language of strings that -loc gives in several, and of stock dialogs")  # fmt: skip
     parser.add_argument("--epoch", type=_epoch, metavar="SECONDS",
                         help="time of files and summary; default SOURCE_DATE_EPOCH, else 1980-01-01")  # fmt: skip
     parser.add_argument("--ignore", action="append", default=[], metavar="ICE", help="a check that may fail")

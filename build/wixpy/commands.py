@@ -54,10 +54,11 @@ def _build(options: argparse.Namespace) -> int:
 
     output: Path = options.output or Path(options.source[0].with_suffix(".msi").name)
     told: list[str] = []
+    cultures = [culture for given in options.culture for culture in given.split(";")]
     with progress(f"building {output.name}") as at:
         findings = build(
             options.source, output, defines=dict(options.define), epoch=_epoch(options.epoch),
-            includes=options.include, localizations=options.loc, platform=options.arch, ignore=options.ignore,
+            includes=options.include, localizations=options.loc, cultures=cultures, platform=options.arch, ignore=options.ignore,
             warn=lambda warning: told.append(str(warning)), at=at,
         )  # fmt: skip
     if options.json:

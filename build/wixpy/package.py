@@ -31,6 +31,7 @@ def build(
     defines: Mapping[str, str] = _NO_DEFINES,
     epoch: int,
     localizations: Sequence[Path] = (),
+    cultures: Sequence[str] = (),
     includes: Sequence[Path] = (),
     platform: str = "x86",
     warn: Callable[[WixpyError], None] = lambda _: None,
@@ -42,17 +43,25 @@ def build(
     A source with a Module becomes a merge module, of which only what does not need the package is checked.
 
     ``defines`` are values for ``$(var.NAME)`` and ``!(wix.NAME)``, ``localizations`` the .wxl files of
-    ``!(loc.NAME)``; ``epoch`` (seconds since 1970, UTC) is the time that files and summary
-    carry; ``includes``, ``platform`` and ``warn`` are those of ``wxs.compile``.  ``out`` appears only when the written
-    file has been read back and passes all checks; before it, what the source wants beside the package: cabinets and
-    uncompressed files.  WixpyError otherwise.  What the checks named in ``ignore`` find are warnings; ``at`` is told
-    what the build is at.
+    ``!(loc.NAME)`` and ``cultures`` those that are wanted of several; ``epoch`` (seconds since 1970, UTC) is the time
+    that files and summary carry; ``includes``, ``platform`` and ``warn`` are those of ``wxs.compile``.  ``out`` appears
+    only when the written file has been read back and passes all checks; before it, what the source wants beside the
+    package: cabinets and uncompressed files.  WixpyError otherwise.  What the checks named in ``ignore`` find are
+    warnings; ``at`` is told what the build is at.
     """
     checks.require(ignore)
     at("compiling and compressing")
     with Outputs(out.parent) as outputs:
         database, places = compile(
-            wxs, defines, epoch, localizations, includes=includes, platform=platform, warn=warn, outputs=outputs
+            wxs,
+            defines,
+            epoch,
+            localizations,
+            cultures=cultures,
+            includes=includes,
+            platform=platform,
+            warn=warn,
+            outputs=outputs,
         )
         if any(name.lower() == out.name.lower() for name in outputs.beside):
             raise WixpyError(f"the package and a file beside it are both {out.name}", "choose another output")

@@ -31,6 +31,7 @@ def compile(
     epoch: int,
     localizations: Sequence[Path] = (),
     *,
+    cultures: Sequence[str] = (),
     includes: Sequence[Path] = (),
     platform: str = "x86",
     warn: Callable[[WixpyError], None] = lambda _: None,
@@ -39,7 +40,8 @@ def compile(
     """The database of one source or several, and the element behind each row (by table and key).
 
     ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files; ``localizations``
-    are .wxl files, from which ``!(loc.NAME)`` comes, ``includes`` folders for ``<?include?>``; ``platform`` (x86 or
+    are .wxl files, from which ``!(loc.NAME)`` comes, ``cultures`` those that are wanted of several, the first
+    preferred; ``includes`` are folders for ``<?include?>``; ``platform`` (x86 or
     x64) is for a package that does not name its own; ``warn`` gets what ``<?warning?>`` says.  What belongs beside the
     package goes to ``outputs``, which also holds its large cabinets and must outlast the database.  WixpyError, with
     file and line, for anything that is not understood or does not fit together.
@@ -50,7 +52,7 @@ def compile(
     whole = replace(roots[0], children=[child for root in roots for child in root.children])
     if any(root.namespace == source.NAMESPACE_4 for root in roots):
         modern.complete([whole], platform)
-    strings = localize.load(localizations, stock=stock.STRINGS if stock.include(whole) else None)
+    strings = localize.load(localizations, cultures, stock=stock.include(whole))
     localize.apply(whole, strings, defines)
     bind.resolve([whole])
     grammar.validate(whole)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Localisation: ``!(loc.NAME)`` from .wxl files of WiX v3 and v4, and ``!(wix.NAME)`` from WixVariable elements.
 
-A string of a file wins over one that is Overridable='yes'; two that are not are an error.  ``!!(loc.NAME)`` stands
-for a literal ``!(loc.NAME)``.
+A string of a file wins over one that is Overridable='yes'; two that are not are an error.  With files of several
+cultures the build names those that it wants: what the first of them lacks comes from the next.  A file without Culture
+belongs to all.  ``!!(loc.NAME)`` stands for a literal ``!(loc.NAME)``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _PLACE = frozenset(
 )
 _REFERENCE = re.compile(r"(!!?)\((loc|wix)\.([\w.]+)(?:=([^()]*))?\)")
 _MAX_DEPTH = 16
+STOCK_CULTURE = "en-us"
+STOCK_CULTURES = (STOCK_CULTURE, "de-de", "es-es", "fr-fr")
 
 
 @dataclass
@@ -37,38 +40,78 @@ class Strings:
     roots: list[Node] = field(default_factory=list)
     places: list[Node] = field(default_factory=list)
 
-    def add(self, node: Node) -> None:
-        name = node.need("Id")
+    def add(self, node: Node, *, fallback: bool = False) -> None:
+        """Take a string; one that is a ``fallback`` or overridable gives way to one that is there."""
+        name, earlier = node.need("Id"), self.texts.get(node.need("Id"))
         if "Value" in node.attributes and node.text:
             raise node.error(f"the string {name} has both a Value and a text", "keep one")
-        earlier = self.texts.get(name)
-        if earlier is not None and not earlier.yes("Overridable"):
-            if node.yes("Overridable"):
-                return
+        value = node.attributes.get("Value", node.text)
+        if earlier is not None:
             place = f"{earlier.file}:{earlier.line}"
-            raise node.error(f"the string {name} is in {place} already", "remove one, or write Overridable='yes' there")
-        self.texts[name] = node
-        self.values[name] = node.attributes.get("Value", node.text)
+            fixed = "no" in (node.attributes.get("Localizable"), earlier.attributes.get("Localizable"))
+            if fixed and value != self.values[name]:
+                raise node.error(f"the string {name} is Localizable='no' and differs from {place}", "make them equal")
+            if fallback or node.yes("Overridable"):
+                return
+            if not earlier.yes("Overridable"):
+                raise node.error(
+                    f"the string {name} is in {place} already", "remove one, or write Overridable='yes' there"
+                )
+        self.texts[name], self.values[name] = node, value
 
 
-def load(paths: Sequence[Path], *, stock: str | None = None) -> Strings:
-    """The strings of .wxl files; ``stock`` is one of wixpy's own."""
+def load(paths: Sequence[Path], cultures: Sequence[str] = (), *, stock: bool = False) -> Strings:
+    """The strings of .wxl files for some cultures, the first preferred; with ``stock`` those of wixpy's own dialogs."""
+    wanted = [culture.lower() for culture in cultures]
+    roots = [_parse(read_bytes(path), path) for path in paths]
+    found = {_culture(root): root for root in roots if _culture(root)}
+    if len(found) > 1 and not wanted:
+        last = roots[-1]
+        raise last.error(f"the files are of the cultures {', '.join(found)}", "name what you want with --culture")
+    known = [culture for culture in wanted if culture in found or _stock(culture)]
+    if wanted and not known:
+        raise WixpyError(f"there is no file of the culture {wanted[0]}", "give one with -loc, or correct --culture")
     strings = Strings()
-    for path in paths:
-        _read(strings, _parse(read_bytes(path), path))
-    if stock is not None:
-        root = _parse(data(f"ui/{stock}").encode(), Path("wixpy", "data", "ui", stock))
-        for node in root.children:
-            strings.add(node)
+    for root in (root for root in roots if not _culture(root)):
+        _read(strings, root)
+    for position, culture in enumerate(wanted or found):
+        for root in (root for root in roots if _culture(root) == culture):
+            _read(strings, root, fallback=position > 0)
+    if stock:
+        chosen = next((name for name in map(_stock, wanted or found) if name), STOCK_CULTURE)
+        for name in dict.fromkeys((chosen, STOCK_CULTURE)):
+            root = _stock_file(name)
+            strings.roots += [root] if name == chosen else []
+            for node in root.children:
+                strings.add(node, fallback=True)
     return strings
 
 
-def _read(strings: Strings, root: Node) -> None:
-    strings.roots.append(root)
+def _culture(root: Node) -> str:
+    return root.attributes.get("Culture", "").lower()
+
+
+def _stock(culture: str) -> str | None:
+    """The culture that wixpy has strings for: that one, or another of the same language."""
+    language = culture.partition("-")[0]
+    return next((name for name in STOCK_CULTURES if name == culture), None) or next(
+        (name for name in STOCK_CULTURES if name.partition("-")[0] == language), None
+    )
+
+
+def _stock_file(culture: str) -> Node:
+    name = f"{culture}.wxl"
+    return _parse(data(f"ui/{name}").encode(), Path("wixpy", "data", "ui", name))
+
+
+def _read(strings: Strings, root: Node, *, fallback: bool = False) -> None:
+    """Take what a file says; of a ``fallback`` only the strings that are missing."""
+    if not fallback:
+        strings.roots.append(root)
     for node in root.children:
         if node.name == "String":
-            strings.add(node)
-        else:
+            strings.add(node, fallback=fallback)
+        elif not fallback:
             strings.places.append(node)
 
 
@@ -120,7 +163,10 @@ def _check(root: Node) -> None:
             if name in ("Overridable", "Localizable", "RightToLeft", "RightAligned", "LeftScroll"):
                 if value not in ("yes", "no"):
                     raise node.error(f"{node.name}/@{name} is “{value}”", "give yes or no")
-            elif name in ("Codepage", "Language", "LCID", "X", "Y", "Width", "Height") and not value.isdecimal():
+            elif (
+                name in ("Codepage", "SummaryInformationCodepage", "Language", "LCID", "X", "Y", "Width", "Height")
+                and not value.isdecimal()
+            ):
                 raise node.error(f"{node.name}/@{name} is “{value}”", "give a number")
         if node.children and node is not root:
             raise node.children[0].error(f"{node.name} has no element {node.children[0].name}", "close the other first")
@@ -185,12 +231,16 @@ def _variables(root: Node) -> dict[str, Node]:
 
 
 def _package(root: Node, strings: Strings) -> None:
-    """The code page and language of the files: the first becomes the product's, the second must be."""
-    for product in (node for node in root.children if node.name in ("Product", "Package")):
+    """The code pages and language of the files: the former become the product's, the latter must be."""
+    for product in (node for node in root.children if node.name in ("Product", "Module")):
         for each in strings.roots:
             codepage, language = each.get("Codepage"), each.get("Language") or each.get("LCID")
             if codepage not in (None, "", "0"):
                 product.attributes.setdefault("Codepage", str(codepage))
+            summary = each.get("SummaryInformationCodepage")
+            if summary is not None:
+                for package in (child for child in product.children if child.name == "Package"):
+                    package.attributes.setdefault("SummaryCodepage", summary)
             own = product.attributes.get("Language")
             if language and own not in (None, "0", language):
                 raise each.error(

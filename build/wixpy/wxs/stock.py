@@ -6,6 +6,7 @@ A fragment there is added as a whole when something in it is needed, as from a l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -23,8 +24,9 @@ LIBRARY = (
     "WixUI_InstallDir.wxs",
     "NetFx.wxs",
 )
-STRINGS = "en-us.wxl"
 ERROR_PROGRESS_TEXT = "WixUI_ErrorProgressText"
+
+_LABEL = re.compile(r"([A-Z][A-Za-z ]*): ")
 
 Symbol = tuple[str, str]
 
@@ -102,14 +104,21 @@ def _fragments() -> dict[Symbol, tuple[str, int]]:
     }
 
 
+def _label(match: re.Match[str]) -> str:
+    """A word before a colon in what an action reports, to be had in other languages."""
+    return f"!(loc.Label.{match[1].replace(' ', '')}={match[1]}): "
+
+
 def _add_texts(ui: Node) -> None:
-    """The texts for standard actions and controls, which wixpy.msilib has too."""
+    """The texts for standard actions and controls, which wixpy.msilib has too, or a culture's own."""
     from wixpy.msilib import text  # noqa: PLC0415
 
     def add(name: str, attributes: dict[str, str], content: str | None) -> None:
         ui.children.append(Node(name, attributes, ui.file, ui.line, text=content or ""))
 
     for action, description, template in text.ActionText:
-        add("ProgressText", {"Action": str(action)} | ({"Template": template} if template else {}), description)
+        details = _LABEL.sub(_label, template or "")
+        own = f"!(loc.ActionText.{action}={description})"
+        add("ProgressText", {"Action": str(action)} | ({"Template": details} if details else {}), own)
     for key, content in text.UIText:
-        add("UIText", {"Id": str(key)}, content)
+        add("UIText", {"Id": str(key)}, f"!(loc.UIText.{key}={content})" if content else None)
