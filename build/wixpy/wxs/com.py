@@ -115,11 +115,7 @@ def _advertised_class(
         raise node.error("an advertised class is that of a file", "put the Class into its <File>")
     icon, number = _icon(compilation, node, around)
     programs = [child.need("Id") for child in node.children if child.name == "ProgId"]
-    masks = ";".join(
-        f"{child.number('Offset') or 0},{len(child.need('Value')) // 2},{child.get('Mask') or ''},{child.need('Value')}"
-        for child in node.children
-        if child.name == "FileTypeMask"
-    )
+    masks = ";".join(_masks(node))
     for context in contexts:
         compilation.insert(
             node, "Class", clsid, context, around.this.name, programs[0] if programs else None, node.get("Description"),
@@ -127,6 +123,15 @@ def _advertised_class(
             _RELATIVE_PATH if node.yes("RelativePath") else None,
         )  # fmt: skip
         _later(compilation, "Class", (clsid, context, around.this.name), around.this)
+
+
+def _masks(node: Node) -> list[str]:
+    """How the content of a file tells its class: offset, number of bytes, mask, value."""
+    return [
+        f"{child.number('Offset') or 0},{len(child.need('Value')) // 2},{child.get('Mask') or ''},{child.need('Value')}"
+        for child in node.children
+        if child.name == "FileTypeMask"
+    ]
 
 
 def _registered_class(
@@ -152,6 +157,8 @@ def _registered_class(
         _write(compilation, node, this, f"{key}\\DefaultIcon", f'"[#{icon}]",{number or 0}')
     if node.get("Handler"):
         _write(compilation, node, this, f"{key}\\InprocHandler32", node.get("Handler"))
+    for position, mask in enumerate(_masks(node)):
+        _write(compilation, node, this, f"FileType\\{clsid}\\{position}", mask)
     programs = [child for child in node.children if child.name == "ProgId"]
     if programs:
         _write(compilation, node, this, f"{key}\\ProgID", programs[0].need("Id"))

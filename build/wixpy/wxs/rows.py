@@ -124,7 +124,7 @@ class _Line:
         for column_name in self.pending:
             assert self.this is not None
             self.compilation.advertised.append((self.line.table, row.key, column_name, self.this.name))
-        if "KeyPath" in self.entry.attributes and self.this is not None:
+        if "KeyPath" in self.entry.attributes and self.this is not None and self.line.table == self.node.name:
             self.this.offer(self.node, self.line.table, str(row.key[0]))
         return str(row.key[0])
 

@@ -46,6 +46,12 @@ def resolve(steps: Mapping[str, Step]) -> dict[str, int]:
             raise blamed.error(
                 f"{step.action} and {following.action} have the same number {step.number}", "change one of them"
             )
+    for step in steps.values():
+        for other in (step.before, step.after):
+            if other is not None and other not in steps:
+                raise step.error(
+                    f"{step.action} is scheduled next to {other}, which is not in the sequence", "name one that is"
+                )
     positions = {step.action: position for position, step in enumerate(fixed)}
     groups: dict[int, list[tuple[int, Step]]] = {}
     for step in steps.values():
@@ -85,10 +91,8 @@ def _gap(step: Step, steps: Mapping[str, Step], positions: Mapping[str, int], pa
     assert anchor is not None
     if anchor in positions:
         return (positions[anchor], 0) if step.after else (positions[anchor] - 1, 1)
-    if anchor not in steps or steps[anchor].is_fixed:
-        raise step.error(
-            f"{step.action} is scheduled next to {anchor}, which is not in the sequence", "name one that is"
-        )
+    if steps[anchor].is_fixed:  # at one of the ends, which are numbered below 0
+        raise step.error(f"{step.action} is scheduled next to {anchor}, which ends the sequence", "name another one")
     return _gap(steps[anchor], steps, positions, [*path, step.action])
 
 
