@@ -71,6 +71,11 @@ def _epoch(text: str) -> int:
     return int(text)
 
 
+def _bind_path(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    return (name, Path(folder)) if equals else ("", Path(text))
+
+
 def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, nargs="+", metavar="x.wxs", help="the source, or several of one package")
     parser.add_argument("-o", "--output", type=Path, metavar=_PACKAGE,
@@ -79,6 +84,8 @@ def _build(parser: argparse.ArgumentParser) -> None:
                         help="the value of $(var.NAME) and !(wix.NAME)")  # fmt: skip
     parser.add_argument("-I", "--include", type=Path, action="append", default=[], metavar="FOLDER",
                         help="where <?include?> looks besides the folder of the source")  # fmt: skip
+    parser.add_argument("-b", "-bindpath", "--bind-path", type=_bind_path, action="append", default=[],
+                        metavar="NAME=FOLDER", help="the folder of !(bindpath.NAME), or of files")  # fmt: skip
     parser.add_argument("-a", "--arch", choices=("x86", "x64"), default="x86",
                         help="the platform of a package that does not name its own; default x86")  # fmt: skip
     parser.add_argument("-loc", "--loc", type=Path, action="append", default=[], metavar="x.wxl",

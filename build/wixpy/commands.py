@@ -58,8 +58,8 @@ def _build(options: argparse.Namespace) -> int:
     with progress(f"building {output.name}") as at:
         findings = build(
             options.source, output, defines=dict(options.define), epoch=_epoch(options.epoch),
-            includes=options.include, localizations=options.loc, cultures=cultures, platform=options.arch, ignore=options.ignore,
-            warn=lambda warning: told.append(str(warning)), at=at,
+            localizations=options.loc, cultures=cultures, includes=options.include, bind_paths=options.bind_path,
+            platform=options.arch, ignore=options.ignore, warn=lambda warning: told.append(str(warning)), at=at,
         )  # fmt: skip
     if options.json:
         content = {"package": str(output), "warnings": told, "findings": [_finding(finding) for finding in findings]}

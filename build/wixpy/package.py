@@ -33,6 +33,7 @@ def build(
     localizations: Sequence[Path] = (),
     cultures: Sequence[str] = (),
     includes: Sequence[Path] = (),
+    bind_paths: Sequence[tuple[str, Path]] = (),
     platform: str = "x86",
     warn: Callable[[WixpyError], None] = lambda _: None,
     ignore: Collection[str] = (),
@@ -44,10 +45,10 @@ def build(
 
     ``defines`` are values for ``$(var.NAME)`` and ``!(wix.NAME)``, ``localizations`` the .wxl files of
     ``!(loc.NAME)`` and ``cultures`` those that are wanted of several; ``epoch`` (seconds since 1970, UTC) is the time
-    that files and summary carry; ``includes``, ``platform`` and ``warn`` are those of ``wxs.compile``.  ``out`` appears
-    only when the written file has been read back and passes all checks; before it, what the source wants beside the
-    package: cabinets and uncompressed files.  WixpyError otherwise.  What the checks named in ``ignore`` find are
-    warnings; ``at`` is told what the build is at.
+    that files and summary carry; ``includes``, ``bind_paths``, ``platform`` and ``warn`` are those of ``wxs.compile``.
+    ``out`` appears only when the written file has been read back and passes all checks; before it, what the source
+    wants beside the package: cabinets and uncompressed files.  WixpyError otherwise.  What the checks named in
+    ``ignore`` find are warnings; ``at`` is told what the build is at.
     """
     checks.require(ignore)
     at("compiling and compressing")
@@ -59,6 +60,7 @@ def build(
             localizations,
             cultures=cultures,
             includes=includes,
+            bind_paths=bind_paths,
             platform=platform,
             warn=warn,
             outputs=outputs,

@@ -33,6 +33,7 @@ def compile(
     *,
     cultures: Sequence[str] = (),
     includes: Sequence[Path] = (),
+    bind_paths: Sequence[tuple[str, Path]] = (),
     platform: str = "x86",
     warn: Callable[[WixpyError], None] = lambda _: None,
     outputs: Outputs | None = None,
@@ -41,13 +42,14 @@ def compile(
 
     ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files; ``localizations``
     are .wxl files, from which ``!(loc.NAME)`` comes, ``cultures`` those that are wanted of several, the first
-    preferred; ``includes`` are folders for ``<?include?>``; ``platform`` (x86 or
-    x64) is for a package that does not name its own; ``warn`` gets what ``<?warning?>`` says.  What belongs beside the
-    package goes to ``outputs``, which also holds its large cabinets and must outlast the database.  WixpyError, with
-    file and line, for anything that is not understood or does not fit together.
+    preferred; ``includes`` are folders for ``<?include?>``, ``bind_paths`` those of ``!(bindpath.NAME)`` and, without a
+    name, for files that are not beside the source; ``platform`` (x86 or x64) is for a package that does not name its
+    own; ``warn`` gets what ``<?warning?>`` says.  What belongs beside the package goes to ``outputs``, which also holds
+    its large cabinets and must outlast the database.  WixpyError, with file and line, for anything that is not
+    understood or does not fit together.
     """
     paths = [sources] if isinstance(sources, Path) else list(sources)
-    settings = Settings(defines, tuple(includes), platform, epoch)
+    settings = Settings(defines, tuple(includes), platform, epoch, dict(bind_paths))
     roots = [_root(path, settings, warn) for path in paths]
     whole = replace(roots[0], children=[child for root in roots for child in root.children])
     if any(root.namespace == source.NAMESPACE_4 for root in roots):
@@ -65,6 +67,7 @@ def compile(
         )
     root = products[0]
     compilation = Compilation(paths[0].parent, epoch, platform=platform)
+    compilation.search = tuple(path for name, path in bind_paths if not name)
     (module.module if root.name == "Module" else product.product)(compilation, root)
     for child in parts:
         if child.name == "Fragment":

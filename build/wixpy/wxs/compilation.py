@@ -172,6 +172,8 @@ class Compilation:
     derive_product_code: bool = False
     interface: Interface = field(default_factory=Interface)
     platform: str = "x86"
+    search: tuple[Path, ...] = ()
+    """Folders with files that are not beside the source."""
     last_display: int = 0
 
     @property
@@ -260,7 +262,9 @@ class Compilation:
     def source_file(self, node: Node, attribute: str, name: str | None = None) -> PathBlob:
         """The file that an attribute names, or ``name``, relative to the source's folder, to be read later."""
         name = node.need(attribute) if name is None else name
-        path = (node.base or self.base) / name.replace("\\", "/")
+        folders = (node.base or self.base, *self.search)
+        paths = [folder / name.replace("\\", "/") for folder in folders]
+        path = next((path for path in paths if path.is_file()), paths[0]) if self.search else paths[0]
         try:
             return PathBlob(path)
         except OSError as error:

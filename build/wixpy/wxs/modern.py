@@ -10,15 +10,15 @@ renamed is refused, as WiX refuses it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from wixpy.actions import standard_names
 from wixpy.wxs.compilation import STANDARD_DIRECTORIES, derived_guid
 from wixpy.wxs.components import component_id
 from wixpy.wxs.grammar import nearest
+from wixpy.wxs.harvest import DEFAULT_DIRECTORY, Places, directory_id, files, is_derived, new
 from wixpy.wxs.source import Node
 
-DEFAULT_FEATURE, DEFAULT_DIRECTORY = "WixDefaultFeature", "INSTALLFOLDER"
+DEFAULT_FEATURE = "WixDefaultFeature"
 _NO_DIRECTORY = ("Product", "Fragment", "Feature", "FeatureRef", "FeatureGroup")
 _INSTALLER_VERSION, _LANGUAGE = "500", "1033"
 
@@ -55,7 +55,10 @@ _CONTAINERS = (
     "Product",
 )
 _PRODUCT = ("Name", "Manufacturer", "Version", "UpgradeCode", "Codepage")
-_PACKAGE = {"Compressed", "InstallerVersion"}
+_PACKAGE = {"Compressed", "InstallerVersion", "ShortNames"}
+_STRATEGIES = ("majorUpgrade", "none")
+_DOWNGRADE = "A newer version of [ProductName] is already installed."
+_UTF_8, _WESTERN = "65001", "1252"
 _EITHER_SCOPE = {"ALLUSERS": "2", "MSIINSTALLPERUSER": "1"}
 _SUMMARY = {"Codepage": "SummaryCodepage", "Description": "Description", "Keywords": "Keywords",
             "Manufacturer": "Manufacturer", "Comments": "Comments"}  # fmt: skip
@@ -72,11 +75,18 @@ def translate(root: Node, platform: str) -> None:
         _rename(node)
         _conditions(node)
         _TRANSLATIONS.get(node.name, _nothing)(node, platform)
+    places = Places(root)
     for node in list(root.walk()):
         if node.name == "Directory" and "Id" not in node.attributes:
             raise node.error("the directory has no Id and no Name", "give Name")
         if node.name in _CONTAINERS:
-            node.children = [_wrapped(child) for child in _harvested(node)]
+            places.below(node)
+            node.children = [
+                _wrapped(each)
+                for child in node.children
+                for each in (files(child, node, places) if child.name == "Files" else [child])
+            ]
+    root.children += places.fragments
 
 
 def complete(roots: Sequence[Node], platform: str) -> None:
@@ -85,8 +95,12 @@ def complete(roots: Sequence[Node], platform: str) -> None:
     product = next((node for node in nodes if node.name == "Product"), None)
     if product is None:
         return
+    upgrades = any(node.name in ("MajorUpgrade", "Upgrade") for node in nodes)
+    if product.attributes.pop("UpgradeStrategy", "none") == _STRATEGIES[0] and not upgrades:
+        product.children.append(new(product, "MajorUpgrade", DowngradeErrorMessage=_DOWNGRADE))
+    _join_directories(nodes)
     if not any(node.name in ("Media", "MediaTemplate") for node in nodes):
-        product.children.append(_new(product, "MediaTemplate", EmbedCab="yes"))
+        product.children.append(new(product, "MediaTemplate", EmbedCab="yes"))
     for node in nodes:
         homeless = node.name == "ComponentGroup" or node.name in _NO_DIRECTORY
         if homeless and "Directory" not in node.attributes:
@@ -99,20 +113,15 @@ def complete(roots: Sequence[Node], platform: str) -> None:
     ):
         name = f"{product.attributes.get('Manufacturer')} {product.attributes.get('Name')}"
         programs = "ProgramFiles64Folder" if platform == "x64" else "ProgramFilesFolder"
-        parent = _new(product, "DirectoryRef", Id=programs)
-        parent.children = [_new(product, "Directory", Id=DEFAULT_DIRECTORY, Name=name)]
+        parent = new(product, "DirectoryRef", Id=programs)
+        parent.children = [new(product, "Directory", Id=DEFAULT_DIRECTORY, Name=name)]
         product.children.append(parent)
     if not any(node.name == "Feature" for node in nodes):
-        feature = _new(product, "Feature", Id=DEFAULT_FEATURE, Level="1", Display="hidden")
+        feature = new(product, "Feature", Id=DEFAULT_FEATURE, Level="1", Display="hidden")
         feature.children = [
-            _new(node, "ComponentRef", Id=component_id(node)) for node in nodes if node.name == "Component"
+            new(node, "ComponentRef", Id=component_id(node)) for node in nodes if node.name == "Component"
         ]
         product.children.append(feature)
-
-
-def _new(node: Node, name: str, text: str = "", **attributes: str) -> Node:
-    """An element in the place of another one, or beside it."""
-    return Node(name, attributes, node.file, node.line, text=text, base=node.base, namespace=node.namespace)
 
 
 def _nothing(_: Node, __: str) -> None:
@@ -125,12 +134,16 @@ def _package(node: Node, platform: str) -> Node:
     identifier, scope = given.pop("Id", None), given.pop("Scope", "perMachine")
     if "UpgradeCode" not in given and identifier is not None:
         given["UpgradeCode"] = derived_guid("upgrade", identifier)
-    product = _new(node, "Product", Id=given.pop("ProductCode", "*"), Language=given.pop("Language", _LANGUAGE))
+    product = new(node, "Product", Id=given.pop("ProductCode", "*"), Language=given.pop("Language", _LANGUAGE))
+    product.attributes["UpgradeStrategy"] = strategy = given.pop("UpgradeStrategy", _STRATEGIES[0])
+    if strategy not in _STRATEGIES:
+        raise node.error(f"Package/@UpgradeStrategy is “{strategy}”", f"give {' or '.join(_STRATEGIES)}")
     product.attributes |= {name: given.pop(name) for name in list(given) if name in _PRODUCT}
+    product.attributes.setdefault("Codepage", _UTF_8)
     for name in sorted(set(given) - _PACKAGE):
-        known = sorted({*_PRODUCT, *_PACKAGE, "Id", "Language", "ProductCode", "Scope"})
+        known = sorted({*_PRODUCT, *_PACKAGE, "Id", "Language", "ProductCode", "Scope", "UpgradeStrategy"})
         raise node.error(f"Package has no attribute {name} in version 4 of the language", nearest(name, known))
-    package = _new(node, "Package", InstallerVersion=_INSTALLER_VERSION, Compressed="yes")
+    package = new(node, "Package", InstallerVersion=_INSTALLER_VERSION, Compressed="yes")
     package.attributes |= given | {"Platform": platform}
     summaries = [child for child in node.children if child.name == "SummaryInformation"]
     for child in summaries:
@@ -138,25 +151,35 @@ def _package(node: Node, platform: str) -> Node:
             if name not in _SUMMARY:
                 raise child.error(f"SummaryInformation has no attribute {name}", f"there is {', '.join(_SUMMARY)}")
             package.attributes[_SUMMARY[name]] = value
+    shown = "".join([*product.attributes.values(), *package.attributes.values()])
+    package.attributes.setdefault("SummaryCodepage", _WESTERN if _is_western(shown) else _UTF_8)
     others = [child for child in node.children if child.name != "SummaryInformation"]
     if scope == "perUserOrMachine":
         package.attributes["InstallPrivileges"] = "limited"
-        others += [_new(node, "Property", Id=name, Value=value) for name, value in _EITHER_SCOPE.items()]
+        others += [new(node, "Property", Id=name, Value=value) for name, value in _EITHER_SCOPE.items()]
     else:
         package.attributes["InstallScope"] = scope
     product.children = [package, *others]
     return product
 
 
+def _is_western(text: str) -> bool:
+    try:
+        text.encode(f"cp{_WESTERN}")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _rename(node: Node) -> None:
     """Attributes that are called otherwise."""
-    for new, old, words in _RENAMED.get(node.name, ()):
+    for name, old, words in _RENAMED.get(node.name, ()):
         if old in node.attributes:
-            raise node.error(f"{node.name} has no attribute {old} in version 4 of the language", f"write {new}")
-        value = node.attributes.pop(new, None)
+            raise node.error(f"{node.name} has no attribute {old} in version 4 of the language", f"write {name}")
+        value = node.attributes.pop(name, None)
         if value is not None and words is not None:
             if value not in words:
-                raise node.error(f"{node.name}/@{new} is “{value}”", f"give {' or '.join(words)}")
+                raise node.error(f"{node.name}/@{name} is “{value}”", f"give {' or '.join(words)}")
             value = words[value]
         if value is not None:
             node.attributes[old] = value
@@ -180,7 +203,7 @@ def _conditions(node: Node) -> None:
     elif node.name in _CONDITION_IS_ELEMENT:
         text = node.attributes.pop("Condition", "")
         if text:
-            node.children.append(_new(node, "Condition", text))
+            node.children.append(new(node, "Condition", text))
     if node.name in _TEXT_ATTRIBUTES:
         if node.text:
             raise node.error(f"{node.name} has no text in version 4", f"write {_TEXT_ATTRIBUTES[node.name]}='…'")
@@ -211,69 +234,37 @@ def _name_directories(node: Node, parent: str) -> None:
             *outer, name = child.attributes.get("Name", "").replace("/", "\\").strip("\\").split("\\")
             holder, above = children, parent
             for part in outer:
-                wrapper = _new(child, "Directory", Id=_directory_id(above, part), Name=part)
+                wrapper = new(child, "Directory", Id=directory_id(above, part), Name=part)
                 holder.append(wrapper)
                 holder, above = wrapper.children, wrapper.attributes["Id"]
             if name:
                 child.attributes["Name"] = name
-                child.attributes.setdefault("Id", _directory_id(above, name))
+                child.attributes.setdefault("Id", directory_id(above, name))
             holder.append(child)
         else:
             children.append(child)
     node.children = children
 
 
-def _directory_id(parent: str, name: str) -> str:
-    return "d" + derived_guid("directory", f"{parent}\\{name}".lower()).strip("{}").replace("-", "")
-
-
-def _harvested(node: Node) -> list[Node]:
-    """The children, with a File for each file that a Files element names."""
-    children: list[Node] = []
-    for child in node.children:
-        children += _files(child, node) if child.name == "Files" else [child]
-    return children
-
-
-def _files(node: Node, container: Node) -> list[Node]:
-    """A File for each file like a pattern; a Directory for each folder below that ``**`` in it reaches."""
-    given = node.attributes
-    if set(given) - {"Include", "Directory"} or "Include" not in given or node.children:
-        raise node.error("of Files only Include and Directory are supported", "write <File …> for what it cannot say")
-    folder, _, pattern = given["Include"].replace("\\", "/").rpartition("/")
-    deep = pattern == "**" or folder.endswith("**")
-    folder, pattern = folder.removesuffix("**").rstrip("/"), "*" if pattern == "**" else pattern
-    root = (node.base or Path()) / folder
-    found = sorted(path for path in (root.rglob(pattern) if deep else root.glob(pattern)) if path.is_file())
-    if not found:
-        raise node.error(f"no file is like “{given['Include']}”", "correct the pattern")
-    top = given.get("Directory") or container.attributes.get("Id", "")
-    inside: dict[tuple[str, ...], Node] = {(): _new(node, "DirectoryRef", Id=top)}
-    for path in found:
-        inner = path.relative_to(root).parts[:-1]
-        for depth in range(1, len(inner) + 1):
-            above = inside[inner[: depth - 1]]
-            if container.name not in ("Directory", "DirectoryRef"):
-                raise node.error(f"“{path.name}” is in a folder of its own", "put the Files into a <Directory>")
-            if inner[:depth] not in inside:
-                name = inner[depth - 1]
-                below = _new(node, "Directory", Id=_directory_id(above.attributes["Id"], name), Name=name)
-                inside[inner[:depth]] = below
-                above.children.append(below)
-        source = "/".join([*([folder] if folder else []), *inner, path.name])
-        code = derived_guid("file", f"{top}\\{source}").strip("{}").replace("-", "")
-        file = _new(node, "File", Id=f"f{code}", Source=source)
-        if "Directory" in given and not inner:
-            file.attributes["Directory"] = given["Directory"]
-        inside[inner].children.append(_wrapped(file))
-    return inside[()].children
+def _join_directories(nodes: Sequence[Node]) -> None:
+    """Directories without an Id of their own are one when they have the same name in the same place."""
+    first: dict[str, Node] = {}
+    for node in nodes:
+        kept: list[Node] = []
+        for child in node.children:
+            earlier = first.setdefault(child.attributes.get("Id", ""), child) if is_derived(child) else child
+            if earlier is child:
+                kept.append(child)
+            else:
+                earlier.children += child.children
+        node.children = kept
 
 
 def _wrapped(node: Node) -> Node:
     """A Component around a File that stands by itself."""
     if node.name != "File":
         return node
-    component = _new(node, "Component")
+    component = new(node, "Component")
     for name in ("Directory", "Win64"):
         if name in node.attributes:
             component.attributes[name] = node.attributes.pop(name)
@@ -287,7 +278,7 @@ def _wix_ui(node: Node) -> list[Node]:
     if node.name != "ui:WixUI":
         return [node]
     node.name, folder = "UIRef", node.attributes.pop("InstallDirectory", None)
-    return [node, *([_new(node, "Property", Id="WIXUI_INSTALLDIR", Value=folder)] if folder else [])]
+    return [node, *([new(node, "Property", Id="WIXUI_INSTALLDIR", Value=folder)] if folder else [])]
 
 
 _TRANSLATIONS: Mapping[str, Callable[[Node, str], None]] = {

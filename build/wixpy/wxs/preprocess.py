@@ -23,17 +23,20 @@ _REFERENCE = re.compile(r"(\$\$?|!)\(((?:[^()]|\([^()]*\))*)\)")
 _FUNCTION = re.compile(r"(\w+)\((.*)\)")
 _TOKEN = re.compile(r'\s*(\$\((?:[^()]|\([^()]*\))*\)|"[^"]*"|~=|!=|<=|>=|[=<>()]|[^\s=<>!~()"]+)')
 _OPERATORS = ("=", "!=", "~=", "<", "<=", ">", ">=")
+_BIND_PATH = "bindpath."
 _FIRST_DAY = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass
 class Settings:
-    """What a build gives its sources: ``-d`` values, folders for includes, the platform and the time."""
+    """What a build gives its sources: ``-d`` values, folders for includes, the platform, the time, and bind paths: the
+    folders of ``!(bindpath.NAME)``."""
 
     defines: Mapping[str, str] = field(default_factory=dict)
     includes: tuple[Path, ...] = ()
     platform: str = "x86"
     epoch: int = 0
+    bind_paths: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Variables:
@@ -87,6 +90,11 @@ class Variables:
             raise fail(f"there is no $(sys.{name})", f"there is {', '.join(known)}")
         return known[name]
 
+    def _bind_path(self, name: str, fail: Fail) -> str:
+        if name not in self.settings.bind_paths:
+            raise fail(f"there is no bind path {name}", f"give -b {name}=FOLDER")
+        return str(self.settings.bind_paths[name].absolute())
+
     def _function(self, name: str, arguments: str, fail: Fail) -> str:
         argument = self.expand(arguments, fail).strip()
         if name == "AutoVersion":
@@ -106,6 +114,8 @@ class Variables:
             prefix, content = match.groups()
             if prefix == "$$":
                 return f"$({content})"
+            if prefix == "!" and content.startswith(_BIND_PATH):
+                return self._bind_path(content.removeprefix(_BIND_PATH), fail)
             if prefix == "!":
                 return match[0]  # filled in when all is read
             value = self.find(content, fail)

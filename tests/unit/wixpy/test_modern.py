@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import wixpy
 from wixpy.database import Database
 from wixpy.errors import WixpyError
+from wixpy.package import installed_files
 from wixpy.wxs import compile
 from wixpy.wxs.registry import ROOTS
 
@@ -26,10 +28,10 @@ Build = Callable[..., Database]
 def modern(tmp_path: Path) -> Build:
     """Builds a package of version 4's language."""
 
-    def build(body: str, attributes: str = "", platform: str = "x64") -> Database:
+    def build(body: str, attributes: str = "", platform: str = "x64", **more: Any) -> Database:
         (tmp_path / "main.txt").write_text("content")
         (tmp_path / "x.wxs").write_text(PACKAGE.format(NAMESPACE, attributes, body), "utf-8")
-        wixpy.build(tmp_path / "x.wxs", tmp_path / "x.msi", epoch=1, platform=platform)
+        wixpy.build(tmp_path / "x.wxs", tmp_path / "x.msi", epoch=1, platform=platform, **more)
         return wixpy.open(tmp_path / "x.msi")
 
     return build
@@ -129,7 +131,7 @@ def test_conditions_and_other_words_are_attributes(modern: Build) -> None:
         </InstallExecuteSequence>
         """
     )
-    assert [row.cells for row in database.rows("LaunchCondition")] == [("Privileged", "No.")]
+    assert [row.cells for row in database.rows("LaunchCondition")][1:] == [("Privileged", "No.")]
     assert [row.cells for row in database.rows("Condition")] == [("F", 0, "X = 1")]
     assert database.rows("Feature")[0]["Attributes"] == 16
     component = database.rows("Component")[0]
@@ -181,7 +183,7 @@ def test_binder_variables(modern: Build, tmp_path: Path, versioned_dll: bytes) -
         ("<StandardDirectory Id='NoFolder'/>", "no standard directory"),
         ("<Launch Condition='x'/>", "needs the attribute Message"),
         ("<Files Include='*.none'/>", "no file is like"),
-        ("<Files Include='*.txt' Other='x'/>", "only Include and Directory"),
+        ("<Files Include='*.txt' Other='x'/>", "Files has no attribute Other"),
         ("<SummaryInformation Subject='x'/>", "no attribute Subject"),
         ("<DirectoryRef Id='TARGETDIR'><Directory/></DirectoryRef>", "no Id and no Name"),
         ("<Frobnicate/>", "no element Frobnicate"),
@@ -210,3 +212,72 @@ def test_a_product_is_of_version_3(tmp_path: Path) -> None:
     (tmp_path / "x.wxs").write_text(f"<Wix xmlns='{NAMESPACE}'><Product/></Wix>")
     with pytest.raises(WixpyError, match="Product is not in version 4"):
         wixpy.build(tmp_path / "x.wxs", tmp_path / "x.msi", epoch=1)
+
+
+def installed(database: Database) -> dict[str, str]:
+    return {path.partition("/Maker Sample/")[2]: content.decode() for path, content in installed_files(database)}
+
+
+def tree(folder: Path) -> None:
+    for name in ("a.txt", "a.pdb", "in/b.txt", "in/deep/c.txt", "in/deep/c.pdb"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<ComponentGroup Id='G' Directory='INSTALLFOLDER'>{}</ComponentGroup>",
+        "<Feature Id='F'>{}</Feature>",
+        "{}",
+    ],
+)
+def test_files_may_stand_anywhere(modern: Build, tmp_path: Path, body: str) -> None:
+    tree(tmp_path / "t")
+    files = r"<Files Include='t\**'><Exclude Files='t\**\*.pdb'/></Files><Files Include='t/*.pdb' Subdirectory='x\y'/>"
+    feature = "<Feature Id='F'><ComponentGroupRef Id='G'/></Feature>" if "Group" in body else ""
+    database = modern(body.format(files) + feature)
+    names = ("a.txt", "in/b.txt", "in/deep/c.txt")
+    assert installed(database) == {**{name: name for name in names}, "x/y/a.pdb": "a.pdb"}
+    names_of = [(row["Directory_Parent"], row["DefaultDir"]) for row in database.rows("Directory")]
+    assert len(names_of) == len(set(names_of))
+
+
+def test_a_bind_path_leads_to_files_and_leaves_no_trace(modern: Build, tmp_path: Path) -> None:
+    packages = []
+    for name in ("one", "two"):
+        tree(tmp_path / name)
+        body = r"<Files Include='!(bindpath.bin)\in\**'><Exclude Files='!(bindpath.bin)\**\*.pdb'/></Files>"
+        body += "<File Id='x' Source='b.txt' Name='x.txt'/>"
+        paths = [("bin", tmp_path / name), ("", tmp_path / name / "in")]
+        packages.append(modern(body, bind_paths=paths))
+    assert packages[0].digest() == packages[1].digest()
+    assert installed(packages[0]) == {"b.txt": "in/b.txt", "deep/c.txt": "in/deep/c.txt", "x.txt": "in/b.txt"}
+    with pytest.raises(WixpyError, match="there is no bind path bin"):
+        modern("<File Source='!(bindpath.bin)/main.txt'/>")
+
+
+def test_a_package_replaces_older_ones(modern: Build) -> None:
+    file = "<File Source='main.txt'/>"
+    assert [row["ActionProperty"] for row in modern(file).rows("Upgrade")] == [
+        "WIX_UPGRADE_DETECTED", "WIX_DOWNGRADE_DETECTED",
+    ]  # fmt: skip
+    assert modern(file, " UpgradeStrategy='none'").rows("Upgrade") == []
+    own = modern(file + "<MajorUpgrade AllowDowngrades='yes'/>")
+    assert [row["ActionProperty"] for row in own.rows("Upgrade")] == ["WIX_UPGRADE_DETECTED"]
+
+
+def test_text_is_in_utf_8(modern: Build) -> None:
+    database = modern("<File Source='main.txt'/><Property Id='P' Value='日本'/>")
+    assert (database.codepage, database.property("P"), database.summary[1]) == (65001, "日本", 1252)
+    database = modern("<File Source='main.txt'/><SummaryInformation Description='日本'/>")
+    assert (database.summary[1], database.summary[3]) == (65001, "日本")
+
+
+def test_the_stock_dialogs_have_an_element(modern: Build, tmp_path: Path) -> None:
+    (tmp_path / "l.rtf").write_text(r"{\rtf1\ansi x}")
+    ui = f"<ui:WixUI xmlns:ui='{NAMESPACE}/ui' Id='WixUI_InstallDir' InstallDirectory='INSTALLFOLDER'/>"
+    database = modern(f"<File Source='main.txt'/>{ui}<WixVariable Id='WixUILicenseRtf' Value='l.rtf'/>")
+    assert database.property("WIXUI_INSTALLDIR") == "INSTALLFOLDER"
+    assert database.get("Dialog", "InstallDirDlg") is not None
