@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What a source may contain, read from ``data/elements.grammar``, and the check of a source against it.
 
-Kinds of values: ``text`` (anything), ``identifier``, ``public`` (an identifier without small letters), ``integer``,
-``version``, ``guid``, ``auto-guid`` (or ``*``), ``component-guid`` (or ``*`` or empty), ``yesno``, ``-> Table`` (the
-key of a row), or the words that are allowed with ``|`` between them.  ``yesno=N`` and ``word=N`` give the number that
-stands for it in a table; ``text`` among the words allows any other text, such as a property in brackets.
+Kinds of values: ``text`` (anything), ``identifier``, ``name`` (of what is in no table, where wixl has ``-`` too),
+``public`` (an identifier without small letters), ``integer``, ``version``, ``guid``, ``auto-guid`` (or ``*``),
+``component-guid`` (or ``*`` or empty), ``yesno``, ``-> Table`` (the key of a row), or the words that are allowed with
+``|`` between them.  ``yesno=N`` and ``word=N`` give the number that stands for it in a table; ``text`` among the words
+allows any other text, such as a property in brackets.
 
 The entry ACTION stands for every standard action of a sequence.  ``Parent/Name`` is how an element is within Parent,
 where that differs from elsewhere; ``+Name`` after a name takes over the attributes and rows of an entry above, in front
@@ -31,6 +32,7 @@ _KINDS = {
         r"[A-Za-z_][A-Za-z0-9_.]{0,71}",
         "an identifier: up to 72 letters, digits, “_” and “.”, no digit first",
     ),
+    "name": (r"[A-Za-z_][A-Za-z0-9_.+-]*", "a name: letters, digits, “_”, “.”, “+” and “-”, no digit first"),
     "public": (r"[A-Z_][A-Z0-9_.]{0,71}", "an identifier without small letters"),
     "integer": (r"-?\d{1,9}", "an integer"),
     "version": (r"\d{1,5}(\.\d{1,5}){0,3}", "a version such as 1.2.3"),

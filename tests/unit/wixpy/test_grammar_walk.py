@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every attribute that the grammar accepts does something: what is built changes with it, or it is refused.
+"""Every attribute and text that the grammar accepts does something: what is built changes with it, or it is refused.
 
 The samples below contain each element in each of its roles.  The test gives every attribute of the grammar other values
 in turn, where it stands in a sample, until what comes out is not what came out before.  Identifiers that wixpy derives
@@ -27,7 +27,7 @@ GUID = "11111111-2222-3333-4444-{:012d}"
 # An identifier that nothing has and one that something has, two texts …
 PROBES = {
     "identifier": ("Other", "main", "INSTALLDIR", "PUBLIC"), "public": ("OTHER", "PUBLIC"),
-    "text": ("2", "other", "main.txt"),
+    "name": ("Other", "other-name"), "text": ("2", "other", "main.txt"),
     "integer": ("1", "2", "900", "0"), "version": ("1.5", "7.0.0"), "guid": (GUID.format(98), GUID.format(99)),
     "auto-guid": ("*", GUID.format(99)), "component-guid": ("", GUID.format(99)), "yesno": ("yes", "no"),
 }  # fmt: skip
@@ -97,6 +97,14 @@ class Sample:
             if before is not None:
                 node.set(name, before)
 
+    def says(self, node: ElementTree.Element) -> bool:
+        """Whether the text of an element makes a difference."""
+        before, node.text = node.text, "another text"
+        try:
+            return self.outcome() != self.unchanged
+        finally:
+            node.text = before
+
 
 def values(kind: str) -> Iterator[str]:
     words = [word.partition("=")[0].strip() for word in kind.split("|")]
@@ -136,6 +144,8 @@ def test_every_attribute_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monke
     for entry in sorted(reachable() - {"Wix"}):
         places = [(sample, node) for sample in samples for found, node in sample.elements if found == entry]
         attributes = grammar.elements()[entry].attributes
+        if grammar.elements()[entry].text and not any(sample.says(node) for sample, node in places):
+            silent.append(f"{entry}/text")
         if not places and attributes:
             silent.append(f"{entry} is in no sample")
         silent += [

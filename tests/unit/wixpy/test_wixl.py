@@ -18,6 +18,8 @@ import pytest
 
 import wixpy
 from wixpy.actions import ActionType, standard_names
+from wixpy.wxs import compile, source
+from wixpy.wxs.preprocess import Settings
 
 SOURCE = """<Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
 <?include names.wxi?>
@@ -97,3 +99,29 @@ def test_wixl_makes_the_same_rows(tmp_path: Path, run: Run) -> None:
     filled = {name: content for name, content in filled.items() if content and any(any(row) for row in content)}
     assert len(filled) > 25
     assert {name: rows(run, ours, name) for name in filled} == filled
+
+
+@pytest.mark.parametrize("name", ["gettext.wxi", "gtk3.wxi", "libtiff.wxi"])
+def test_the_libraries_that_come_with_wixl_are_understood(tmp_path: Path, name: str) -> None:
+    """Its includes list the files of libraries, whose groups have names such as CG.gcc-c++ and CG.win-iconv."""
+    folders = list(Path("/usr/share").glob("wixl-*/include"))
+    if not folders:
+        pytest.fail("the includes of wixl are missing; install them: apt-get install --no-install-recommends wixl")
+    defines = {"SourceDir": "src", "Win64": "no", "GLIB_ARCH": "win32"}
+    path, head = tmp_path / "x.wxs", f'<Wix xmlns="http://schemas.microsoft.com/wix/2006/wi"><?require {name}?>'
+    path.write_text(head + "</Wix>")
+    elements = list(source.parse(path, Settings(defines, (folders[0],))).walk())
+    groups = [node.attributes["Id"] for node in elements if node.name == "ComponentGroup"]
+    files = [node.attributes["Source"] for node in elements if node.name == "File"]
+    for file in {file.replace("\\", "/") for file in files}:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(file)
+    refs = "".join(f'<ComponentGroupRef Id="{group}"/>' for group in dict.fromkeys(groups))
+    path.write_text(
+        f"""{head}<Product Id="*" Name="N" Manufacturer="M" Version="1.0" Language="1033"
+        UpgradeCode="6B1F7C1E-3A0C-4D0E-9D5B-5F2B0C1F9A48"><Package/><MediaTemplate EmbedCab="yes"/>
+        <Directory Id="TARGETDIR" Name="SourceDir"><Directory Id="INSTALLDIR" Name="I"/></Directory>
+        <Feature Id="F">{refs}</Feature></Product></Wix>"""
+    )
+    database, _ = compile(path, defines, 1, includes=folders)
+    assert len(database.rows("File")) == len(files) > 10
