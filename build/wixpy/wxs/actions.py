@@ -86,10 +86,11 @@ def _what(compilation: Compilation, node: Node) -> tuple[int, str | None, str | 
     if node.yes("SuppressModularization"):
         compilation.unsuffixed.add(node.need("Id"))
     if script is not None:
-        if sources or targets or error or not node.text:
+        text = _script(compilation, node)
+        if sources or targets or error or not text:
             raise node.error("an action with Script is its text and nothing else", "remove the rest, or Script")
         bits = ActionType.SCRIPT_64BIT if node.yes("Win64", compilation.is_64bit) else 0
-        return SCRIPT_KINDS[script] | bits, None, node.text
+        return SCRIPT_KINDS[script] | bits, None, text
     if node.text:
         raise node.error("the action has a text, which is for scripts", "give Script, or remove the text")
     if error is not None:
@@ -110,6 +111,18 @@ def _what(compilation: Compilation, node: Node) -> tuple[int, str | None, str | 
     if target in _SCRIPTS and node.yes("Win64", compilation.is_64bit):
         kind |= ActionType.SCRIPT_64BIT
     return kind, node.need(source), node.get(target)
+
+
+def _script(compilation: Compilation, node: Node) -> str:
+    """The script of an action: its text, or a file."""
+    if node.get("ScriptSourceFile") is None:
+        return node.text
+    if node.text:
+        raise node.error("the script is given twice", "keep the text, or ScriptSourceFile")
+    try:
+        return compilation.source_bytes(node, "ScriptSourceFile").decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise node.error(f"“{node.get('ScriptSourceFile')}” is no text in UTF-8", "save it as UTF-8") from None
 
 
 def set_property(compilation: Compilation, node: Node) -> None:

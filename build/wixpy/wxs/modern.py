@@ -69,7 +69,7 @@ def translate(root: Node, platform: str) -> None:
     for node in list(root.walk()):
         if node.name in _OLD_ELEMENTS:
             raise node.error(f"{node.name} is not in version 4 of the language", _OLD_ELEMENTS[node.name])
-    root.children = [_package(child, platform) if child.name == "Package" else child for child in root.children]
+    root.children = [_SECTIONS.get(child.name, _same)(child, platform) for child in root.children]
     for node in list(root.walk()):
         node.children = [each for child in node.children for each in _wix_ui(child)]
         _rename(node)
@@ -145,12 +145,7 @@ def _package(node: Node, platform: str) -> Node:
         raise node.error(f"Package has no attribute {name} in version 4 of the language", nearest(name, known))
     package = new(node, "Package", InstallerVersion=_INSTALLER_VERSION, Compressed="yes")
     package.attributes |= given | {"Platform": platform}
-    summaries = [child for child in node.children if child.name == "SummaryInformation"]
-    for child in summaries:
-        for name, value in child.attributes.items():
-            if name not in _SUMMARY:
-                raise child.error(f"SummaryInformation has no attribute {name}", f"there is {', '.join(_SUMMARY)}")
-            package.attributes[_SUMMARY[name]] = value
+    _summary(node, package)
     shown = "".join([*product.attributes.values(), *package.attributes.values()])
     package.attributes.setdefault("SummaryCodepage", _WESTERN if _is_western(shown) else _UTF_8)
     others = [child for child in node.children if child.name != "SummaryInformation"]
@@ -161,6 +156,31 @@ def _package(node: Node, platform: str) -> Node:
         package.attributes["InstallScope"] = scope
     product.children = [package, *others]
     return product
+
+
+def _summary(node: Node, package: Node) -> None:
+    """What SummaryInformation says is of the Package in version 3."""
+    for child in (child for child in node.children if child.name == "SummaryInformation"):
+        for name, value in child.attributes.items():
+            if name not in _SUMMARY:
+                raise child.error(f"SummaryInformation has no attribute {name}", f"there is {', '.join(_SUMMARY)}")
+            package.attributes[_SUMMARY[name]] = value
+
+
+def _same(node: Node, _: str) -> Node:
+    return node
+
+
+def _module(node: Node, platform: str) -> Node:
+    """Module and Package from the Module of version 4."""
+    given = node.attributes
+    if "Guid" not in given:
+        raise node.error("Module needs the attribute Guid", "add Guid='…'")
+    installer = given.pop("InstallerVersion", _INSTALLER_VERSION)
+    package = new(node, "Package", Id=given.pop("Guid"), InstallerVersion=installer, Platform=platform)
+    _summary(node, package)
+    node.children = [package, *(child for child in node.children if child.name != "SummaryInformation")]
+    return node
 
 
 def _is_western(text: str) -> bool:
@@ -286,3 +306,4 @@ _TRANSLATIONS: Mapping[str, Callable[[Node, str], None]] = {
     "Directory": _named_directory,
     "DirectoryRef": _named_directory,
 }
+_SECTIONS: Mapping[str, Callable[[Node, str], Node]] = {"Package": _package, "Module": _module}

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from wixpy.wxs.grammar import ACTION, Element, elements
+from wixpy.wxs.grammar import ACTION, Element, elements, refused
 
 _PREFACE = """\
 # Elements of .wxs sources
@@ -20,7 +21,8 @@ and so is an attribute that would have no effect where it stands. The page is ma
 `<?include?>`, `<?require?>` (as `include`, once; wixl's), `<?error?>`, `<?warning?>`. Variables: `$(var.NAME)` or
 `$(NAME)`, `$(env.NAME)`, `$(sys.CURRENTDIR)`, `$(sys.SOURCEFILEDIR)`, `$(sys.SOURCEFILEPATH)`, `$(sys.BUILDARCH)`,
 `$(sys.PLATFORM)`, `$(fun.AutoVersion(1.0))`. A value given by `-d` wins over `<?define?>`. Binder variables:
-`!(bind.FileVersion.FILE)`, `!(bind.FileLanguage.FILE)`, `!(bind.Property.NAME)`.
+`!(bind.FileVersion.FILE)`, `!(bind.FileLanguage.FILE)`, `!(bind.Property.NAME)`, and `!(bindpath.NAME)`, the folder
+given by `-b NAME=FOLDER`.
 
 Paths are relative to the folder of the source, includes are looked for there and in the folders of `-I`.
 
@@ -30,8 +32,9 @@ The elements below are those of v3. In a source of v4 they are spelled as WiX v4
 Package, with `Scope` and `SummaryInformation`; `StandardDirectory`; `Bitness`; `BinaryRef`, `FileRef`; `Launch` and
 `Level`; `AllowAbsent`; `MultiString`; conditions and values that were text as the attributes `Condition` and `Value`.
 `Directory` needs no Id and takes `Name="a\\b"`; a `File` may stand where a Component may, and `Files Include="…"` for
-many. Left out, there are a cabinet in the package, the directory `INSTALLFOLDER` and one feature for everything.
-The platform is that of `--arch`, as with WiX.
+many, with `Exclude Files="…"` in it; each, and a Component or ComponentGroup, takes a `Subdirectory`. `ui:WixUI` stands
+for a UIRef. Left out, there are a cabinet in the package, the directory `INSTALLFOLDER`, one feature for everything, a
+MajorUpgrade (not with `UpgradeStrategy="none"`) and code page 65001. The platform is that of `--arch`, as with WiX.
 
 ## What is chosen for you
 
@@ -40,6 +43,14 @@ The platform is that of `--arch`, as with WiX.
 - `Id="*"` of a product, and the package code: a UUID of the content of the package.
 - 8.3 names: four letters, `~` and three characters of a checksum of the name, unique in the directory.
 - Versions and languages of files from their resources, hashes of files without.
+
+## Merge modules
+
+A source with `Module` in the place of `Product` becomes a merge module (`wixpy build lib.wxs -o lib.msm`): its
+identifiers get the suffix of its GUID wherever they stand. `Merge` in a directory and `MergeRef` in a feature take a
+module in, of wixpy or another maker, with its sequences, dependencies, exclusions and what `ConfigurationData` says.
+Its cabinet must be MSZIP or uncompressed; bit fields to configure, and languages other than the module's own, are
+refused. `SuppressModularization` is about modules and changes nothing in a package.
 
 ## Elements
 
@@ -50,11 +61,18 @@ _WIDTH = 118
 
 def markdown() -> str:
     """The page."""
-    known = {name: element for name, element in elements().items() if not name.isupper() or name == "MIME"}
+    known = {name: element for name, element in elements().items() if not name.isupper() or name in ("MIME", "UI")}
     parts = [_PREFACE]
     for name in sorted(known, key=str.lower):
         parts += ["", f"### {_title(name)}", "", *_entry(known, name)]
+    parts += ["", "## Known and refused", "", "| element | why | instead |", "|---|---|---|"]
+    parts += [f"| `{name}` | {reason} | {_code(instead)} |" for name, (reason, instead) in refused().items()]
     return "\n".join(parts) + "\n"
+
+
+def _code(text: str) -> str:
+    """Markup in a sentence, marked as such."""
+    return re.sub(r"<[^>]*>", lambda match: f"`{match[0]}`", text)
 
 
 def _title(name: str) -> str:

@@ -281,3 +281,15 @@ def test_the_stock_dialogs_have_an_element(modern: Build, tmp_path: Path) -> Non
     database = modern(f"<File Source='main.txt'/>{ui}<WixVariable Id='WixUILicenseRtf' Value='l.rtf'/>")
     assert database.property("WIXUI_INSTALLDIR") == "INSTALLFOLDER"
     assert database.get("Dialog", "InstallDirDlg") is not None
+
+
+def test_a_merge_module(tmp_path: Path) -> None:
+    text = f"""<Wix xmlns='{NAMESPACE}'>
+    <Module Id='L' Guid='11111111-2222-3333-4444-aaaaaaaaaaaa' Language='0' Version='1.0'>
+    <SummaryInformation Manufacturer='M'/><StandardDirectory Id='TARGETDIR'><Component Id='C'><File Source='x.wxs'/>
+    </Component></StandardDirectory></Module></Wix>"""
+    (tmp_path / "x.wxs").write_text(text)
+    database, _ = compile(tmp_path / "x.wxs", {}, 1, platform="x64")
+    assert database.summary[4] == "M"
+    assert keys(database, "ModuleSignature") == ["L.11111111_2222_3333_4444_AAAAAAAAAAAA"]
+    assert keys(database, "File") == ["x.wxs.11111111_2222_3333_4444_AAAAAAAAAAAA"]
