@@ -16,7 +16,7 @@ from pathlib import Path
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.tables import Cell
-from wixpy.wxs import bind, grammar, link, localize, modern, module, product, source, stock
+from wixpy.wxs import bind, grammar, link, localize, modern, product, source, stock
 from wixpy.wxs.compilation import Compilation
 from wixpy.wxs.media import Outputs
 from wixpy.wxs.preprocess import Settings
@@ -68,7 +68,12 @@ def compile(
     root = products[0]
     compilation = Compilation(paths[0].parent, epoch, platform=platform)
     compilation.search = tuple(path for name, path in bind_paths if not name)
-    (module.module if root.name == "Module" else product.product)(compilation, root)
+    if root.name == "Module":
+        from wixpy.wxs import module  # noqa: PLC0415 - a package needs none of it
+
+        module.module(compilation, root)
+    else:
+        product.product(compilation, root)
     for child in parts:
         if child.name == "Fragment":
             product.fragment(compilation, child)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from wixpy.wxs.grammar import nearest
 from wixpy.wxs.sequence import Step
 from wixpy.wxs.source import Node
 
+_WIX_LIBRARY = re.compile(r"WixCA|Wix\w*UtilCA\w*")
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:wixpy")
 
 STANDARD_DIRECTORIES = frozenset(
@@ -228,6 +230,11 @@ class Compilation:
             if not declared and self.database.get(table, *key) is None:
                 known = ["/".join(map(str, row.key)) for row in self.database.rows(table)]
                 wanted = "/".join(map(str, key))
+                if table == "Binary" and _WIX_LIBRARY.fullmatch(wanted):
+                    raise node.error(
+                        f"{wanted} is WiX's library of custom actions, which is not part of wixpy",
+                        "let the action run the program itself (ExeCommand), or add a Binary of your own",
+                    )
                 raise node.error(
                     f"{node.name} refers to {table} “{wanted}”, which is not there", nearest(wanted, known)
                 )

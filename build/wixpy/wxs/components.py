@@ -17,11 +17,11 @@ from wixpy.wxs.compilation import (
     AutomaticGuid,
     Compilation,
     Membership,
+    Merge,
     Payload,
     guid,
     identifier,
 )
-from wixpy.wxs.merge import merge
 from wixpy.wxs.rows import parts
 from wixpy.wxs.source import Node
 
@@ -251,7 +251,12 @@ def _done(_: Compilation, __: Node, ___: Component) -> None:
 
 
 def _merge(compilation: Compilation, node: Node, directory_name: str, place: Place) -> None:
-    merge(compilation, node, directory_name, place.disk)
+    """Merge: a module and the directory that takes the place of its root."""
+    name, compressed = node.need("Id"), node.get("FileCompression")
+    if name in compilation.merges:
+        raise node.error(f"the merge {name} is defined twice", "give one another Id")
+    disk = node.number("DiskId") or place.disk or 1
+    compilation.merges[name] = Merge(node, directory_name, disk, None if compressed is None else compressed == "yes")
 
 
 DIRECTORY_CHILDREN: Mapping[str, Callable[..., None]] = {

@@ -11,10 +11,9 @@ from wixpy.actions import standard
 from wixpy.errors import WixpyError
 from wixpy.strings import codec
 from wixpy.summary import Pid
-from wixpy.wxs import media, module, shortnames
+from wixpy.wxs import media, shortnames
 from wixpy.wxs.compilation import STANDARD_DIRECTORIES, AutomaticGuid, Compilation, Membership, derived_guid, guid
 from wixpy.wxs.grammar import nearest
-from wixpy.wxs.merge import merge_all
 from wixpy.wxs.sequence import Step, resolve
 from wixpy.wxs.source import NAMESPACE, Node
 
@@ -28,7 +27,7 @@ def link(compilation: Compilation, root: Node, outputs: media.Outputs) -> None:
         _link_module(compilation, root, outputs)
         return
     shortnames.assign(compilation.names)
-    merge_all(compilation)
+    _merge(compilation)
     media.lay_out(compilation, outputs)
     compilation.settle_references()
     _features(compilation)
@@ -43,8 +42,19 @@ def link(compilation: Compilation, root: Node, outputs: media.Outputs) -> None:
     _codes(compilation)
 
 
+def _merge(compilation: Compilation) -> None:
+    """Take in merge modules, which most packages have not."""
+    members = (*compilation.features.values(), *compilation.feature_groups.values())
+    if compilation.merges or any(member.kind == "Merge" for listed in members for member in listed):
+        from wixpy.wxs.merge import merge_all  # noqa: PLC0415
+
+        merge_all(compilation)
+
+
 def _link_module(compilation: Compilation, root: Node, outputs: media.Outputs) -> None:
     """Complete a merge module, whose package code is its GUID."""
+    from wixpy.wxs import module  # noqa: PLC0415 - a package needs none of it
+
     module.gather(compilation, root)
     for automatic in compilation.automatic_guids:
         _component_guid(compilation, automatic)

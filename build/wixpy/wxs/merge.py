@@ -48,15 +48,6 @@ _NOT_NULL = 2
 _SET_PROPERTY = 51
 
 
-def merge(compilation: Compilation, node: Node, directory: str, disk: int | None) -> None:
-    """Merge: a module and the directory that takes the place of its root."""
-    name = node.need("Id")
-    if name in compilation.merges:
-        raise node.error(f"the merge {name} is defined twice", "give one another Id")
-    compressed = node.yes("FileCompression") if node.get("FileCompression") else None
-    compilation.merges[name] = Merge(node, directory, node.number("DiskId") or disk or 1, compressed)
-
-
 def merge_all(compilation: Compilation) -> None:
     """Take in the modules that features refer to, and settle what they ask of each other."""
     wanted = {

@@ -164,6 +164,7 @@ def _no_cabinet(database: Database) -> None:
 @pytest.mark.parametrize(
     ("body", "change", "message"),
     [
+        (USE.replace("<Merge ", "<Merge Id='M' SourceFile='x' Language='0'/><Merge "), lambda _: None, "defined twice"),
         (USE.replace("1033", "1031"), lambda _: None, "the module is in the language 1033, not in 1031"),
         (USE, lambda db: db.delete("ModuleSignature", "Hand.X", 1033), "lib.msm is no merge module"),
         (USE, _no_cabinet, "the module has no cabinet"),
