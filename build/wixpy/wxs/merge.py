@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from wixpy import cab
 from wixpy.actions import standard
+from wixpy.checks.data import columns
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.media import COMPRESSED, NONCOMPRESSED
@@ -37,7 +38,6 @@ CABINET = "MergeModule.CABinet"
 NO_FEATURE = "{00000000-0000-0000-0000-000000000000}"
 _SEQUENCE = re.compile(r"Module(\w+Sequence)")
 _ITEM = re.compile(r"\[=([^\];]+)(?:;(\d+))?\]")
-_SIGNATURE_TABLES = ("ModuleSignature", "ModuleComponents", "ModuleDependency", "ModuleExclusion")
 _LEFT_OUT = frozenset(
     ["_Validation", "File", "Media", "MsiFileHash", "Feature", "FeatureComponents", "ModuleConfiguration",
      "ModuleSubstitution", "ModuleIgnoreTable", *standard(), *(f"Module{name}" for name in standard())]
@@ -96,7 +96,9 @@ def _is_excluded(row: Row, language: int, other: int, version: str) -> bool:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".") if part.isdecimal())
+    """A version to compare: what it lacks is 0."""
+    parts = [int(part) for part in text.split(".") if part.isdecimal()]
+    return (*parts, *[0] * (4 - len(parts)))
 
 
 @dataclass
@@ -113,6 +115,8 @@ class _Module:
             self.database = Database.parse(self.compilation.source_file(self.node, "SourceFile"))
         except WixpyError as error:
             raise self.node.error(f"{self.node.get('SourceFile')}: {error.message}", error.hint) from error
+        for finding in columns(self.database):
+            raise self.node.error(f"{self.node.get('SourceFile')}: {finding}", "the file is damaged: get it again")
         signatures = self.database.rows("ModuleSignature")
         if len(signatures) != 1:
             raise self.node.error(f"{self.node.get('SourceFile')} is no merge module", "name an .msm file")
@@ -166,8 +170,11 @@ class _Module:
     def _substitute(self, row: Row, values: dict[str, str]) -> None:
         table = self.database.tables.get(row.text("Table"))
         keys = row.text("Row").split(";")
-        columns = table.columns[: table.key_count] if table else ()
-        key = tuple(int(text) if column.is_integer else text for column, text in zip(columns, keys, strict=False))
+        described = table.columns[: table.key_count] if table else ()
+        key = tuple(
+            int(text) if column.is_integer and text.isdecimal() else text
+            for column, text in zip(described, keys, strict=False)
+        )
         if table is None or self.database.get(table.name, *key) is None or row.text("Column") not in table.index:
             raise self.node.error(
                 f"the module changes {row['Table']} “{row['Row']}”, which it lacks", "get another module"
@@ -227,6 +234,8 @@ class _Module:
                     f"the module and the package differ in {table.name} “{known}”", "rename the package's"
                 )
             return
+        if features and "Component_" not in values:
+            raise self.node.error(f"a row of {table.name} belongs to a feature and no component", "get another module")
         row = self.compilation.insert(self.node, table.name, *({**values, **dict.fromkeys(features, "-")}.values()))
         for column in features:
             self.compilation.advertised.append((table.name, row.key, column, str(values["Component_"])))
@@ -273,7 +282,9 @@ class _Module:
 
     def _sequence(self, table: str, rows: list[Row]) -> None:
         """The actions of a sequence; those that the package has keep their places."""
-        known, steps = standard().get(table, {}), self.compilation.steps.setdefault(table, {})
+        if table not in standard():
+            raise self.node.error(f"the module has actions of {table}, which packages lack", "get another module")
+        known, steps = standard()[table], self.compilation.steps.setdefault(table, {})
         for row in rows:
             action, condition = row.text("Action"), row.text("Condition") or None
             if action in steps:

@@ -15,6 +15,7 @@ from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.package import installed_files
 from wixpy.summary import Pid
+from wixpy.tables import Table
 from wixpy.wxs import compile
 
 from .conftest import EPOCH
@@ -130,6 +131,17 @@ def test_a_module_is_merged(module: Callable[..., Database], package: Package) -
     assert rows(database, "ModuleSignature") == [("Lib" + S, 0, "1.2")]
 
 
+def test_msitools_reads_both(
+    module: Callable[..., Database], package: Package, run: Callable[..., str], tmp_path: Path
+) -> None:
+    module()
+    rows_of = run("msiinfo", "export", tmp_path / "lib.msm", "ModuleSignature").replace("\r", "").splitlines()
+    assert rows_of[3:] == [f"Lib{S}\t0\t1.2"]
+    package(USE.format(""))
+    run("msiextract", "-C", tmp_path / "out", tmp_path / "sample.msi")
+    assert {path.name for path in (tmp_path / "out").rglob("*.txt")} == {"main.txt", "a long file name.txt"}
+
+
 def by_hand(path: Path, change: Callable[[Database], object] = lambda _: None) -> None:
     """A module that no compiler of .wxs made, as the SDK describes it."""
     database = Database(1252)
@@ -157,6 +169,12 @@ def test_a_module_made_by_hand_is_merged(tmp_path: Path, package: Package) -> No
     assert dict(installed_files(database))["ProgramFiles64Folder/Sample/hand.txt"] == b"hello"
 
 
+def _no_column(database: Database) -> None:
+    table = database.tables["Directory"]
+    database.remove_table("Directory")
+    database.add_table(Table("Directory", table.columns[:2]))
+
+
 def _no_cabinet(database: Database) -> None:
     del database.streams["MergeModule.CABinet"]
 
@@ -168,6 +186,7 @@ def _no_cabinet(database: Database) -> None:
         (USE.replace("1033", "1031"), lambda _: None, "the module is in the language 1033, not in 1031"),
         (USE, lambda db: db.delete("ModuleSignature", "Hand.X", 1033), "lib.msm is no merge module"),
         (USE, _no_cabinet, "the module has no cabinet"),
+        (USE, _no_column, "column 3 of Directory is not DefaultDir"),
         (USE, lambda db: db.insert("Property", "ProductName", "Other"), "differ in Property “ProductName”"),
         (USE, lambda db: db.insert("ModuleDependency", "Hand.X", 1033, "B.X", 0, "1.0"), "the module needs B.X 1.0"),
         (USE, lambda db: db.insert("ModuleExclusion", "Hand.X", 1033, "Hand.X", 0, None, None), "cannot be together"),
