@@ -10,6 +10,7 @@ import pytest
 
 from wixpy.database import Database
 from wixpy.errors import WixpyError
+from wixpy.wxs import compile
 
 Package = Callable[..., Database]
 GUID = "{11111111-2222-3333-4444-AAAAAAAAAAAA}"
@@ -196,3 +197,57 @@ def test_what_is_refused(package: Package, body: str, message: str) -> None:
     with pytest.raises(WixpyError, match=message) as caught:
         package(body)
     assert caught.value.line is not None
+
+
+UTIL = "xmlns:util='http://schemas.microsoft.com/wix/UtilExtension'"
+EVENTS = "SYSTEM\\CurrentControlSet\\Services\\EventLog\\Application\\App"
+
+
+def test_certificates_and_products_that_are_looked_for(package: Package) -> None:
+    database = package(
+        f"""<PatchCertificates><DigitalCertificate Id='p' SourceFile='main.txt'/></PatchCertificates>
+        <PackageCertificates><DigitalCertificate Id='q' SourceFile='main.txt'/></PackageCertificates>
+        <Property Id='FOUND'><ProductSearch UpgradeCode='{GUID}' Minimum='1.0' IncludeMaximum='yes' Maximum='2.0'/>
+        </Property>"""
+    )
+    assert [row.cells for row in database.rows("MsiPatchCertificate")] == [("p", "p")]
+    assert [row.cells for row in database.rows("MsiPackageCertificate")] == [("q", "q")]
+    assert database.streams["MsiDigitalCertificate.p"][:] == b"content\n" * 10
+    assert [row.cells for row in database.rows("Upgrade")] == [(GUID, "1.0", "2.0", None, 0x302, None, "FOUND")]
+    assert "FOUND" in str(database.property("SecureCustomProperties"))
+
+
+def test_what_signs_a_cabinet(source: Callable[..., Path], tmp_path: Path) -> None:
+    path = source()
+    signature = "<DigitalSignature><DigitalCertificate Id='c' SourceFile='main.txt'/></DigitalSignature>"
+    media = f"<Media Id='1' Cabinet='a.cab'>{signature}</Media>"
+    path.write_text(path.read_text().replace('<MediaTemplate EmbedCab="yes"/>', media))
+    database, _ = compile(path, {}, 1)
+    assert [row.cells for row in database.rows("MsiDigitalSignature")] == [("Media", "1", "c", None)]
+    path.write_text(path.read_text().replace("'a.cab'", "'a.cab' EmbedCab='yes'"))
+    with pytest.raises(WixpyError, match="only a cabinet beside the package is signed"):
+        compile(path, {}, 1)
+
+
+def test_an_interface_in_a_library(source: Callable[..., Path]) -> None:
+    path = source("<UI><EmbeddedUI SourceFile='main.txt' IgnoreError='yes' SupportBasicUI='yes'>"
+                  "<EmbeddedUIResource Id='r' SourceFile='main.txt' Name='r.txt'/></EmbeddedUI></UI>")  # fmt: skip
+    path.write_text(path.read_text().replace('InstallerVersion="200"', 'InstallerVersion="405"'))
+    rows = [row.cells[:4] for row in compile(path, {}, 1)[0].rows("MsiEmbeddedUI")]
+    assert rows == [("main.txt", "main.txt", 3, 0xE007FFF - 2), ("r", "r.txt", 0, None)]
+
+
+def test_extensions_that_need_no_library(package: Package) -> None:
+    database = package(
+        "<PropertyRef Id='WIX_IS_NETFRAMEWORK_48_OR_LATER_INSTALLED'/>",
+        inside=f"<util:EventSource {UTIL} Log='Application' Name='App' EventMessageFile='[#main]' SupportsErrors='yes'"
+        " CategoryCount='2' SupportsFailureAudits='yes'/>",
+    )
+    assert sorted(row.cells[1:5] for row in database.rows("Registry")) == [
+        (2, EVENTS, "CategoryCount", "#2"), (2, EVENTS, "EventMessageFile", "#%[#main]"),
+        (2, EVENTS, "TypesSupported", "#17"),
+    ]  # fmt: skip
+    row = database.get("InstallExecuteSequence", "SetWIX_IS_NETFRAMEWORK_48_OR_LATER_INSTALLED")
+    assert row is not None
+    assert row["Condition"] == 'NETFRAMEWORK45 >= "#528040"'
+    assert database.get("AppSearch", "NETFRAMEWORK45", "NETFRAMEWORK45") is not None
