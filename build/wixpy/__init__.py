@@ -7,15 +7,15 @@ a format: ``cfb`` (compound files), ``names`` (stream names), ``strings`` (strin
 ``sql``, ``view`` and ``record`` (Windows Installer's SQL), ``idt`` (text archives) and ``msilib`` (the API of the
 standard library's module of that name).
 
->>> import tempfile
+>>> import tempfile, wixpy
 >>> from pathlib import Path
 >>> folder = Path(tempfile.mkdtemp())
->>> package = Database(1252)
+>>> package = wixpy.Database(1252)
 >>> _ = package.insert("Property", "ProductName", "Sämple")
 >>> package.commit(folder / "x.msi")
->>> open(folder / "x.msi").property("ProductName")
+>>> wixpy.open(folder / "x.msi").property("ProductName")
 'Sämple'
->>> print(check(folder / "x.msi", ["ICE05"])[0])
+>>> print(wixpy.check(folder / "x.msi", ["ICE05"])[0])
 ICE05 error: the property Manufacturer is missing [Property Manufacturer]
 """
 

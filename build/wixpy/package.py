@@ -72,10 +72,9 @@ def build(
             database.write(file)
             at("checking")
             with flushing(file), Database.browse(partial) as written:
-                only = MODULE_CHECKS if is_module(written) else ()
                 findings = [
                     replace(finding, level=Level.WARNING) if finding.rule in ignore else finding
-                    for finding in _findings(written, outputs.beside.get, only)
+                    for finding in _findings(written, outputs.beside.get)
                 ]
             errors = [finding for finding in findings if finding.level is Level.ERROR]
             if errors:
@@ -91,6 +90,8 @@ def is_module(database: Database) -> bool:
 
 
 def _findings(database: Database, find: Find, only: Collection[str] = ()) -> list[Finding]:
+    if not only and is_module(database):
+        only = MODULE_CHECKS
     findings = checks.run(database, only)
     if any(finding.rule == "ICE06" for finding in findings):
         return findings
@@ -115,7 +116,8 @@ def _failure(wxs: Path, errors: list[Finding], places: Places) -> WixpyError:
 def check(path: Path, only: Collection[str] = ()) -> list[Finding]:
     """What is wrong or questionable about the package at ``path``, errors first; empty for a sound one.
 
-    ``only`` names the checks to make (``["ICE03"]``); all when it is empty.  Cabinets and files beside the package are
+    ``only`` names the checks to make (``["ICE03"]``); all when it is empty, or those that make sense of a merge module
+    when it is one.  Cabinets and files beside the package are
     examined too.  WixpyError for a file that is no package.
     """
     with Database.browse(path) as database:

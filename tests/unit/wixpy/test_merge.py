@@ -110,6 +110,11 @@ def test_what_a_module_says_of_itself(module: Callable[..., Database]) -> None:
     assert "Media" not in database.tables
 
 
+def test_a_module_is_checked_as_one(module: Callable[..., Database], tmp_path: Path) -> None:
+    module()
+    assert wixpy.check(tmp_path / "lib.msm") == []
+
+
 def test_a_module_is_merged(module: Callable[..., Database], package: Package) -> None:
     module()
     database = package(USE.format("<ConfigurationData Name='Greeting' Value='good day'/>"))
