@@ -29,6 +29,7 @@ STATES = {
 }
 
 UNKNOWN_PROGRAM = 9009
+NOT_STARTED = "ShellExecuteEx failed"
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,13 @@ class Windows:
         batch, code = self.scratch("bat"), self.scratch("code")
         script = f"@echo off\r\n{line}\r\necho %ERRORLEVEL% >{code}\r\n"
         self.path(batch).write_bytes(script.encode("ascii"))
-        before = len(self.console)
-        _, stdout = self._prefix.wine(self.hardware.loader, "cmd", "/c", batch, timeout=timeout)
-        log = self.console[before:]
+        for _ in range(3):
+            before = len(self.console)
+            _, stdout = self._prefix.wine(self.hardware.loader, "cmd", "/c", batch, timeout=timeout)
+            log = self.console[before:]
+            # Once in some thousand times on a busy host: then nothing of the batch file has run.
+            if NOT_STARTED not in stdout + log:
+                break
         if not self.exists(code):
             raise MachineError(f"{line}\ndid not come back to its batch file.\n{stdout}{log}")
         return Result(int(self.path(code).read_text()) & 0xFFFFFFFF, stdout, log)
