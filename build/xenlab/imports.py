@@ -30,13 +30,13 @@ def check(images: Iterable[Path], arch: ArchName, nt: Nt) -> list[str]:
         GplpvError: something else is lacking; a line says each export with its DLL, the image, and why.
     """
     images = list(images)
-    for package in ("xenlab.nt", "xenlab.ports"):
+    for package in ("xenlab.nt", "xenlab.ports", "xenlab.ndis"):
         routine.load_package(package)
     lacking = [line for image in images for line in _lacking(image, arch, nt)]
     if lacking:
         raise GplpvError(
             "The drivers import what is not there:" + "".join(f"\n  {line}" for line in lacking),
-            "What a Windows has and the lab lacks is a routine to write, from its documentation, in build/xenlab/nt.",
+            "What a Windows has and the lab lacks is a routine to write, from its documentation, in build/xenlab.",
         )
     return [
         f"{image.name} cannot be loaded: the lab has nothing of {module}."

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict, TypeVar
@@ -13,6 +14,8 @@ from xenlab.cpu.machine import BarePlatform, Machine
 from xenlab.cpu.memory import PAGE_SIZE
 from xenlab.domain import Domain
 from xenlab.folder import DriverFolder
+from xenlab.ndis import Ndis
+from xenlab.ndis.nic import Nic
 from xenlab.nt import routine, teardown
 from xenlab.nt.arbiter import Arbiter
 from xenlab.nt.codes import Resource
@@ -95,7 +98,8 @@ class Lab:
     """
 
     def __init__(self, folder: DriverFolder, options: Options, trace: Trace | None = None) -> None:
-        routine.load_package("xenlab.ports")
+        for package in ("xenlab.ports", "xenlab.ndis"):
+            routine.load_package(package)
         self.folder = folder
         self.arch = folder.arch
         self.options = options
@@ -168,6 +172,26 @@ class Lab:
         made.open()
         return made
 
+    # PV network interfaces
+
+    def pv_nic(self, number: int) -> Nic:
+        """Return a protocol driver's view of an interface, as soon as one is bound to its adapter.
+
+        Raises:
+            Violation: there is no such interface for Windows after a minute.
+        """
+
+        def bound() -> Nic | None:
+            for adapter in self.kernel.part(Ndis).adapters.values():
+                if adapter.nic and re.fullmatch(rf"xen\\vif.*&{number}", adapter.name.lower()):
+                    return adapter.nic
+            return None
+
+        self.wait(lambda: bound() is not None, f"the search for the network interface {number}")
+        found = bound()
+        assert found is not None
+        return found
+
     def settle(self) -> None:
         """Let what is under way come to rest, then ask back ends, grant table and port drivers.
 
@@ -213,7 +237,8 @@ class Lab:
             Violation: a device does not go, or something was not given back.
         """
         self.perform(teardown.remove_everything(self.kernel), "the removal of all devices")
-        left = [*self.kernel.part(Ports).outstanding(), *(self.domain.held() if self.domain else [])]
+        held = self.domain.held() if self.domain else []
+        left = [*self.kernel.part(Ports).outstanding(), *self.kernel.part(Ndis).outstanding(), *held]
         if left:
             lines = "".join(f"\n  {line}" for line in left)
             self.world.violation(f"The drivers are gone and leave behind:{lines}")

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""NDIS: kernel-side Python between the PnP manager, a protocol driver and network miniports.
+
+A miniport's DriverEntry registers with NDIS, which makes the driver object that of an ordinary function driver
+(:mod:`xenlab.ndis.function`), as the port drivers do (:mod:`xenlab.ports`). An adapter that has started is bound by a
+protocol driver: what that sees and does is a :class:`~xenlab.ndis.nic.Nic`, the same for miniports of any version.
+What a scenario wants to know is in ``kernel.part(Ndis)``.
+
+The routines of ndis.sys that all versions have in common: :mod:`~xenlab.ndis.memory`, :mod:`~xenlab.ndis.locks`,
+:mod:`~xenlab.ndis.timers`, :mod:`~xenlab.ndis.configuration`, :mod:`~xenlab.ndis.buffers`,
+:mod:`~xenlab.ndis.devices`, :mod:`~xenlab.ndis.library`. Miniports of NDIS 5.0 and 5.1 are the matter of the modules
+whose names end in 5.
+
+Source, where a module names no other: Windows Driver Kit (Server 2003), "Network Devices and Protocols": "Reference",
+the page of each routine, and Driver Verifier's "NDIS Verification". IRQL limits are those of the pages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xenlab.ndis.buffers import BufferPools
+from xenlab.ndis.configuration import Configurations
+
+if TYPE_CHECKING:
+    from xenlab.ndis.adapter import Adapter, MiniportDriver
+    from xenlab.nt.kernel import Kernel
+
+_AREAS: tuple[type[BufferPools | Configurations], ...] = (BufferPools, Configurations)
+
+
+class Ndis:
+    """NDIS's own state, one for each kernel (``kernel.part(Ndis)``).
+
+    Attributes:
+        drivers: the registered miniport drivers, by guest address of the driver object.
+        adapters: by the handle that a miniport knows one by.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.drivers: dict[int, MiniportDriver] = {}
+        self.adapters: dict[int, Adapter] = {}
+
+    def adapter(self, handle: int, what: str) -> Adapter:
+        """Return the adapter whose miniport makes a call; a handle that is none ends the run."""
+        if handle not in self.adapters:
+            self.kernel.violation(f"{what} is called with {handle:#x}, which is no handle of an adapter.")
+        return self.adapters[handle]
+
+    def outstanding(self) -> list[str]:
+        """What adapters and miniports still hold that they should have given back at the end of a run, a line each."""
+        left = [line for adapter in self.adapters.values() for line in adapter.unfinished()]
+        return [*left, *(line for area in _AREAS for line in self.kernel.part(area).outstanding())]
