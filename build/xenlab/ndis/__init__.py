@@ -17,16 +17,26 @@ the page of each routine, and Driver Verifier's "NDIS Verification". IRQL limits
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from xenlab.ndis.buffers import BufferPools
 from xenlab.ndis.configuration import Configurations
+from xenlab.ndis.packets5 import PacketPools
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from xenlab.ndis.adapter import Adapter, MiniportDriver
     from xenlab.nt.kernel import Kernel
 
-_AREAS: tuple[type[BufferPools | Configurations], ...] = (BufferPools, Configurations)
+
+class Area(Protocol):
+    """A part of NDIS that keeps account of what drivers hold."""
+
+    def outstanding(self) -> list[str]: ...
+
+
+_AREAS: tuple[Callable[[Kernel], Area], ...] = (BufferPools, PacketPools, Configurations)
 
 
 class Ndis:
@@ -35,12 +45,14 @@ class Ndis:
     Attributes:
         drivers: the registered miniport drivers, by guest address of the driver object.
         adapters: by the handle that a miniport knows one by.
+        wrappers: the driver objects of NdisMInitializeWrapper, by handle.
     """
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.drivers: dict[int, MiniportDriver] = {}
         self.adapters: dict[int, Adapter] = {}
+        self.wrappers: dict[int, int] = {}
 
     def adapter(self, handle: int, what: str) -> Adapter:
         """Return the adapter whose miniport makes a call; a handle that is none ends the run."""
@@ -51,4 +63,5 @@ class Ndis:
     def outstanding(self) -> list[str]:
         """What adapters and miniports still hold that they should have given back at the end of a run, a line each."""
         left = [line for adapter in self.adapters.values() for line in adapter.unfinished()]
+        left += ["A driver has failed without NdisTerminateWrapper." for _ in self.wrappers]
         return [*left, *(line for area in _AREAS for line in self.kernel.part(area).outstanding())]

@@ -7,8 +7,9 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from xenlab.ndis import Ndis
+from xenlab.ndis.codes import NdisStatus
 from xenlab.ndis.configuration import write_defaults
-from xenlab.ndis.nic import Nic
+from xenlab.ndis.nic import Nic, OidError
 from xenlab.ndis.timers import timer_is_live
 from xenlab.nt.codes import Status
 from xenlab.nt.pnp import PnpManager
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 Running = Generator[Call | Wait, int, _Result]
 WORKING = 1  # PowerDeviceD0
+_POLL_NS = 1_000_000
 
 
 class MiniportDriver:
@@ -76,7 +78,7 @@ class Adapter:
         self.timers: list[int] = []
         self.callbacks: list[str] = []
         self.nic: Nic | None = None
-        self.initialized = self.gone = False
+        self.initialized = self.gone = self._binding = False
         self.statuses: list[int] = []
 
     def violation(self, text: str) -> NoReturn:
@@ -142,21 +144,38 @@ class Adapter:
         return self.initialized
 
     def _bind(self) -> Steps:
+        """Bind a protocol driver; it does without when the adapter goes, or has not the memory for it."""
         if self.initialized and not self.gone and self.nic is None:
             nic = self.make_nic()
-            yield from nic.open()
-            self.nic = nic
+            self._binding = True
+            try:
+                yield from nic.open()
+                self.nic = nic
+            except OidError as error:
+                self._check_refusal(error)
+            self._binding = False
         return None
+
+    def _check_refusal(self, error: OidError) -> None:
+        if error.status in (NdisStatus.NOT_SUPPORTED, NdisStatus.INVALID_OID) and not self.gone:
+            self.violation(f"a protocol driver cannot bind: {error}"[:-1])
+        self.kernel.world.trace("ndis", f"no protocol driver binds: {error}", adapter=self.name)
 
     def take_down(self) -> Running[None]:
         """Unbind the protocol driver, and halt the adapter."""
-        if self.nic:
-            nic, self.nic = self.nic, None
+        while self._binding:
+            yield from self.kernel.sleep(_POLL_NS)
+        nic, self.nic = self.nic, None
+        if nic:
             yield from nic.close()
         if self.initialized:
             self.initialized = False
             yield from self.halt()
             self._check_halted()
+            left = nic.held() if nic else []
+            if left:
+                lines = "".join(f"\n  {each}" for each in left)
+                self.violation(f"the adapter is halted, and this is still between miniport and protocol:{lines}")
 
     def _check_halted(self) -> None:
         for timer in self.timers:

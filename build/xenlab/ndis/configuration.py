@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 INTEGER, HEX_INTEGER, STRING, MULTI_STRING, BINARY = range(5)
 _WINDOWS_NT = 2
 _MAC_DIGITS = "0123456789abcdef"
-_TEXTS = {STRING: (RegType.SZ, RegType.EXPAND_SZ), MULTI_STRING: (RegType.MULTI_SZ,)}
+_TYPES = {
+    STRING: (RegType.SZ, RegType.EXPAND_SZ),
+    MULTI_STRING: (RegType.MULTI_SZ,),
+    BINARY: (RegType.BINARY,),
+}
 
 
 def write_defaults(driver_key: Key) -> None:
@@ -157,22 +161,16 @@ def _converted(value: Value | None, kind: int) -> tuple[int, int | bytes] | None
     if value is None:
         return None
     if kind in (INTEGER, HEX_INTEGER):
-        if value.type == RegType.DWORD:
-            return INTEGER, value.number()
-        if value.type != RegType.SZ:
-            return None
-        number = _number(value.text(), 10 if kind == INTEGER else 16)
+        number = _number(value, 10 if kind == INTEGER else 16)
         return None if number is None else (INTEGER, number)
-    if kind in _TEXTS and value.type in _TEXTS[kind]:
-        return kind, value.data
-    if kind == BINARY and value.type == RegType.BINARY:
-        return BINARY, value.data
-    return None
+    return (kind, value.data) if value.type in _TYPES.get(kind, ()) else None
 
 
-def _number(text: str, base: int) -> int | None:
+def _number(value: Value, base: int) -> int | None:
+    if value.type == RegType.DWORD:
+        return value.number()
     try:
-        return int(text.strip(), base) & 0xFFFFFFFF
+        return int(value.text().strip(), base) & 0xFFFFFFFF if value.type == RegType.SZ else None
     except ValueError:
         return None
 

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a miniport asks NDIS about its adapter's device: device objects, resources, the error log."""
+"""What a miniport asks NDIS about its adapter's device: device objects, the error log."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from xenlab.ndis import Ndis
-from xenlab.ndis.codes import NdisStatus
 from xenlab.ndis.memory import NDIS
 from xenlab.nt.errorlog import ErrorLog
-from xenlab.nt.objects import layout
 from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, PVOID, ULONG, VarArgs, routine
 
 if TYPE_CHECKING:
@@ -27,27 +25,6 @@ def NdisMGetDeviceProperty(
     for where, value in zip((pdo, fdo, below, raw, translated), values, strict=True):
         if where:
             kernel.put_ptr(where, value)
-
-
-@routine(NDIS, irql_max=PASSIVE_LEVEL)
-def NdisMQueryAdapterResources(kernel: Kernel, status: PVOID, context: PVOID, resources: PVOID, size: PVOID) -> None:
-    """Fill in the NDIS_RESOURCE_LIST, which is a CM_PARTIAL_RESOURCE_LIST of the translated resources."""
-    adapter = kernel.part(Ndis).adapter(context, "NdisMQueryAdapterResources")
-    whole = adapter.resource_lists[1]
-    shape = layout("CM_RESOURCE_LIST", kernel.arch)
-    begin = shape.offset("List[0].PartialResourceList")
-    if not whole or not kernel.u32(whole):
-        kernel.put_u32(status, NdisStatus.FAILURE)
-        return
-    count = kernel.u32(whole + shape.offset("List[0].PartialResourceList.Count"))
-    one = layout("CM_PARTIAL_RESOURCE_DESCRIPTOR", kernel.arch).size
-    needed = shape.offset("List[0].PartialResourceList.PartialDescriptors") - begin + count * one
-    if kernel.u32(size) >= needed:
-        kernel.write(resources, kernel.read(whole + begin, needed))
-        kernel.put_u32(status, NdisStatus.SUCCESS)
-    else:
-        kernel.put_u32(status, NdisStatus.RESOURCES)
-    kernel.put_u32(size, needed)
 
 
 @routine(NDIS, irql_max=DISPATCH_LEVEL)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 Running = Generator[Call | Wait, int, _T]
 _ORDINARY_FILTER = Filter.DIRECTED | Filter.MULTICAST | Filter.BROADCAST
+_BROADCAST = b"\xff" * 6
 _PATIENCE_NS = 60 * 10**9
 _POLL_NS = 1_000_000
 
@@ -135,7 +136,8 @@ class Nic:
         link_up: the last word of the miniport's.
         offload: what was negotiated.
         received: what has come, oldest first; with `on_receive` set it is called with each instead.
-        filter: the packet filter that is set.
+        filter, multicast: the packet filter and the multicast addresses that are set.
+        filtered: how many frames NDIS has kept from the protocol because they do not pass those.
     """
 
     def __init__(self, adapter: Adapter) -> None:
@@ -150,6 +152,7 @@ class Nic:
         self.received: deque[Received] = deque()
         self.on_receive: Callable[[Received], None] | None = None
         self.is_open = False
+        self.filtered = 0
         self._waiting: deque[tuple[list[Outgoing], list[Transmission]]] = deque()
 
     # What each version does in its own way
@@ -224,6 +227,17 @@ class Nic:
             for each in sent:
                 each.finish(NdisStatus.CLOSING)
         return None
+
+    def wants(self, frame: bytes) -> bool:
+        """Whether a frame passes the packet filter."""
+        if not frame[0] & 1:
+            wanted = self.filter & Filter.DIRECTED if frame[:6] == self.mac else 0
+        elif frame[:6] == _BROADCAST:
+            wanted = self.filter & Filter.BROADCAST
+        else:
+            listed = Filter.MULTICAST if frame[:6] in self.multicast else 0
+            wanted = self.filter & (listed | Filter.ALL_MULTICAST)
+        return bool(wanted or self.filter & Filter.PROMISCUOUS)
 
     def deliver(self, frame: Received) -> None:
         """A frame has come."""
@@ -320,11 +334,22 @@ class Nic:
         if not self.adapter.gone:
             yield from self._close_filter()
         self.give_back()
+        yield from self._wait()
+
+    def pause(self) -> Running[None]:
+        """Send nothing until :meth:`resume`, and wait for what the miniport has."""
+        self.is_open = False
+        yield from self._wait()
+
+    def resume(self) -> None:
+        self.is_open = True
+
+    def _wait(self) -> Running[None]:
         deadline = self.kernel.world.now + _PATIENCE_NS
         while self.must_wait():
             if self.kernel.world.now > deadline:
                 lines = "".join(f"\n  {each}" for each in self.must_wait())
-                self.adapter.violation(f"a protocol driver unbinds and waits in vain for{lines}")
+                self.adapter.violation(f"a protocol driver unbinds, or sleeps, and waits in vain for:{lines}")
             yield from self.kernel.sleep(_POLL_NS)
 
     def _close_filter(self) -> Running[None]:
