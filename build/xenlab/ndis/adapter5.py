@@ -55,6 +55,7 @@ class Adapter5(Adapter):
         resetting: between MiniportReset and its completion.
         nic5: the protocol driver that binds, is bound or unbinds.
         shutdown: what NdisMRegisterAdapterShutdownHandler was given, routine and context; None without.
+        resets: how often it was reset.
         pending: what the request or reset that pends is, empty: none.
         manages_power: it has succeeded OID_PNP_CAPABILITIES.
         status_is_open: a status was indicated, but not yet that it is complete.
@@ -74,6 +75,7 @@ class Adapter5(Adapter):
         self.pending = ""
         self.nic5: Nic5 | None = None
         self._result = 0
+        self.resets = 0
         self._was_halted = False
         self._addressing_reset = False
         event = layout("KEVENT", kernel.arch).size
@@ -258,6 +260,7 @@ class Adapter5(Adapter):
         kernel.world.trace("ndis", "the adapter is reset", adapter=self.name)
         flag = kernel.alloc(1, "NdRs")
         self.resetting, self.pending = True, "Reset"
+        self.resets += 1
         status = yield from self.call(
             "MiniportReset", self.handlers["ResetHandler"], flag, self.context, irql=DISPATCH_LEVEL
         )

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The looping network adapter: what it consists of, and the mistakes that a build can be given. */
+#ifndef LOOPNIC_H
+#define LOOPNIC_H
+
+#define NDIS_MINIPORT_DRIVER 1
+#include <ndis.h>
+
+/* Each is a build of its own: -DLOOPNIC_MUTANT=<name>. */
+enum loopnic_mutant {
+    NO_MUTANT,
+    COMPLETES_TWICE,
+    COMPLETES_UNKNOWN,
+    COMPLETES_PENDING,
+    COMPLETES_UNDER_LOCK,
+    NEVER_COMPLETES,
+    TOUCHES_AFTERWARDS,
+    KEEPS_THE_ARRAY,
+    CHANGES_THE_DATA,
+    USES_USER_ADDRESS,
+    SETS_RESOURCES,
+    INDICATES_AGAIN,
+    INDICATES_FOREIGN,
+    INDICATES_UNDER_LOCK,
+    INDICATES_FAILURE,
+    INDICATES_WITHOUT_HEADER,
+    INDICATES_IN_RESET,
+    INDICATES_IN_HALT,
+    CHANGES_RECEIVED,
+    FREES_LENT,
+    HALTS_EARLY,
+    LEAVES_TIMER,
+    LEAVES_SHUTDOWN_HANDLER,
+    LEAVES_MEMORY,
+    LEAVES_PACKET_POOL,
+    LEAVES_BUFFER_POOL,
+    LEAVES_CONFIGURATION,
+    LEAVES_STATUS_OPEN,
+    FREES_POOL_FIRST,
+    FREES_BUFFER_POOL_FIRST,
+    FREES_TO_WRONG_POOL,
+    FREES_PACKET_TWICE,
+    FREES_WRONG_LENGTH,
+    FREES_WITH_FLAGS,
+    USES_CLOSED_CONFIGURATION,
+    OPENS_CONFIGURATION_LATE,
+    ANSWERS_TOO_MUCH,
+    OVERRUNS_THE_ANSWER,
+    NEEDS_NOTHING,
+    LISTS_UNANSWERED,
+    LACKS_MANDATORY,
+    COMPLETES_QUERY_TWICE,
+    COMPLETES_WRONG_KIND,
+    NEVER_ANSWERS,
+    NEVER_RESETS,
+    RELEASES_THE_WRONG_WAY,
+    LOCKS_TWICE,
+    WAITS_UNDER_LOCK,
+    SLEEPS_IN_TIMER,
+    SELECTS_TOKEN_RING,
+    SETS_NO_ATTRIBUTES,
+    SETS_ATTRIBUTES_LATE,
+    SCHEDULES_TWICE,
+    COMPLETES_STATUS_ONLY,
+    FAILS_POWER,
+    TERMINATES_NOTHING
+};
+
+#ifndef LOOPNIC_MUTANT
+#define LOOPNIC_MUTANT NO_MUTANT
+#endif
+#define MUTANT(name) (LOOPNIC_MUTANT == (name))
+
+#define TAG 0x706F6F4C /* "Loop" */
+#define ADDRESS_LENGTH 6
+#define HEADER_LENGTH 14
+#define MTU 1500
+#define SLOTS 12
+#define SLOT_LENGTH 66000
+#define MULTICAST_LIMIT 8
+
+/* A frame on its way back to whoever sent it. */
+struct slot {
+    LIST_ENTRY entry;
+    PNDIS_PACKET packet;
+    PNDIS_BUFFER buffer;
+    PUCHAR data;
+};
+
+struct loopnic {
+    NDIS_HANDLE handle;
+    NDIS_SPIN_LOCK lock;
+    NDIS_MINIPORT_TIMER timer;
+    NDIS_WORK_ITEM item;
+    BOOLEAN scheduled;
+    NDIS_HANDLE packets;
+    NDIS_HANDLE buffers;
+    struct slot slots[SLOTS];
+    LIST_ENTRY free;
+    ULONG lent;
+    PNDIS_PACKET first; /* sends that wait; each leads to the next */
+    PNDIS_PACKET last;
+    PNDIS_PACKET *array;
+    PVOID query; /* of a query that pends: buffer, and where the length goes */
+    PULONG written;
+    BOOLEAN resetting;
+    ULONG hangs;
+    ULONG filter;
+    ULONG lookahead;
+    ULONG sent;
+    ULONG received;
+    ULONG dropped;
+    ULONG depth;
+    ULONG tasks[4];
+    ULONG large_send;
+    UCHAR address[ADDRESS_LENGTH];
+    UCHAR multicast[MULTICAST_LIMIT * ADDRESS_LENGTH];
+    ULONG multicast_length;
+    PVOID extra;
+};
+
+#endif
