@@ -6,7 +6,7 @@
 #define NDIS_MINIPORT_DRIVER 1
 #include <ndis.h>
 
-/* Each is a build of its own: -DLOOPNIC_MUTANT=<name>. */
+/* The mistakes. */
 enum loopnic_mutant {
     NO_MUTANT,
     COMPLETES_TWICE,
@@ -66,17 +66,32 @@ enum loopnic_mutant {
     TERMINATES_NOTHING
 };
 
-#ifndef LOOPNIC_MUTANT
-#define LOOPNIC_MUTANT NO_MUTANT
-#endif
-#define MUTANT(name) (LOOPNIC_MUTANT == (name))
+/* A test writes the number of a mistake into the image, behind the mark. */
+struct loopnic_choice {
+    CHAR mark[16];
+    ULONG mutant;
+};
+extern volatile struct loopnic_choice loopnic_choice;
+#define MUTANT(name) (loopnic_choice.mutant == (name))
+
+/* Macros of ndis.h; the functions that ndis.sys exports under the same names are what is to be tested. */
+#undef NdisAllocateSpinLock
+#undef NdisAcquireSpinLock
+#undef NdisReleaseSpinLock
+#undef NdisDprAcquireSpinLock
+#undef NdisFreeBuffer
+NDISAPI VOID NTAPI NdisAllocateSpinLock(PNDIS_SPIN_LOCK SpinLock);
+NDISAPI VOID NTAPI NdisAcquireSpinLock(PNDIS_SPIN_LOCK SpinLock);
+NDISAPI VOID NTAPI NdisReleaseSpinLock(PNDIS_SPIN_LOCK SpinLock);
+NDISAPI VOID NTAPI NdisDprAcquireSpinLock(PNDIS_SPIN_LOCK SpinLock);
+NDISAPI VOID NTAPI NdisFreeBuffer(PNDIS_BUFFER Buffer);
 
 #define TAG 0x706F6F4C /* "Loop" */
 #define ADDRESS_LENGTH 6
 #define HEADER_LENGTH 14
 #define MTU 1500
 #define SLOTS 12
-#define SLOT_LENGTH 66000
+#define SLOT_LENGTH 8192
 #define MULTICAST_LIMIT 8
 
 /* A frame on its way back to whoever sent it. */

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,7 @@ Arch = Literal["x32", "x64"]
 Nt = tuple[int, int]
 _T = TypeVar("_T")
 V50, V51 = ("NDIS50_MINIPORT=1",), ("NDIS51_MINIPORT=1",)
+_MARK = b"loopnic makes: \0"
 _VENDOR, _DEVICE, _NETWORK = 0x5853, 0x0BAE, 0x020000
 _TEXT = """[Version]
 Signature="$Windows NT$"
@@ -157,11 +160,28 @@ def nt_of(defines: tuple[str, ...]) -> Nt:
     return (5, 0) if V50[0] in defines else (5, 2)
 
 
-@pytest.fixture
-def pc(build: Callable[..., Path]) -> Callable[..., Pc]:
-    """Return a function that makes a machine for a miniport of an arch with some definitions."""
+def mutants() -> list[str]:
+    """The names in the miniport's list of mistakes, in its order."""
+    text = (SOURCES / "loopnic.h").read_text(encoding="ascii")
+    return re.findall(r"\b[A-Z_]+\b", text.partition("enum loopnic_mutant {")[2].partition("}")[0])
 
-    def make(arch: Arch, *defines: str, seed: int = 1) -> Pc:
-        return Pc(arch, build(arch, *defines), nt_of(defines), seed)
+
+def mutate(image: Path, folder: Path, mutant: str) -> Path:
+    """Write a copy of the image that makes a mistake."""
+    data = bytearray(image.read_bytes())
+    at = data.index(_MARK) + len(_MARK)
+    data[at : at + 4] = mutants().index(mutant).to_bytes(4, "little")
+    (folder / image.name).write_bytes(data)
+    shutil.copy(image.with_suffix(".pdb"), folder)
+    return folder / image.name
+
+
+@pytest.fixture
+def pc(build: Callable[..., Path], tmp_path: Path) -> Callable[..., Pc]:
+    """Return a function that makes a machine for a miniport of an arch with some definitions, perhaps a faulty one."""
+
+    def make(arch: Arch, *defines: str, mutant: str = "", seed: int = 1) -> Pc:
+        image = build(arch, *defines)
+        return Pc(arch, mutate(image, tmp_path, mutant) if mutant else image, nt_of(defines), seed)
 
     return make
