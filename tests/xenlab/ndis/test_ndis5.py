@@ -173,4 +173,4 @@ def test_every_allocation_fails_in_turn(pc: Machines) -> None:
         made.run(100)
         outcomes.add(made.node.state)
         made.shut_down()
-    assert outcomes == {State.FAILED, State.STARTED}
+    assert outcomes == {State.REMOVED, State.STARTED}
