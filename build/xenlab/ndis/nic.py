@@ -179,6 +179,10 @@ class Nic:
         """
         raise NotImplementedError
 
+    def cancel(self, sent: Transmission) -> None:
+        """Have the miniport give up, if it can, all frames that were sent in one call with this one."""
+        raise NotImplementedError
+
     def held(self) -> list[str]:
         """What is between protocol and miniport at this moment, a line each: sends, receives, requests."""
         raise NotImplementedError

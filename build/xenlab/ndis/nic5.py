@@ -19,6 +19,7 @@ from xenlab.ndis import frames, offload5
 from xenlab.ndis.codes import NdisStatus, Oid, describe, oid_name
 from xenlab.ndis.nic import Checksums, Nic, Offload, OidError, Outgoing, Received, Running, Transmission
 from xenlab.ndis.packets5 import (
+    CANCEL_ID,
     CHECKSUM_INFO,
     LARGE_SEND_INFO,
     VLAN_INFO,
@@ -44,6 +45,7 @@ _PRIORITY, _VLAN = 0x40, 0x200
 _USER_ADDRESS = 0x10000
 _LONGEST_KEEPING_NS = 3_000_000
 _MUCH_LONGER_NS = 60_000_000
+_FIRST_CANCEL_ID = 0x5A000000
 _GENEROUS = 4096
 MANDATORY = (
     Oid.GEN_SUPPORTED_LIST, Oid.GEN_HARDWARE_STATUS, Oid.GEN_MEDIA_SUPPORTED, Oid.GEN_MEDIA_IN_USE,
@@ -77,6 +79,7 @@ class Sent:
 
     transmission: Transmission
     pieces: list[Piece]
+    cancel_id: int
 
 
 @dataclass(eq=False)
@@ -96,6 +99,7 @@ class Nic5(Nic):
         self.pools = self.kernel.part(PacketPools)
         self.tasks = offload5.Tasks()
         self.mac_options = 0
+        self._cancel_id = _FIRST_CANCEL_ID
         self._sent: dict[int, Sent] = {}
         self._kept: dict[int, Kept] = {}
 
@@ -172,6 +176,7 @@ class Nic5(Nic):
             for each in sent:
                 each.finish(NdisStatus.RESET_IN_PROGRESS)
             return None
+        self._cancel_id += 1
         packets = [self._packet(frame, each) for frame, each in zip(frames, sent, strict=True)]
         if not adapter.handlers["SendPacketsHandler"]:
             yield from self._send_each(packets)
@@ -218,7 +223,8 @@ class Nic5(Nic):
         info.set_element("NdisPacketInfo", CHECKSUM_INFO, offload5.transmit_bits(frame.checksums))
         info.set_element("NdisPacketInfo", LARGE_SEND_INFO, frame.mss)
         info.set_element("NdisPacketInfo", VLAN_INFO, offload5.tag_bits(frame.vlan))
-        self._sent[packet] = Sent(transmission, pieces)
+        info.set_element("NdisPacketInfo", CANCEL_ID, self._cancel_id)
+        self._sent[packet] = Sent(transmission, pieces, self._cancel_id)
         return packet
 
     def _cut(self, data: bytes, lengths: Sequence[int]) -> Iterator[bytes]:
@@ -274,6 +280,19 @@ class Nic5(Nic):
             kernel.free(piece.mdl)
         kernel.free(packet)
         sent.transmission.finish(status)
+
+    def cancel(self, sent: Transmission) -> None:
+        """MiniportCancelSendPackets came with NDIS 5.1; without it the frames are sent."""
+        handler = self.adapter5.handlers.get("CancelSendPacketsHandler", 0)
+
+        def steps() -> Steps:
+            identifications = {each.cancel_id for each in self._sent.values() if each.transmission is sent}
+            for each in identifications if handler else ():
+                yield from self.adapter5.call("MiniportCancelSendPackets", handler, self.adapter5.context, each)
+            return None
+
+        queue = self.kernel.world.random.choice((self.kernel.queue_call, self.kernel.queue_work))
+        queue(steps, "a cancellation")
 
     # Receiving
 

@@ -728,10 +728,20 @@ static VOID NTAPI pnp_event_notify(NDIS_HANDLE context, NDIS_DEVICE_PNP_EVENT ev
         nic->depth = 0;
 }
 
+/* DISPATCH_LEVEL or below. Of what waits, that with the identification is given back undone. */
 static VOID NTAPI cancel_send_packets(NDIS_HANDLE context, PVOID id)
 {
-    UNREFERENCED_PARAMETER(context);
-    UNREFERENCED_PARAMETER(id);
+    struct loopnic *nic = context;
+    PNDIS_PACKET packet = take_sends(nic);
+    PNDIS_PACKET next;
+
+    for (; packet != NULL; packet = next) {
+        next = *next_of(packet);
+        if (NDIS_GET_PACKET_CANCEL_ID(packet) == id)
+            complete(nic, packet, NDIS_STATUS_REQUEST_ABORTED);
+        else
+            send_packets(nic, &packet, 1);
+    }
 }
 #endif
 

@@ -111,6 +111,17 @@ def test_a_reset_while_sending_gives_everything_back_and_restores_the_filter(pc:
     assert nic.query(Oid.GEN_CURRENT_PACKET_FILTER) == int(nic.filter).to_bytes(4, "little") != bytes(4)
 
 
+def test_sends_are_cancelled_by_the_call_that_they_came_in(pc: Machines) -> None:
+    made = pc("x64", *V51).boot()
+    nic = made.nic()
+    given_up, kept = (nic.send_many([Outgoing(ordinary(nic, made.world.random))] * 2) for _ in range(2))
+    made.kernel.run(lambda: len(nic.held()) == 4)
+    nic.cancel(given_up[1])
+    made.run(20)
+    assert [each.status for each in given_up] == [NdisStatus.REQUEST_ABORTED] * 2
+    assert [each.status for each in kept] == [NdisStatus.SUCCESS] * 2
+
+
 def test_a_hang_leads_to_a_reset(pc: Machines) -> None:
     made = pc("x64", *V51, "LOOPNIC_HANGS=1").boot()
     nic = made.nic()
