@@ -145,7 +145,7 @@ class Adapter:
 
     def _bind(self) -> Steps:
         """Bind a protocol driver; it does without when the adapter goes, or has not the memory for it."""
-        if self.initialized and not self.gone and self.nic is None:
+        if self.initialized and not self.gone and not self.nic and not self._binding:
             nic = self.make_nic()
             self._binding = True
             try:

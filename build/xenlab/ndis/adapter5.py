@@ -51,7 +51,6 @@ class Adapter5(Adapter):
         context: MiniportAdapterContext, by NdisMSetAttributesEx.
         attributes: NDIS_ATTRIBUTE flags.
         initializing: the WrapperConfigurationContext of the MiniportInitialize that runs, else 0.
-        halting: MiniportHalt runs.
         resetting: between MiniportReset and its completion.
         nic5: the protocol driver that binds, is bound or unbinds.
         shutdown: what NdisMRegisterAdapterShutdownHandler was given, routine and context; None without.
@@ -69,7 +68,7 @@ class Adapter5(Adapter):
         self.version = version
         self.context = self.attributes = self.initializing = 0
         self.hang_seconds = _DEFAULT_HANG_SECONDS
-        self.attributes_set = self.halting = self.resetting = False
+        self.attributes_set = self.resetting = False
         self.manages_power = self.status_is_open = False
         self.shutdown: tuple[int, int] | None = None
         self.pending = ""
@@ -148,9 +147,7 @@ class Adapter5(Adapter):
 
     def halt(self) -> Running[None]:
         yield from self._lock()
-        self.halting = True
         yield from self.call("MiniportHalt", self.handlers["HaltHandler"], self.context)
-        self.halting = False
         self.kernel.world.trace("ndis", "MiniportHalt returns", adapter=self.name)
         self._check_given_back()
         self._release()
@@ -205,9 +202,7 @@ class Adapter5(Adapter):
             f"Miniport{kind}Information", self.handlers[f"{kind}InformationHandler"], self.context, oid, buffer,
             length, counts, counts + 4, irql=DISPATCH_LEVEL,
         )  # fmt: skip
-        if status == NdisStatus.PENDING:
-            status = yield from self._await_completion()
-        self.pending = ""
+        status = yield from self._await_completion(status)
         done, needed = kernel.u32(counts), kernel.u32(counts + 4)
         answer = self._check_answer(kind, oid, status, length, done, needed)
         if status == NdisStatus.SUCCESS and data is None:
@@ -226,8 +221,13 @@ class Adapter5(Adapter):
             return needed.to_bytes(4, "little")
         return b""
 
-    def _await_completion(self) -> Running[int]:
-        what = self.pending
+    def _await_completion(self, status: int) -> Running[int]:
+        """The final status of a request or reset, of which the miniport's routine has returned a status."""
+        what, self.pending = self.pending, self.pending if status == NdisStatus.PENDING else ""
+        if status != NdisStatus.PENDING:
+            if not what:
+                self.violation("a request or reset is completed, and its routine does not return NDIS_STATUS_PENDING")
+            return status
         waited = yield Wait([self._completed], timeout_100ns=_PATIENCE_100NS)
         if waited == _TIMEOUT:
             self.violation(f"{what} is never completed")
@@ -259,14 +259,15 @@ class Adapter5(Adapter):
         kernel.world.trace("ndis", "the adapter is reset", adapter=self.name)
         flag = kernel.alloc(1, "NdRs")
         self.resetting, self.pending = True, "Reset"
+        self._addressing_reset = False
         self.resets += 1
         status = yield from self.call(
             "MiniportReset", self.handlers["ResetHandler"], flag, self.context, irql=DISPATCH_LEVEL
         )
-        self._addressing_reset = bool(kernel.u8(flag)) if status != NdisStatus.PENDING else False
-        if status == NdisStatus.PENDING:
-            status = yield from self._await_completion()
-        self.resetting, self.pending = False, ""
+        if status != NdisStatus.PENDING:
+            self._addressing_reset = bool(kernel.u8(flag))
+        status = yield from self._await_completion(status)
+        self.resetting = False
         kernel.free(flag)
         return status
 
@@ -355,9 +356,8 @@ def _indicate(kernel: Kernel, handle: int, packets: int, count: int) -> Steps:
     adapter = kernel.part(Ndis).adapter(handle, "NdisMIndicateReceivePacket")
     assert isinstance(adapter, Adapter5)
     check_unlocked(adapter, "NdisMIndicateReceivePacket")
-    if adapter.halting or adapter.resetting or adapter.initializing:
-        what = "halted" if adapter.halting else "reset" if adapter.resetting else "initialised"
-        adapter.violation(f"NdisMIndicateReceivePacket is called while the adapter is {what}")
+    if adapter.resetting:
+        adapter.violation("NdisMIndicateReceivePacket is called while the adapter is reset")
     size = kernel.pointer_size
     array = [kernel.ptr(packets + index * size) for index in range(count)]
     yield from Nic5.receive(adapter, array)

@@ -113,8 +113,6 @@ def NdisMSendResourcesAvailable(kernel: Kernel, handle: PVOID) -> None:
 def NdisMIndicateStatus(kernel: Kernel, handle: PVOID, status: ULONG, buffer: PVOID, size: ULONG) -> None:
     adapter = adapter5(kernel, handle, "NdisMIndicateStatus")
     check_unlocked(adapter, "NdisMIndicateStatus")
-    if adapter.halting:
-        adapter.violation("NdisMIndicateStatus is called while the adapter is halted")
     if size:
         kernel.read(buffer, size)
     adapter.statuses.append(status)

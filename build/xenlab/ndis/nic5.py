@@ -45,6 +45,8 @@ _PRIORITY, _VLAN = 0x40, 0x200
 _USER_ADDRESS = 0x10000
 _LONGEST_KEEPING_NS = 3_000_000
 _MUCH_LONGER_NS = 60_000_000
+_WRAPPERS = 3  # WrapperReservedEx, behind what is the miniport's in a packet
+_OURS = 0x5AFE5AFE
 _FIRST_CANCEL_ID = 0x5A000000
 _GENEROUS = 4096
 MANDATORY = (
@@ -218,6 +220,9 @@ class Nic5(Nic):
         for before, after in pairwise(pieces):
             view(kernel, "MDL", before.mdl)["Next"] = after.mdl
         fields = view(kernel, "NDIS_PACKET", packet)
+        for index in range(2):
+            fields.set_element("Reserved", index, _OURS)
+        fields.set_element("MacReserved", _WRAPPERS, _OURS)
         fields["Private.Head"], fields["Private.Tail"] = pieces[0].mdl, pieces[-1].mdl
         info = packet_info(kernel, packet)
         info.set_element("NdisPacketInfo", CHECKSUM_INFO, offload5.transmit_bits(frame.checksums))
@@ -270,6 +275,10 @@ class Nic5(Nic):
             self.adapter.violation(f"{what} names {packet:#x}, which is no packet that the miniport has to send")
         if status == NdisStatus.PENDING:
             self.adapter.violation(f"{what} is NDIS_STATUS_PENDING")
+        fields = view(kernel, "NDIS_PACKET", packet)
+        ours = [fields.element("MacReserved", _WRAPPERS), *(fields.element("Reserved", index) for index in range(2))]
+        if ours != [_OURS] * 3:
+            self.adapter.violation("the miniport has written beyond what is its own in a packet that it was to send")
         for piece in sent.pieces:
             if contents(kernel, [piece.mdl]) != piece.data:
                 self.adapter.violation("the miniport has changed the data of a packet that it was to send")
@@ -329,6 +338,7 @@ class Nic5(Nic):
         if random.random() < 0.25:
             return False
         kept = self._kept[packet] = Kept(frame)
+        oob(self.kernel, packet)["Status"] = NdisStatus.PENDING
         self.pools.lent.add(packet)
         self._return_later(packet, kept, _MUCH_LONGER_NS if random.random() < 0.02 else _LONGEST_KEEPING_NS)
         return True
@@ -375,6 +385,7 @@ def _look(adapter: Adapter5, packet: int) -> tuple[int, bytes]:
         adapter.violation(f"a packet is indicated with {describe(status)}; SUCCESS and RESOURCES have a meaning")
     if data["HeaderSize"] != ETHERNET:
         adapter.violation(f"a packet is indicated with a header size of {data['HeaderSize']}; Ethernet's is {ETHERNET}")
+    view(kernel, "NDIS_PACKET", packet).set_element("MacReserved", _WRAPPERS, _OURS)
     buffers = buffer_chain(kernel, packet)
     first = view(kernel, "MDL", buffers[0])["ByteCount"] if buffers else 0
     if first < ETHERNET:

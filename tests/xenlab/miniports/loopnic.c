@@ -124,7 +124,8 @@ static VOID indicate(struct loopnic *nic, struct slot *slot)
 
     if (MUTANT(INDICATES_FAILURE))
         status = NDIS_STATUS_FAILURE;
-    NDIS_SET_PACKET_STATUS(packet, status);
+    if (!MUTANT(KEEPS_THE_STATUS))
+        NDIS_SET_PACKET_STATUS(packet, status);
     NDIS_SET_PACKET_HEADER_SIZE(packet, MUTANT(INDICATES_WITHOUT_HEADER) ? 0 : HEADER_LENGTH);
     nic->received++;
     if (MUTANT(INDICATES_UNDER_LOCK))
@@ -219,6 +220,8 @@ static VOID NTAPI send_packets(NDIS_HANDLE context, PPNDIS_PACKET packets, UINT 
         if (MUTANT(SETS_RESOURCES))
             NDIS_SET_PACKET_STATUS(packets[i], NDIS_STATUS_RESOURCES);
         *next_of(packets[i]) = NULL;
+        if (MUTANT(WRITES_BEYOND_ITS_PART))
+            next_of(packets[i])[3] = NULL;
         if (nic->last != NULL)
             *next_of(nic->last) = packets[i];
         else
@@ -444,6 +447,10 @@ static NDIS_STATUS NTAPI query_information(NDIS_HANDLE context, NDIS_OID oid, PV
     }
     if (oid == OID_GEN_VENDOR_DESCRIPTION)
         return pend_query(nic, buffer, written);
+    if (MUTANT(COMPLETES_AND_RETURNS)) {
+        *written = 0;
+        NdisMQueryInformationComplete(nic->handle, NDIS_STATUS_SUCCESS);
+    }
     NdisMoveMemory(buffer, (PVOID)data, size);
     if (MUTANT(OVERRUNS_THE_ANSWER))
         ((volatile UCHAR *)buffer)[length] = 0;
@@ -685,6 +692,18 @@ static NDIS_STATUS NTAPI initialize(PNDIS_STATUS open_error, PUINT selected, PND
     return NDIS_STATUS_SUCCESS;
 }
 
+static NDIS_WORK_ITEM late_item;
+
+/* PASSIVE_LEVEL: INDICATES_AFTER_HALT. */
+static VOID NTAPI indicate_late(PNDIS_WORK_ITEM item, PVOID handle)
+{
+    PNDIS_PACKET none = NULL;
+
+    UNREFERENCED_PARAMETER(item);
+    NdisMSleep(1);
+    NdisMIndicateReceivePacket(handle, &none, 0);
+}
+
 /* PASSIVE_LEVEL. */
 static VOID NTAPI halt(NDIS_HANDLE context)
 {
@@ -701,8 +720,6 @@ static VOID NTAPI halt(NDIS_HANDLE context)
     NdisMCancelTimer(&nic->timer, &cancelled);
     if (MUTANT(LEAVES_TIMER))
         NdisMSetTimer(&nic->timer, 1000);
-    if (MUTANT(INDICATES_IN_HALT))
-        indicate(nic, take_slot(nic));
     NdisInitializeEvent(&event);
     while (nic->lent != 0 && !MUTANT(HALTS_EARLY))
         NdisWaitEvent(&event, 1);
@@ -712,6 +729,11 @@ static VOID NTAPI halt(NDIS_HANDLE context)
     }
     if (!MUTANT(LEAVES_SHUTDOWN_HANDLER))
         NdisMDeregisterAdapterShutdownHandler(nic->handle);
+    if (MUTANT(INDICATES_AFTER_HALT)) {
+        late_item.Context = nic->handle;
+        late_item.Routine = (NDIS_PROC)indicate_late;
+        NdisScheduleWorkItem(&late_item);
+    }
     if (!MUTANT(HALTS_EARLY) && !MUTANT(LEAVES_TIMER))
         cleanup(nic);
 }

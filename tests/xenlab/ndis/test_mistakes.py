@@ -26,6 +26,8 @@ MUTANTS: list[tuple[str, str]] = [
     ("KEEPS_THE_ARRAY", "is read: 0 bytes into freed .* 'NdAr'"),
     ("CHANGES_THE_DATA", "the miniport has changed the data of a packet"),
     ("USES_USER_ADDRESS", "is read: nothing is there"),
+    ("WRITES_BEYOND_ITS_PART", "has written beyond what is its own in a packet"),
+    ("KEEPS_THE_STATUS", "a packet is indicated with NDIS_STATUS_PENDING"),
     ("SETS_RESOURCES", "MiniportSendPackets sets NDIS_STATUS_RESOURCES"),
     ("INDICATES_AGAIN", "is indicated again before it was returned"),
     ("INDICATES_FOREIGN", "is indicated, which is no packet of a pool"),
@@ -33,7 +35,7 @@ MUTANTS: list[tuple[str, str]] = [
     ("INDICATES_FAILURE", "a packet is indicated with NDIS_STATUS_FAILURE"),
     ("INDICATES_WITHOUT_HEADER", "with a header size of 0"),
     ("INDICATES_IN_RESET", "NdisMIndicateReceivePacket is called while the adapter is reset"),
-    ("INDICATES_IN_HALT", "NdisMIndicateReceivePacket is called while the adapter is halted"),
+    ("INDICATES_AFTER_HALT", "bytes into freed .* 'NdMB'"),
     ("CHANGES_RECEIVED", "a received packet was changed before the protocol driver had returned it"),
     ("FREES_LENT", "NdisFreePacket of .*, which a protocol driver has not returned"),
     ("HALTS_EARLY", "still between miniport and protocol:\n  a packet of"),
@@ -59,6 +61,7 @@ MUTANTS: list[tuple[str, str]] = [
     ("LACKS_MANDATORY", "the supported list lacks OID_GEN_SUPPORTED_LIST"),
     ("COMPLETES_QUERY_TWICE", "a Query is completed, and none pends"),
     ("COMPLETES_WRONG_KIND", "a Set is completed, and none pends"),
+    ("COMPLETES_AND_RETURNS", "is completed, and its routine does not return NDIS_STATUS_PENDING"),
     ("NEVER_ANSWERS", "Query of OID_GEN_VENDOR_DESCRIPTION is never completed"),
     ("NEVER_RESETS", "Reset is never completed"),
     ("RELEASES_THE_WRONG_WAY", "A spin lock of NdisDprAcquireSpinLock is released as if of NdisAcquireSpinLock"),
@@ -105,6 +108,16 @@ def test_a_mistake_ends_the_run(mutant: str, message: str, pc: Machines) -> None
     made = pc(arch, *V51, *power, mutant=mutant)
     with pytest.raises(Violation, match=f"(?i){message}"):
         outcome(made)
+
+
+def test_the_handle_of_a_halted_adapter_is_none_any_more(pc: Machines) -> None:
+    made = pc("x64", *V51).boot()
+    made.nic()
+    handle = made.adapter.handle
+    made.shut_down()
+    tell = made.kernel.exported_address("ndis.sys", "NdisMIndicateStatusComplete")
+    with pytest.raises(Violation, match=f"{handle:#x}, which is no handle of an adapter"):
+        made.kernel.run_to_end(made.kernel.call(tell, handle))
 
 
 @pytest.mark.parametrize("arch", ARCHES)
