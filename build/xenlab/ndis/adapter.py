@@ -12,9 +12,12 @@ from xenlab.ndis.configuration import write_defaults
 from xenlab.ndis.nic import Nic, OidError
 from xenlab.ndis.timers import timer_is_live
 from xenlab.nt.codes import Status
+from xenlab.nt.ex import BugCheckCallbacks
+from xenlab.nt.objects import layout, view
 from xenlab.nt.pnp import PnpManager
+from xenlab.nt.pydriver import guest_function
 from xenlab.nt.registry import CLASSES, Key
-from xenlab.nt.routine import PASSIVE_LEVEL, Call, Steps, Wait
+from xenlab.nt.routine import HIGH_LEVEL, PASSIVE_LEVEL, Call, Steps, Wait
 from xenlab.nt.zwkey import KernelRegistry
 
 if TYPE_CHECKING:
@@ -80,6 +83,9 @@ class Adapter:
         self.nic: Nic | None = None
         self.initialized = self.gone = self._binding = False
         self.statuses: list[int] = []
+        self._bug_check = kernel.alloc(layout("KBUGCHECK_CALLBACK_RECORD", kernel.arch).size, "NdBc")
+        routine = guest_function(kernel, "NDIS's bug check callback", self._crash, (0, 4), HIGH_LEVEL)
+        view(kernel, "KBUGCHECK_CALLBACK_RECORD", self._bug_check)["CallbackRoutine"] = routine
 
     def violation(self, text: str) -> NoReturn:
         """End the run: the miniport broke a rule."""
@@ -127,6 +133,10 @@ class Adapter:
         """Tell the miniport that the machine is shut down, if it wants to know."""
         raise NotImplementedError
 
+    def notify_crash(self) -> Running[None]:
+        """Tell the miniport at HIGH_LEVEL that Windows has stopped on a bug check, if it wants to know."""
+        yield from self.notify_shutdown()
+
     # Its life, as the PnP manager drives it
 
     def start(self, raw: int, translated: int) -> Steps:
@@ -140,6 +150,7 @@ class Adapter:
         """Initialise the adapter, and let a protocol driver bind to it afterwards."""
         self.initialized = yield from self.initialize()
         if self.initialized:
+            self.kernel.part(BugCheckCallbacks).records.append(self._bug_check)
             self.kernel.queue_work(self._bind, f"a protocol driver binds to {self.name}")
         return self.initialized
 
@@ -170,6 +181,7 @@ class Adapter:
             yield from nic.close()
         if self.initialized:
             self.initialized = False
+            self.kernel.part(BugCheckCallbacks).records.remove(self._bug_check)
             yield from self.halt()
             self._check_halted()
             left = nic.held() if nic else []
@@ -191,6 +203,7 @@ class Adapter:
     def remove(self) -> Steps:
         yield from self.take_down()
         self._drop_resources()
+        self.kernel.free(self._bug_check)
         self.kernel.part(Ndis).adapters.pop(self.handle, None)
         return None
 
@@ -207,6 +220,10 @@ class Adapter:
     def shut_down(self) -> Steps:
         if self.initialized:
             yield from self.notify_shutdown()
+        return None
+
+    def _crash(self, _kernel: Kernel, _buffer: int, _length: int) -> Steps:
+        yield from self.notify_crash()
         return None
 
     def unfinished(self) -> list[str]:

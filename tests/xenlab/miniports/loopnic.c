@@ -637,7 +637,11 @@ static NDIS_STATUS configure(struct loopnic *nic, NDIS_HANDLE context)
 /* PASSIVE_LEVEL, or HIGH_LEVEL at a bug check. */
 static VOID NTAPI shutdown(PVOID context)
 {
+    PVOID memory;
+
     ((struct loopnic *)context)->filter = 0;
+    if (MUTANT(ALLOCATES_IN_SHUTDOWN))
+        NdisAllocateMemoryWithTag(&memory, 1, TAG);
 }
 
 static BOOLEAN select_medium(PNDIS_MEDIUM media, UINT count, PUINT selected)

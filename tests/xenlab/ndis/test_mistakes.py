@@ -10,6 +10,7 @@ import pytest
 
 from xenlab.errors import Violation
 from xenlab.ndis.nic import Outgoing
+from xenlab.nt.crash import BugCheck
 
 Machines = Callable[..., Any]
 Arch = Literal["x32", "x64"]
@@ -108,6 +109,13 @@ def test_a_mistake_ends_the_run(mutant: str, message: str, pc: Machines) -> None
     made = pc(arch, *V51, *power, mutant=mutant)
     with pytest.raises(Violation, match=f"(?i){message}"):
         outcome(made)
+
+
+def test_at_a_bug_check_the_shutdown_handler_may_do_nearly_nothing(pc: Machines) -> None:
+    made = pc("x64", *V51, mutant="ALLOCATES_IN_SHUTDOWN").boot()
+    made.nic()
+    with pytest.raises(Violation, match="NdisAllocateMemoryWithTag is called at IRQL 31"):
+        made.kernel.part(BugCheck).stop(0xD1)
 
 
 def test_the_handle_of_a_halted_adapter_is_none_any_more(pc: Machines) -> None:
