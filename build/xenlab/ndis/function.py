@@ -22,6 +22,7 @@ class NdisFunction(FunctionDriver[Adapter]):
     """The function driver side of one miniport's driver object."""
 
     device_type = _FILE_DEVICE_PHYSICAL_NETCARD
+    powers_off = False
 
     def __init__(self, kernel: Kernel, miniport: MiniportDriver) -> None:
         super().__init__(kernel, miniport.driver_object, "ndis.sys", "NDIS")

@@ -35,11 +35,13 @@ class FunctionDriver(UpperDriver, Generic[Function]):
     """The function driver side of one client's driver object; a subclass says what its functions are.
 
     Attributes:
+        powers_off: its devices are put into D3 when the machine is shut down; otherwise they are told of that only.
         name: the class of drivers, such as ``storport.sys``, and `title` with its article for messages.
         functions: by the address of their device object.
     """
 
     device_type = 4  # FILE_DEVICE_CONTROLLER
+    powers_off = True
 
     def __init__(self, kernel: Kernel, driver_object: int, name: str, title: str) -> None:
         self.kernel = kernel
@@ -176,7 +178,6 @@ class FunctionDriver(UpperDriver, Generic[Function]):
     def _follow(self, device: int, request: Request, state: int) -> None:
         """Have the device state that goes with a system state set, then pass the system request on."""
         function = self.functions[device]
-        wanted = self.power.request(self.devices.at(device), Power.SET_POWER, _D0 if state == _WORKING else _D3)
 
         def pass_on() -> Steps:
             if state == _SHUTDOWN:
@@ -189,6 +190,10 @@ class FunctionDriver(UpperDriver, Generic[Function]):
             return False
             yield Wait()
 
+        if state == _SHUTDOWN and not self.powers_off:
+            self.kernel.queue_work(pass_on, f"{self.title}'s system power")
+            return
+        wanted = self.power.request(self.devices.at(device), Power.SET_POWER, _D0 if state == _WORKING else _D3)
         wanted.hooks[wanted.stack_count] = answered
 
     def _set_device_power(self, device: int, request: Request, state: int) -> Steps:

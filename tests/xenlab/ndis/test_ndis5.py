@@ -11,6 +11,7 @@ import pytest
 from xenlab.ndis.codes import Filter, NdisStatus, Oid
 from xenlab.ndis.nic import Checksums, Lso, Nic, Offload, OidError, Outgoing
 from xenlab.nt.devnode import State
+from xenlab.nt.po import SystemPower
 
 Machines = Callable[..., Any]
 V50, V51 = ("NDIS50_MINIPORT=1",), ("NDIS51_MINIPORT=1",)
@@ -145,6 +146,14 @@ def test_the_machine_sleeps_and_wakes(managing: tuple[str, ...], pc: Machines) -
     made.run(20)
     assert nic.received
     made.shut_down()
+
+
+def test_when_the_machine_is_turned_off_the_miniport_is_told_and_nothing_more(pc: Machines) -> None:
+    made = pc("x64", *V51).boot()
+    nic = made.nic()
+    made.perform(made.kernel.part(SystemPower).shut_down())
+    assert nic.is_open and nic.filter
+    assert nic.query(Oid.GEN_CURRENT_PACKET_FILTER) == bytes(4)  # what its shutdown handler does
 
 
 def test_the_adapter_stops_starts_and_is_torn_out(pc: Machines) -> None:
