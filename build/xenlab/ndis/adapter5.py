@@ -55,6 +55,8 @@ class Adapter5(Adapter):
         nic5: the protocol driver that binds, is bound or unbinds.
         shutdown: what NdisMRegisterAdapterShutdownHandler was given, routine and context; None without.
         resets: how often it was reset.
+        wide_dma: NdisMInitializeScatterGatherDma was told of 64 address bits; None: it was not called.
+        shared: memory of NdisMAllocateSharedMemory by address: length, whether it is cached, physical address.
         pending: what the request or reset that pends is, empty: none.
         manages_power: it has succeeded OID_PNP_CAPABILITIES.
         status_is_open: a status was indicated, but not yet that it is complete.
@@ -75,6 +77,8 @@ class Adapter5(Adapter):
         self.nic5: Nic5 | None = None
         self._result = 0
         self.resets = 0
+        self.wide_dma: bool | None = None
+        self.shared: dict[int, tuple[int, bool, int]] = {}
         self._was_halted = False
         self._addressing_reset = False
         event = layout("KEVENT", kernel.arch).size
@@ -87,7 +91,7 @@ class Adapter5(Adapter):
     def initialize(self) -> Running[bool]:
         kernel = self.kernel
         self.context = self.attributes = 0
-        self.attributes_set = False
+        self.attributes_set, self.wide_dma = False, None
         self.handle = self._make_block()
         kernel.part(Ndis).adapters[self.handle] = self
         media = kernel.world.random.sample(_MEDIA, len(_MEDIA))
@@ -161,6 +165,8 @@ class Adapter5(Adapter):
 
     def _release(self) -> None:
         self._check_halted()
+        if self.shared:
+            self.violation(f"the adapter is halted with {len(self.shared)} pieces of shared memory that are not freed")
         if self.shutdown:
             self.violation("MiniportInitialize fails and leaves its shutdown handler registered")
         del self.kernel.part(Ndis).adapters[self.handle]

@@ -17,11 +17,13 @@ from gplpv.errors import GplpvError
 from xenlab.cpu.memory import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, pages
 from xenlab.ndis import frames, offload5
 from xenlab.ndis.codes import NdisStatus, Oid, describe, oid_name
+from xenlab.ndis.gather5 import Gathered, gather, release
 from xenlab.ndis.nic import Checksums, Nic, Offload, OidError, Outgoing, Received, Running, Transmission
 from xenlab.ndis.packets5 import (
     CANCEL_ID,
     CHECKSUM_INFO,
     LARGE_SEND_INFO,
+    SCATTER_GATHER_INFO,
     VLAN_INFO,
     PacketPools,
     buffer_chain,
@@ -82,6 +84,7 @@ class Sent:
     transmission: Transmission
     pieces: list[Piece]
     cancel_id: int
+    gathered: Gathered | None
 
 
 @dataclass(eq=False)
@@ -224,13 +227,23 @@ class Nic5(Nic):
             fields.set_element("Reserved", index, _OURS)
         fields.set_element("MacReserved", _WRAPPERS, _OURS)
         fields["Private.Head"], fields["Private.Tail"] = pieces[0].mdl, pieces[-1].mdl
-        info = packet_info(kernel, packet)
-        info.set_element("NdisPacketInfo", CHECKSUM_INFO, offload5.transmit_bits(frame.checksums))
-        info.set_element("NdisPacketInfo", LARGE_SEND_INFO, frame.mss)
-        info.set_element("NdisPacketInfo", VLAN_INFO, offload5.tag_bits(frame.vlan))
-        info.set_element("NdisPacketInfo", CANCEL_ID, self._cancel_id)
-        self._sent[packet] = Sent(transmission, pieces, self._cancel_id)
+        wide = self.adapter5.wide_dma
+        gathered = None if wide is None else gather(kernel, [each.mdl for each in pieces], wide)
+        self._inform(packet, frame, gathered)
+        self._sent[packet] = Sent(transmission, pieces, self._cancel_id, gathered)
         return packet
+
+    def _inform(self, packet: int, frame: Outgoing, gathered: Gathered | None) -> None:
+        """Fill in the per-packet information."""
+        info = packet_info(self.kernel, packet)
+        for index, value in (
+            (CHECKSUM_INFO, offload5.transmit_bits(frame.checksums)),
+            (LARGE_SEND_INFO, frame.mss),
+            (SCATTER_GATHER_INFO, gathered.address if gathered else 0),
+            (VLAN_INFO, offload5.tag_bits(frame.vlan)),
+            (CANCEL_ID, self._cancel_id),
+        ):
+            info.set_element("NdisPacketInfo", index, value)
 
     def _cut(self, data: bytes, lengths: Sequence[int]) -> Iterator[bytes]:
         """Cut a frame into its buffers; where the caller has no wish anything goes, but for the Ethernet header."""
@@ -287,6 +300,8 @@ class Nic5(Nic):
                 kernel.part(Mappings).unmap(fields["MappedSystemVa"], "a protocol driver")
             kernel.free(piece.block)
             kernel.free(piece.mdl)
+        if sent.gathered:
+            release(kernel, sent.gathered)
         kernel.free(packet)
         sent.transmission.finish(status)
 

@@ -63,6 +63,19 @@ static VOID copy_information(PNDIS_PACKET to, PNDIS_PACKET from)
     NDIS_PER_PACKET_INFO_FROM_PACKET(to, Ieee8021QInfo) = NDIS_PER_PACKET_INFO_FROM_PACKET(from, Ieee8021QInfo);
 }
 
+#ifdef LOOPNIC_DMA
+/* Whether the scatter/gather list has as many bytes as the packet. */
+static BOOLEAN is_gathered(PNDIS_PACKET packet, UINT length)
+{
+    PSCATTER_GATHER_LIST list = NDIS_PER_PACKET_INFO_FROM_PACKET(packet, ScatterGatherListPacketInfo);
+    ULONG i;
+
+    for (i = 0; list != NULL && i < list->NumberOfElements; i++)
+        length -= list->Elements[i].Length;
+    return length == 0;
+}
+#endif
+
 /* DISPATCH_LEVEL. FALSE: a buffer cannot be mapped. */
 static BOOLEAN copy(struct slot *slot, PNDIS_PACKET packet)
 {
@@ -83,6 +96,10 @@ static BOOLEAN copy(struct slot *slot, PNDIS_PACKET packet)
             *(PUCHAR)data ^= 1;
         total += length;
     }
+#ifdef LOOPNIC_DMA
+    if (!is_gathered(packet, total))
+        return FALSE;
+#endif
     NdisAdjustBufferLength(slot->buffer, total);
     slot->packet->Private.ValidCounts = FALSE;
     copy_information(slot->packet, packet);
@@ -551,6 +568,9 @@ static VOID cleanup(struct loopnic *nic)
         NdisFreePacketPool(nic->packets);
     if (nic->buffers != NULL && !MUTANT(LEAVES_BUFFER_POOL))
         NdisFreeBufferPool(nic->buffers);
+    if (nic->shared != NULL && !MUTANT(LEAVES_SHARED_MEMORY))
+        NdisMFreeSharedMemory(nic->handle, MUTANT(FREES_SHARED_MEMORY_WRONGLY) ? 99 : 100, FALSE, nic->shared,
+                              nic->shared_physical);
     NdisFreeSpinLock(&nic->lock);
     if (nic->extra != NULL && !MUTANT(LEAVES_MEMORY))
         NdisFreeMemory(nic->extra, MUTANT(FREES_WRONG_LENGTH) ? 99 : 100, MUTANT(FREES_WITH_FLAGS) ? 1 : 0);
@@ -600,6 +620,15 @@ static NDIS_STATUS allocate(struct loopnic *nic)
         nic->buffers = NULL;
         return status;
     }
+#ifdef LOOPNIC_DMA
+    status = NdisMInitializeScatterGatherDma(nic->handle, FALSE, SLOT_LENGTH);
+    if (status != NDIS_STATUS_SUCCESS)
+        return status;
+    NdisMAllocateSharedMemory(nic->handle, 100, FALSE, &nic->shared, &nic->shared_physical);
+    if (nic->shared == NULL)
+        return NDIS_STATUS_RESOURCES;
+    NdisZeroMemory(nic->shared, 100);
+#endif
     for (i = 0; i < SLOTS && status == NDIS_STATUS_SUCCESS; i++)
         status = make_slot(nic, &nic->slots[i]);
     return status;
@@ -661,7 +690,8 @@ static NDIS_HANDLE late; /* OPENS_CONFIGURATION_LATE: a context that is good for
 static NDIS_STATUS NTAPI initialize(PNDIS_STATUS open_error, PUINT selected, PNDIS_MEDIUM media, UINT count,
                                     NDIS_HANDLE handle, NDIS_HANDLE context)
 {
-    const ULONG attributes = NDIS_ATTRIBUTE_DESERIALIZE | NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK;
+    const ULONG attributes =
+        NDIS_ATTRIBUTE_DESERIALIZE | NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK | NDIS_ATTRIBUTE_BUS_MASTER;
     struct loopnic *nic;
     NDIS_STATUS status;
     PVOID memory;

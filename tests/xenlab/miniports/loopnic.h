@@ -34,6 +34,8 @@ enum loopnic_mutant {
     LEAVES_TIMER,
     LEAVES_SHUTDOWN_HANDLER,
     LEAVES_MEMORY,
+    LEAVES_SHARED_MEMORY,
+    FREES_SHARED_MEMORY_WRONGLY,
     LEAVES_PACKET_POOL,
     LEAVES_BUFFER_POOL,
     LEAVES_CONFIGURATION,
@@ -136,6 +138,8 @@ struct loopnic {
     UCHAR multicast[MULTICAST_LIMIT * ADDRESS_LENGTH];
     ULONG multicast_length;
     PVOID extra;
+    PVOID shared;
+    NDIS_PHYSICAL_ADDRESS shared_physical;
 };
 
 #endif

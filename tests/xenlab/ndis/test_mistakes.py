@@ -43,6 +43,8 @@ MUTANTS: list[tuple[str, str]] = [
     ("LEAVES_TIMER", "a timer of the adapter is still set"),
     ("LEAVES_SHUTDOWN_HANDLER", "without NdisMDeregisterAdapterShutdownHandler"),
     ("LEAVES_MEMORY", "is unloaded and leaves memory allocated:\n  the nonpaged pool block of 100 bytes 'Loop'"),
+    ("LEAVES_SHARED_MEMORY", "the adapter is halted with 1 pieces of shared memory"),
+    ("FREES_SHARED_MEMORY_WRONGLY", r"NdisMFreeSharedMemory of 99 bytes at .*; allocated is \(100, False"),
     ("LEAVES_PACKET_POOL", "The packet pool of loopnic!allocate .* is never freed"),
     ("LEAVES_BUFFER_POOL", "The buffer pool of loopnic!allocate .* is never freed"),
     ("LEAVES_CONFIGURATION", "The configuration opened by loopnic!configure .* is never closed"),
@@ -105,8 +107,8 @@ def outcome(made: Any) -> None:
 @pytest.mark.parametrize(("mutant", "message"), MUTANTS, ids=[each[0] for each in MUTANTS])
 def test_a_mistake_ends_the_run(mutant: str, message: str, pc: Machines) -> None:
     arch = ARCHES[[each[0] for each in MUTANTS].index(mutant) % 2]
-    power = ("LOOPNIC_POWER=1",) if mutant == "FAILS_POWER" else ()
-    made = pc(arch, *V51, *power, mutant=mutant)
+    kind = ("LOOPNIC_POWER=1",) if mutant == "FAILS_POWER" else ("LOOPNIC_DMA=1",) if "SHARED" in mutant else ()
+    made = pc(arch, *V51, *kind, mutant=mutant)
     with pytest.raises(Violation, match=f"(?i){message}"):
         outcome(made)
 

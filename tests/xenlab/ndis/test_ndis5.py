@@ -10,7 +10,9 @@ import pytest
 
 from xenlab.ndis.codes import Filter, NdisStatus, Oid
 from xenlab.ndis.nic import Checksums, Lso, Nic, Offload, OidError, Outgoing
+from xenlab.ndis.packets5 import SCATTER_GATHER_INFO, packet_info
 from xenlab.nt.devnode import State
+from xenlab.nt.objects import layout, view
 from xenlab.nt.po import SystemPower
 
 Machines = Callable[..., Any]
@@ -55,6 +57,27 @@ def test_buffers_are_as_the_sender_wishes(pc: Machines) -> None:
     sent = nic.send(frame, pieces=(14, 1, 0, 3))
     made.run(20)
     assert sent.done and [each.frame for each in nic.received] == [frame]
+
+
+@pytest.mark.parametrize("arch", ["x32", "x64"])
+def test_a_bus_master_gets_the_pages_of_a_packet(arch: str, pc: Machines) -> None:
+    made = pc(arch, *V51, "LOOPNIC_DMA=1").boot()
+    nic, physical = made.nic(), made.machine.physical
+    frame = ordinary(nic, made.world.random)
+    sent = nic.send(frame, pieces=(14, 0, 1))
+    made.kernel.run(lambda: bool(nic.held()))
+    packet = next(iter(nic._sent))
+    at = packet_info(made.kernel, packet).element("NdisPacketInfo", SCATTER_GATHER_INFO)
+    size = layout("SCATTER_GATHER_ELEMENT", arch).size
+    found = b""
+    for index in range(made.kernel.u32(at)):
+        element = view(made.kernel, "SCATTER_GATHER_ELEMENT", at + 2 * made.kernel.pointer_size + index * size)
+        assert element["Address"] + element["Length"] <= 1 << 32
+        found += physical.read(element["Address"], element["Length"])
+    assert found == frame
+    made.run(20)
+    assert sent.status == NdisStatus.SUCCESS
+    made.shut_down()
 
 
 def test_checksums_and_segments_are_left_to_the_miniport_as_tcpip_leaves_them(pc: Machines) -> None:
