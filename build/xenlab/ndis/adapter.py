@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from xenlab.ndis import Ndis
@@ -174,20 +174,26 @@ class Adapter:
 
     def take_down(self) -> Running[None]:
         """Unbind the protocol driver, and halt the adapter."""
-        while self._binding:
-            yield from self.kernel.sleep(_POLL_NS)
+        yield from self._wait(lambda: self._binding)
         nic, self.nic = self.nic, None
         if nic:
             yield from nic.close()
         if self.initialized:
             self.initialized = False
             self.kernel.part(BugCheckCallbacks).records.remove(self._bug_check)
+            yield from self._wait(lambda: bool(self.callbacks))
             yield from self.halt()
+            yield from self._wait(lambda: bool(self.callbacks))
             self._check_halted()
             left = nic.held() if nic else []
             if left:
                 lines = "".join(f"\n  {each}" for each in left)
                 self.violation(f"the adapter is halted, and this is still between miniport and protocol:{lines}")
+
+    def _wait(self, lasts: Callable[[], bool]) -> Running[None]:
+        """Let what is under way end: a call into the miniport by a thread that was preempted, for one."""
+        while lasts():
+            yield from self.kernel.sleep(_POLL_NS)
 
     def _check_halted(self) -> None:
         for timer in self.timers:

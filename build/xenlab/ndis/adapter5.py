@@ -17,7 +17,6 @@ from xenlab.ndis.adapter import WORKING, Adapter, Running
 from xenlab.ndis.codes import NdisStatus, Oid, describe, oid_name
 from xenlab.ndis.nic5 import Nic5
 from xenlab.ndis.structures import layout, view
-from xenlab.nt.objects import Struct
 from xenlab.nt.pydriver import guest_function
 from xenlab.nt.routine import DISPATCH_LEVEL, Steps, Wait
 
@@ -303,7 +302,8 @@ class Adapter5(Adapter):
         self.kernel.set_event(self._turn)
         if hung & 0xFF:
             yield from self.reset()
-        self._watch()
+        if handle == self.handle:
+            self._watch()
         return None
 
     # Events
@@ -381,7 +381,3 @@ def adapter5(kernel: Kernel, handle: int, what: str) -> Adapter5:
     if not isinstance(found, Adapter5):
         kernel.violation(f"{what} is called by a miniport that is not of NDIS 5.")
     return found
-
-
-def miniport_block(adapter: Adapter5) -> Struct:
-    return view(adapter.kernel, "NDIS_MINIPORT_BLOCK", adapter.handle)
