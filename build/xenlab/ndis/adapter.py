@@ -80,6 +80,7 @@ class Adapter:
         write_defaults(self.key)
         self.timers: list[int] = []
         self.callbacks: list[str] = []
+        self._calls = 0
         self.nic: Nic | None = None
         self.initialized = self.gone = self._binding = False
         self.statuses: list[int] = []
@@ -97,7 +98,9 @@ class Adapter:
         """Call a routine of the miniport, at `irql` or above."""
         old = self.kernel.raise_irql(max(self.kernel.irql, irql))
         self.callbacks.append(name)
+        self._calls += 1
         result = (yield from self.kernel.call(routine, *args)) or 0
+        self._calls -= 1
         self.callbacks.remove(name)
         self.kernel.lower_irql(old)
         return result & 0xFFFFFFFF
@@ -181,9 +184,9 @@ class Adapter:
         if self.initialized:
             self.initialized = False
             self.kernel.part(BugCheckCallbacks).records.remove(self._bug_check)
-            yield from self._wait(lambda: bool(self.callbacks))
+            yield from self._wait(lambda: self._calls > 0)
             yield from self.halt()
-            yield from self._wait(lambda: bool(self.callbacks))
+            yield from self._wait(lambda: self._calls > 0)
             self._check_halted()
             left = nic.held() if nic else []
             if left:
