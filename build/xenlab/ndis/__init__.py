@@ -9,7 +9,8 @@ What a scenario wants to know is in ``kernel.part(Ndis)``.
 The routines of ndis.sys that all versions have in common: :mod:`~xenlab.ndis.memory`, :mod:`~xenlab.ndis.locks`,
 :mod:`~xenlab.ndis.timers`, :mod:`~xenlab.ndis.configuration`, :mod:`~xenlab.ndis.buffers`,
 :mod:`~xenlab.ndis.devices`, :mod:`~xenlab.ndis.library`. Miniports of NDIS 5.0 and 5.1 are the matter of the modules
-whose names end in 5.
+whose names end in 5, those of NDIS 6.0 of the modules whose names end in 6, :mod:`~xenlab.ndis.nbl` and
+:mod:`~xenlab.ndis.nblcalls`.
 
 Source, where a module names no other: Windows Driver Kit (Server 2003), "Network Devices and Protocols": "Reference",
 the page of each routine, and Driver Verifier's "NDIS Verification". IRQL limits are those of the pages.
@@ -21,7 +22,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from xenlab.ndis.buffers import BufferPools
 from xenlab.ndis.configuration import Configurations
+from xenlab.ndis.nbl import NetBuffers
 from xenlab.ndis.packets5 import PacketPools
+from xenlab.ndis.timers6 import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +39,7 @@ class Area(Protocol):
     def outstanding(self) -> list[str]: ...
 
 
-_AREAS: tuple[Callable[[Kernel], Area], ...] = (BufferPools, PacketPools, Configurations)
+_AREAS: tuple[Callable[[Kernel], Area], ...] = (BufferPools, PacketPools, Configurations, NetBuffers, Timers)
 
 
 class Ndis:

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An adapter of NDIS 6.0 as a bound protocol driver has it.
+
+Frames of one call become one or several NET_BUFFER_LISTs in one chain, those that ask the miniport for the same one
+list with several NET_BUFFERs at times. A protocol driver that binds has the adapter restarted, before it makes its
+first requests or afterwards; one that unbinds has it paused, with sends and received frames still on their way.
+Source: Windows Driver Kit, "Protocol Driver Send and Receive Operations", "TCP/IP Offload" of NDIS 6.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from gplpv.errors import GplpvError
+from xenlab.ndis.adapter import Running
+from xenlab.ndis.codes import NdisStatus, Oid, describe, oid_name
+from xenlab.ndis.codes6 import MAC_OPTION_PRIORITY, MAC_OPTION_VLAN, OFFLOAD_ENCAPSULATION, Info
+from xenlab.ndis.frames import TCP, parse
+from xenlab.ndis.nic import Checksums, Nic, Offload, OidError, Outgoing, Transmission
+from xenlab.ndis.offload6 import (
+    leave_checksums,
+    leave_segments,
+    write_encapsulation,
+    write_parameters,
+    write_tag,
+)
+from xenlab.ndis.sends6 import Packet
+from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Steps
+
+if TYPE_CHECKING:
+    from xenlab.ndis.adapter6 import Adapter6
+
+_MOST_BUFFERS = 4
+_NOT_ANSWERED = (NdisStatus.NOT_SUPPORTED, NdisStatus.INVALID_OID, NdisStatus.NOT_RECOGNIZED)
+_SET_ALONE = (
+    Oid.TCP_OFFLOAD_PARAMETERS, OFFLOAD_ENCAPSULATION, Oid.GEN_LINK_PARAMETERS, Oid.GEN_NETWORK_LAYER_ADDRESSES,
+    Oid.GEN_MACHINE_NAME, Oid.GEN_PROTOCOL_OPTIONS, Oid.PNP_SET_POWER, Oid.PNP_ADD_WAKE_UP_PATTERN,
+    Oid.PNP_REMOVE_WAKE_UP_PATTERN,
+)  # fmt: skip
+
+
+class Nic6(Nic):
+    """One bound adapter.
+
+    Attributes:
+        cancel_ids: give each chain of lists a cancel ID, so that :meth:`cancel_sends` finds it.
+    """
+
+    adapter: Adapter6
+
+    def __init__(self, adapter: Adapter6) -> None:
+        super().__init__(adapter)
+        self.cancel_ids = False
+        self._next_cancel_id = 0x10000
+        self._asked_oids = False
+
+    # Sending
+
+    def transmit(self, frames: list[Outgoing], sent: list[Transmission]) -> Steps:
+        adapter = self.adapter
+        if not adapter.takes_sends:
+            for each in sent:
+                each.finish(NdisStatus.PAUSED)
+            return None
+        yield from adapter.sends.send(self._packets(frames, sent))
+        return None
+
+    def _packets(self, frames: list[Outgoing], sent: list[Transmission]) -> list[Packet]:
+        """Make lists of frames; neighbours that ask for the same may share one."""
+        random = self.kernel.world.random
+        packets: list[Packet] = []
+        members: list[list[Transmission]] = []
+        identifier = self._cancel_id()
+        for each, transmission in zip(frames, sent, strict=True):
+            packet = self._packet(each, identifier)
+            last = packets[-1] if packets else None
+            if last and self._may_join(last, packet) and random.random() < 0.5:
+                packets[-1] = Packet([*last.frames, *packet.frames], last.pieces, 0, last.info)
+                members[-1].append(transmission)
+            else:
+                packets.append(packet)
+                members.append([transmission])
+        return [
+            Packet(each.frames, each.pieces, each.headers, each.info, each.payload, _finisher(its))
+            for each, its in zip(packets, members, strict=True)
+        ]
+
+    def _may_join(self, one: Packet, other: Packet) -> bool:
+        alike = one.info == other.info and tuple(one.pieces) == tuple(other.pieces)
+        return alike and one.payload < 0 and other.payload < 0 and len(one.frames) < _MOST_BUFFERS
+
+    def _packet(self, wanted: Outgoing, identifier: int) -> Packet:
+        frame, payload, headers = wanted.frame, -1, 0
+        info: dict[int, int]
+        if wanted.mss:
+            version = self._version(wanted)
+            frame, info, payload, headers = leave_segments(frame, wanted.mss, version)
+        else:
+            frame, info = leave_checksums(frame, wanted.checksums)
+        if wanted.vlan is not None:
+            info[Info.IEEE8021Q] = write_tag(wanted.vlan)
+        if identifier:
+            info[Info.CANCEL_ID] = identifier
+        return Packet([frame], wanted.pieces, headers, info, payload)
+
+    def _cancel_id(self) -> int:
+        if not self.cancel_ids:
+            return 0
+        self._next_cancel_id += 1
+        return self._next_cancel_id
+
+    def cancel_sends(self) -> int:
+        """Ask the miniport to give back all sends that have a cancel ID; returns how many IDs there were."""
+        held = self.adapter.sends.outstanding.values()
+        found = sorted({each.packet.info[Info.CANCEL_ID] for each in held if Info.CANCEL_ID in each.packet.info})
+
+        def cancel() -> Steps:
+            for each in found:
+                irql = self.kernel.world.random.choice((PASSIVE_LEVEL, DISPATCH_LEVEL))
+                yield from self.adapter.invoke("CancelSendHandler", each, irql=irql)
+            return None
+
+        self._perform(cancel())
+        return len(found)
+
+    def _version(self, wanted: Outgoing) -> Literal[1, 2]:
+        """The version of large send for a packet; where there are both, chance has it."""
+        both: tuple[Literal[1, 2], ...] = (1, 2)
+        return self.kernel.world.random.choice([each for each in both if self._fits(wanted, each)])
+
+    def _fits(self, wanted: Outgoing, version: int) -> bool:
+        """Whether the miniport segments a packet by a version of large send."""
+        parsed = parse(wanted.frame)
+        if parsed is None or parsed.protocol != TCP or parsed.is_fragment:
+            return False
+        v2 = self.offload.lso_v2_ipv4 if parsed.version == 4 else self.offload.lso_v2_ipv6
+        limit = v2 if version == 2 else self.offload.lso_v1 if parsed.version == 4 else None
+        if limit is None:
+            return False
+        payload = parsed.end - parsed.payload
+        return payload <= limit.maximum_size and -(-payload // wanted.mss) >= limit.minimum_segments
+
+    def check_capable(self, frame: Outgoing) -> None:
+        options = self.adapter.attributes.general["MacOptions"]
+        if frame.checksums & ~self.offload.tx:
+            raise GplpvError(f"The miniport does not fill in {frame.checksums & ~self.offload.tx!r}.")
+        if frame.mss and not any(self._fits(frame, version) for version in (1, 2)):
+            raise GplpvError("The miniport does not segment such a packet.", f"It has {self.offload}.")
+        if frame.vlan is not None and not options & (MAC_OPTION_PRIORITY | MAC_OPTION_VLAN):
+            raise GplpvError("The miniport does not put in tags.", "Its MacOptions say so.")
+
+    # Requests
+
+    def request(self, oid: int, data: bytes | None, length: int) -> Running[tuple[int, bytes]]:
+        adapter = self.adapter
+        if data is None:
+            known = adapter.attributes.answer(oid)
+            if known is not None:
+                fits = len(known) <= length
+                return (NdisStatus.SUCCESS, known) if fits else (NdisStatus.BUFFER_TOO_SHORT, b"")
+            answer = yield from adapter.requests.query(oid, length)
+        else:
+            answer = yield from adapter.requests.set(oid, data)
+        return answer.status, answer.data
+
+    def negotiate(self, wanted: Offload | None) -> Running[Offload]:
+        attributes = self.adapter.attributes
+        if attributes.hardware is None:
+            return Offload()
+        if wanted is not None:
+            yield from self._set_parameters(wanted)
+        attributes.encapsulated = True
+        yield from self.set_steps(OFFLOAD_ENCAPSULATION, write_encapsulation(self.kernel))
+        return attributes.offload
+
+    def _set_parameters(self, wanted: Offload) -> Running[None]:
+        """Turn on what is wanted and nothing else; the miniport must tell what it does then."""
+        adapter, attributes = self.adapter, self.adapter.attributes
+        told = attributes.offload_indications
+        yield from self.set_steps(Oid.TCP_OFFLOAD_PARAMETERS, write_parameters(self.kernel, wanted))
+        what = "NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG after OID_TCP_OFFLOAD_PARAMETERS"
+        yield from adapter.wait(lambda: attributes.offload_indications > told, what)
+        attributes.settle_offload()
+        now = attributes.offload
+        for name in ("tx", "rx"):
+            more = getattr(now, name) & ~getattr(wanted, name)
+            if more:
+                adapter.violation(f"the miniport does {Checksums(more)!r} for {name} after it was turned off")
+        for name in ("lso_v1", "lso_v2_ipv4", "lso_v2_ipv6"):
+            if getattr(now, name) and not getattr(wanted, name):
+                adapter.violation(f"the miniport does {name} after it was turned off")
+
+    def check_oids(self) -> Running[None]:
+        """Query everything that the miniport says it supports: too short a buffer first, then the right one."""
+        adapter = self.adapter
+        for oid in adapter.attributes.oids:
+            if oid in _SET_ALONE:
+                continue
+            answer = yield from adapter.requests.query(oid, 0)
+            if answer.needed:
+                answer = yield from adapter.requests.query(oid, answer.needed)
+            if answer.status in _NOT_ANSWERED:
+                adapter.violation(
+                    f"{oid_name(oid)} is in the list of supported OIDs, and is answered {describe(answer.status)}"
+                )
+            if answer.status != NdisStatus.SUCCESS:
+                self.kernel.world.trace("ndis", f"{oid_name(oid)} fails with {describe(answer.status)}")
+
+    def reset_steps(self) -> Running[int]:
+        return (yield from self.adapter.reset())
+
+    # Binding
+
+    def open(self) -> Running[None]:
+        early = self.kernel.world.random.random() < 0.5
+        running = (yield from self.adapter.restart()) if early else False
+        try:
+            yield from super().open()
+            if not self._asked_oids:
+                self._asked_oids = True
+                yield from self.check_oids()
+        except OidError as error:
+            self.kernel.world.trace("ndis", f"a protocol driver does not bind: {error}")
+            self.is_open = False
+        if not early:
+            running = yield from self.adapter.restart()
+        self.is_open = self.is_open and running
+        self.link_up = self.adapter.attributes.is_connected
+
+    def close(self) -> Running[None]:
+        adapter = self.adapter
+        self.is_open = False
+        if not adapter.gone and adapter.takes_sends:
+            yield from self._close_filter()
+        self.give_back()
+        if adapter.is_running:
+            yield from adapter.pause()
+        yield from adapter.wait(lambda: not self.must_wait(), "the end of what a protocol driver has begun")
+
+    def must_wait(self) -> list[str]:
+        return [each for each in self.adapter.in_flight() if "received" not in each]
+
+    def held(self) -> list[str]:
+        return self.adapter.in_flight()
+
+    def give_back(self) -> None:
+        self.adapter.receives.holding = False
+        self.adapter.receives.release()
+
+    def hold(self) -> None:
+        """Keep every frame that comes, until :meth:`give_back`."""
+        self.adapter.receives.holding = True
+
+    def pause(self) -> None:
+        """Have NDIS pause the adapter, as it does when a filter driver is put in."""
+        self._perform(self.adapter.pause())
+
+    def restart(self) -> bool:
+        """Have NDIS restart the adapter; False: the miniport refuses."""
+        return self._perform(self.adapter.restart())
+
+
+def _finisher(transmissions: list[Transmission]) -> Callable[[int], None]:
+    def finish(status: int) -> None:
+        for each in transmissions:
+            each.finish(status)
+
+    return finish
