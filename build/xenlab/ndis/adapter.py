@@ -140,6 +140,10 @@ class Adapter:
         """Tell the miniport at HIGH_LEVEL that Windows has stopped on a bug check, if it wants to know."""
         yield from self.notify_shutdown()
 
+    def reset_completed(self, status: int, addressing_reset: bool) -> None:
+        """The miniport has completed a reset that pended (NdisMResetComplete)."""
+        raise NotImplementedError
+
     # Its life, as the PnP manager drives it
 
     def start(self, raw: int, translated: int) -> Steps:

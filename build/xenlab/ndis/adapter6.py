@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from xenlab.ndis import Ndis
 from xenlab.ndis.adapter import WORKING, Adapter, Running
 from xenlab.ndis.attributes6 import Attributes
-from xenlab.ndis.codes import Filter, NdisStatus, Oid, describe
+from xenlab.ndis.codes import NdisStatus, Oid, describe
 from xenlab.ndis.codes6 import DeviceEvent, Halt
 from xenlab.ndis.nic import Checksums, Received
 from xenlab.ndis.nic6 import Nic6
@@ -29,7 +29,6 @@ from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Steps, Wait
 
 if TYPE_CHECKING:
     from xenlab.ndis.ndis6 import MiniportDriver6
-    from xenlab.ndis.nic import Nic
     from xenlab.nt.kernel import Kernel
     from xenlab.world import Event
 
@@ -69,7 +68,6 @@ class Adapter6(Adapter):
         context: MiniportAdapterContext.
         attributes: what the miniport has said of itself.
         protocol_handle: a handle of the protocol driver's, that means nothing to a miniport.
-        unwanted: frames that the miniport has indicated though the packet filter does not ask for them.
     """
 
     driver: MiniportDriver6
@@ -83,12 +81,10 @@ class Adapter6(Adapter):
         self.receives = Receives(self)
         self.requests = Requests(self)
         self.protocol_handle = kernel.alloc(kernel.pointer_size, "NdPr")
-        self.unwanted = 0
         self._pause, self._restart, self._reset = (Operation(each) for each in ("pause", "restart", "reset"))
         self._addressing_reset = False
         self._halt_action = Halt.DEVICE_DISABLED
-        self._sleeping: Nic | None = None
-        self._asleep = False
+        self._was_halted = False
         self._hang: Event | None = None
         self._event = kernel.alloc(layout("KEVENT", kernel.arch).size, "NdEv")
         kernel.init_event(self._event, False, False)
@@ -267,7 +263,7 @@ class Adapter6(Adapter):
         """NdisMRestartComplete."""
         self.complete(self._restart, status)
 
-    def reset_complete(self, status: int, addressing_reset: bool) -> None:
+    def reset_completed(self, status: int, addressing_reset: bool) -> None:
         """NdisMResetComplete."""
         self._addressing_reset = addressing_reset
         self.complete(self._reset, status)
@@ -338,37 +334,33 @@ class Adapter6(Adapter):
         yield from self.invoke("ShutdownHandlerEx", _POWER_SHUTDOWN)
 
     def change_power(self, state: int) -> Running[None]:
-        """A miniport that has told its abilities follows with its device; any other is halted before sleep."""
-        if state == WORKING:
-            if self._asleep:
-                self._asleep = False
-                yield from self._wake_up()
-        elif self.initialized and not self._asleep:
-            self._asleep = True
-            nic, self.nic = self.nic, None
-            self._sleeping = nic
-            if nic:
-                yield from nic.close()
+        """A miniport that has told its abilities follows with its device; any other is halted, and initialised anew."""
+        if state != WORKING and self.initialized:
             if self.attributes.stays_in_sleep:
-                yield from self.requests.set(Oid.PNP_SET_POWER, _ulong(state))
-                return
-            self._halt_action = Halt.DEVICE_POWERED_DOWN
-            yield from self.take_down()
-
-    def _wake_up(self) -> Running[None]:
-        """Back in D0; the protocol driver that was bound has its adapter again."""
-        nic, self._sleeping = self._sleeping, None
-        if self.initialized:
-            yield from self.requests.set(Oid.PNP_SET_POWER, _ulong(WORKING))
-        elif nic:
-            self.initialized = yield from self.initialize()
-        else:
+                if self.nic6:
+                    yield from self.nic6.pause()
+                yield from self._tell_power(state)
+            else:
+                self._was_halted, self._halt_action = True, Halt.DEVICE_POWERED_DOWN
+                yield from self.take_down()
+        elif state == WORKING and self._was_halted:
+            self._was_halted = False
             yield from self.bring_up()
-        if nic and self.initialized:
-            yield from nic.open()
-            self.nic = nic
+        elif state == WORKING and self.initialized and self.attributes.stays_in_sleep:
+            yield from self._tell_power(state)
+            if self.nic6:
+                yield from self.nic6.wake()
+
+    def _tell_power(self, state: int) -> Running[None]:
+        answer = yield from self.requests.set(Oid.PNP_SET_POWER, state.to_bytes(4, "little"))
+        if answer.status != NdisStatus.SUCCESS:
+            self.violation(f"OID_PNP_SET_POWER fails with {describe(answer.status)}")
 
     # The protocol driver's side
+
+    @property
+    def nic6(self) -> Nic6 | None:
+        return self.nic if isinstance(self.nic, Nic6) else None
 
     def make_nic(self) -> Nic6:
         return Nic6(self)
@@ -384,23 +376,7 @@ class Adapter6(Adapter):
     def deliver(self, frame: Received) -> None:
         """Give a frame to the protocol driver, if its filter asks for it."""
         nic = self.nic
-        if nic is None:
-            return
-        if self._is_wanted(nic, frame.frame):
+        if nic and nic.wants(frame.frame):
             nic.deliver(frame)
-        else:
-            self.unwanted += 1
-
-    def _is_wanted(self, nic: Nic, frame: bytes) -> bool:
-        to, wanted = frame[:6], nic.filter
-        if wanted & Filter.PROMISCUOUS:
-            return True
-        if to == b"\xff" * 6:
-            return bool(wanted & Filter.BROADCAST)
-        if to[0] & 1:
-            return bool(wanted & Filter.ALL_MULTICAST) or bool(wanted & Filter.MULTICAST and to in nic.multicast)
-        return bool(wanted & Filter.DIRECTED) and to == nic.mac
-
-
-def _ulong(value: int) -> bytes:
-    return value.to_bytes(4, "little")
+        elif nic:
+            nic.filtered += 1

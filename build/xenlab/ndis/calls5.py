@@ -147,6 +147,7 @@ def NdisMSetInformationComplete(kernel: Kernel, handle: PVOID, status: ULONG) ->
 
 @routine(NDIS, irql_max=DISPATCH_LEVEL)
 def NdisMResetComplete(kernel: Kernel, handle: PVOID, status: ULONG, addressing_reset: BOOLEAN) -> None:
-    adapter = adapter5(kernel, handle, "NdisMResetComplete")
-    check_unlocked(adapter, "NdisMResetComplete")
+    adapter = kernel.part(Ndis).adapter(handle, "NdisMResetComplete")
+    if isinstance(adapter, Adapter5):
+        check_unlocked(adapter, "NdisMResetComplete")
     adapter.reset_completed(status, bool(addressing_reset))

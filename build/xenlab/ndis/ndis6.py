@@ -73,6 +73,14 @@ class MiniportDriver6(MiniportDriver):
         self.handle = 0
 
 
+def _upwards(kernel: Kernel, handle: int, what: str) -> Adapter6:
+    """The adapter whose miniport calls up, which it does without a spin lock of its own."""
+    found = _adapter(kernel, handle, what)
+    if kernel.locks.held:
+        found.violation(f"{what} is called while a spin lock is held")
+    return found
+
+
 def _adapter(kernel: Kernel, handle: int, what: str) -> Adapter6:
     found = kernel.part(Ndis).adapter(handle, what)
     if not isinstance(found, Adapter6):
@@ -139,31 +147,31 @@ def NdisOpenConfigurationEx(kernel: Kernel, configuration: PVOID, result: PVOID)
 
 @routine(NDIS, irql_max=DISPATCH_LEVEL)
 def NdisMSendNetBufferListsComplete(kernel: Kernel, handle: PVOID, lists: PVOID, flags: ULONG) -> None:
-    _adapter(kernel, handle, "NdisMSendNetBufferListsComplete").sends.complete(lists, flags)
+    _upwards(kernel, handle, "NdisMSendNetBufferListsComplete").sends.complete(lists, flags)
 
 
 @routine(NDIS, irql_max=DISPATCH_LEVEL)
 def NdisMIndicateReceiveNetBufferLists(
     kernel: Kernel, handle: PVOID, lists: PVOID, port: ULONG, count: ULONG, flags: ULONG
 ) -> None:
-    _adapter(kernel, handle, "NdisMIndicateReceiveNetBufferLists").receives.indicate(lists, port, count, flags)
+    _upwards(kernel, handle, "NdisMIndicateReceiveNetBufferLists").receives.indicate(lists, port, count, flags)
 
 
 @routine(NDIS, irql_max=DISPATCH_LEVEL)
 def NdisMOidRequestComplete(kernel: Kernel, handle: PVOID, request: PVOID, status: ULONG) -> None:
-    _adapter(kernel, handle, "NdisMOidRequestComplete").requests.complete(request, status)
+    _upwards(kernel, handle, "NdisMOidRequestComplete").requests.complete(request, status)
 
 
 @routine(NDIS, irql_max=DISPATCH_LEVEL)
 def NdisMIndicateStatusEx(kernel: Kernel, handle: PVOID, indication: PVOID) -> None:
-    _adapter(kernel, handle, "NdisMIndicateStatusEx").attributes.indicate(indication)
+    _upwards(kernel, handle, "NdisMIndicateStatusEx").attributes.indicate(indication)
 
 
 @routine(NDIS, irql_max=DISPATCH_LEVEL)
 def NdisMPauseComplete(kernel: Kernel, handle: PVOID) -> None:
-    _adapter(kernel, handle, "NdisMPauseComplete").pause_complete()
+    _upwards(kernel, handle, "NdisMPauseComplete").pause_complete()
 
 
 @routine(NDIS, irql_max=DISPATCH_LEVEL)
 def NdisMRestartComplete(kernel: Kernel, handle: PVOID, status: ULONG) -> None:
-    _adapter(kernel, handle, "NdisMRestartComplete").restart_complete(status)
+    _upwards(kernel, handle, "NdisMRestartComplete").restart_complete(status)

@@ -17,7 +17,7 @@ from xenlab.ndis.adapter import Running
 from xenlab.ndis.codes import NdisStatus, Oid, describe, oid_name
 from xenlab.ndis.codes6 import MAC_OPTION_PRIORITY, MAC_OPTION_VLAN, OFFLOAD_ENCAPSULATION, Info
 from xenlab.ndis.frames import TCP, parse
-from xenlab.ndis.nic import Checksums, Nic, Offload, OidError, Outgoing, Transmission
+from xenlab.ndis.nic import Checksums, Nic, Offload, Outgoing, Transmission
 from xenlab.ndis.offload6 import (
     leave_checksums,
     leave_segments,
@@ -53,7 +53,6 @@ class Nic6(Nic):
         super().__init__(adapter)
         self.cancel_ids = False
         self._next_cancel_id = 0x10000
-        self._asked_oids = False
 
     # Sending
 
@@ -215,28 +214,30 @@ class Nic6(Nic):
     def open(self) -> Running[None]:
         early = self.kernel.world.random.random() < 0.5
         running = (yield from self.adapter.restart()) if early else False
-        try:
-            yield from super().open()
-            if not self._asked_oids:
-                self._asked_oids = True
-                yield from self.check_oids()
-        except OidError as error:
-            self.kernel.world.trace("ndis", f"a protocol driver does not bind: {error}")
-            self.is_open = False
+        yield from super().open()
+        yield from self.check_oids()
         if not early:
             running = yield from self.adapter.restart()
         self.is_open = self.is_open and running
         self.link_up = self.adapter.attributes.is_connected
 
     def close(self) -> Running[None]:
-        adapter = self.adapter
         self.is_open = False
-        if not adapter.gone and adapter.takes_sends:
+        if not self.adapter.gone and self.adapter.takes_sends:
             yield from self._close_filter()
+        yield from self.pause()
+
+    def pause(self) -> Running[None]:
+        """Have the adapter paused, with sends and received frames on their way, and wait for what it has."""
+        self.is_open = False
         self.give_back()
-        if adapter.is_running:
-            yield from adapter.pause()
-        yield from adapter.wait(lambda: not self.must_wait(), "the end of what a protocol driver has begun")
+        if self.adapter.is_running:
+            yield from self.adapter.pause()
+        yield from self.adapter.wait(lambda: not self.must_wait(), "the end of what a protocol driver has begun")
+
+    def wake(self) -> Running[None]:
+        """Have the adapter restarted."""
+        self.is_open = yield from self.adapter.restart()
 
     def must_wait(self) -> list[str]:
         return [each for each in self.adapter.in_flight() if "received" not in each]
@@ -248,16 +249,18 @@ class Nic6(Nic):
         self.adapter.receives.holding = False
         self.adapter.receives.release()
 
+    # For scenarios
+
     def hold(self) -> None:
         """Keep every frame that comes, until :meth:`give_back`."""
         self.adapter.receives.holding = True
 
-    def pause(self) -> None:
-        """Have NDIS pause the adapter, as it does when a filter driver is put in."""
+    def pause_adapter(self) -> None:
+        """Have NDIS pause the adapter, as it does when a filter driver is put in; what is sent then is refused."""
         self._perform(self.adapter.pause())
 
-    def restart(self) -> bool:
-        """Have NDIS restart the adapter; False: the miniport refuses."""
+    def restart_adapter(self) -> bool:
+        """Have NDIS restart the adapter; False: the miniport cannot."""
         return self._perform(self.adapter.restart())
 
 

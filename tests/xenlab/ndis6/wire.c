@@ -3,70 +3,9 @@
  * A miniport of NDIS 6.0 whose wire leads back to itself: what is sent is received. It has no hardware; a timer object
  * stands for its interrupt, and a work item completes some requests. What the lab's NDIS is tested with.
  */
-#include "wire.h"
-#include "mutants.h"
+#include "adapter.h"
 
-#define TAG 0x65726957 /* Wire */
-#define ENTRIES 16
-#define MTU 1500
-#define FRAME (MTU + 18)
-#define OFFSET 2 /* of a frame in its buffer: the IP header is aligned */
-#define LOW 4 /* with fewer entries left, NDIS has to copy */
-#define AT_DISPATCH 1
-#define RESOURCES 2
-
-enum state { PAUSED, RUNNING, PAUSING };
-
-typedef struct {
-    KSPIN_LOCK SpinLock;
-    KIRQL OldIrql;
-} NDIS_SPIN_LOCK;
-
-API VOID NTAPI NdisAllocateSpinLock(NDIS_SPIN_LOCK *);
-API VOID NTAPI NdisAcquireSpinLock(NDIS_SPIN_LOCK *);
-API VOID NTAPI NdisReleaseSpinLock(NDIS_SPIN_LOCK *);
-
-struct entry {
-    NET_BUFFER_LIST *list;
-    PMDL mdl;
-    PUCHAR data;
-    BOOLEAN busy; /* indicated, and not returned yet */
-};
-
-struct wire {
-    NDIS_HANDLE handle;
-    NDIS_HANDLE pool;
-    NDIS_HANDLE timer;
-    NDIS_HANDLE item;
-    NDIS_SPIN_LOCK lock; /* of all that follows */
-    enum state state;
-    NET_BUFFER_LIST *first;
-    NET_BUFFER_LIST **last;
-    ULONG busy;
-    ULONG filter;
-    ULONG sent;
-    BOOLEAN encapsulated;
-    NDIS_OFFLOAD offload;
-    NDIS_OID_REQUEST *pending;
-    struct entry entries[ENTRIES];
-};
-
-DRIVER_INITIALIZE DriverEntry;
-volatile ULONG wire_mutant = NO_MUTANT;
-static NDIS_HANDLE driver_handle;
-static NDIS_OID oids[] = {
-    OID_GEN_CURRENT_PACKET_FILTER, OID_802_3_MULTICAST_LIST, OID_GEN_STATISTICS, OID_GEN_VENDOR_ID, OID_GEN_XMIT_OK,
-    OID_TCP_OFFLOAD_PARAMETERS, OID_OFFLOAD_ENCAPSULATION, OID_GEN_RCV_OK
-};
-
-static VOID head(NDIS_OBJECT_HEADER *header, UCHAR type, ULONG size)
-{
-    header->Type = type;
-    header->Revision = 1;
-    header->Size = (USHORT)size;
-}
-
-static VOID set_timer(struct wire *wire)
+VOID set_timer(struct wire *wire)
 {
     LARGE_INTEGER due;
 
@@ -211,6 +150,8 @@ static VOID complete(struct wire *wire, NET_BUFFER_LIST *list, NDIS_STATUS statu
     if (MUTANT(FREES_A_SENT_LIST))
         NdisFreeNetBufferList(list);
     list->Next = NULL;
+    if (MUTANT(COMPLETES_UNDER_A_LOCK))
+        NdisAcquireSpinLock(&wire->lock);
     NdisMSendNetBufferListsComplete(wire->handle, MUTANT(COMPLETES_UNKNOWN) ? wire->entries[0].list : list, flags);
     if (MUTANT(COMPLETES_TWICE))
         NdisMSendNetBufferListsComplete(wire->handle, list, flags);
@@ -246,7 +187,7 @@ static struct entry *entry_of(struct wire *wire, NET_BUFFER_LIST *list)
 }
 
 /* DISPATCH_LEVEL or below. */
-static VOID NTAPI take_back(struct wire *wire, NET_BUFFER_LIST *lists, ULONG flags)
+VOID NTAPI take_back(struct wire *wire, NET_BUFFER_LIST *lists, ULONG flags)
 {
     NET_BUFFER_LIST *next;
 
@@ -319,7 +260,7 @@ static NET_BUFFER_LIST *take_all(struct wire *wire)
 }
 
 /* DISPATCH_LEVEL: the function of the timer object. */
-static VOID NTAPI tick(PVOID unused, struct wire *wire, PVOID first, PVOID second)
+VOID NTAPI tick(PVOID unused, struct wire *wire, PVOID first, PVOID second)
 {
     NET_BUFFER_LIST *list, *next;
 
@@ -332,7 +273,7 @@ static VOID NTAPI tick(PVOID unused, struct wire *wire, PVOID first, PVOID secon
 }
 
 /* DISPATCH_LEVEL or below. */
-static VOID NTAPI send_lists(struct wire *wire, NET_BUFFER_LIST *lists, ULONG port, ULONG flags)
+VOID NTAPI send_lists(struct wire *wire, NET_BUFFER_LIST *lists, ULONG port, ULONG flags)
 {
     NET_BUFFER_LIST *next;
     BOOLEAN running;
@@ -382,12 +323,12 @@ static VOID abort_sends(struct wire *wire, PVOID id)
     NdisReleaseSpinLock(&wire->lock);
 }
 
-static VOID NTAPI cancel_send(struct wire *wire, PVOID id)
+VOID NTAPI cancel_send(struct wire *wire, PVOID id)
 {
     abort_sends(wire, id);
 }
 
-static NDIS_STATUS NTAPI reset(struct wire *wire, PBOOLEAN addressing_reset)
+NDIS_STATUS NTAPI reset(struct wire *wire, PBOOLEAN addressing_reset)
 {
     abort_sends(wire, NULL);
     wire->filter = 0;
@@ -395,5 +336,3 @@ static NDIS_STATUS NTAPI reset(struct wire *wire, PBOOLEAN addressing_reset)
     look_for_end(wire);
     return NDIS_STATUS_SUCCESS;
 }
-
-#include "wire_control.h"

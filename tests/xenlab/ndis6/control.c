@@ -1,5 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The second half of wire.c: requests, statuses, states, and the miniport's beginning and end. */
+/* The test miniport's requests, statuses and states, its beginning and its end. */
+#include "adapter.h"
+
+DRIVER_INITIALIZE DriverEntry;
+volatile ULONG wire_mutant = NO_MUTANT;
+static NDIS_HANDLE driver_handle;
+static NDIS_OID oids[] = {
+    OID_GEN_CURRENT_PACKET_FILTER, OID_802_3_MULTICAST_LIST, OID_GEN_STATISTICS, OID_GEN_VENDOR_ID, OID_GEN_XMIT_OK,
+    OID_TCP_OFFLOAD_PARAMETERS, OID_OFFLOAD_ENCAPSULATION, OID_GEN_RCV_OK
+};
+
+VOID head(NDIS_OBJECT_HEADER *header, UCHAR type, ULONG size)
+{
+    header->Type = type;
+    header->Revision = 1;
+    header->Size = (USHORT)size;
+}
 
 static VOID indicate_status(struct wire *wire, NDIS_STATUS status, PVOID buffer, ULONG size)
 {
