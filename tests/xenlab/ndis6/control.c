@@ -233,11 +233,6 @@ static NDIS_STATUS NTAPI pause(struct wire *wire, PVOID parameters)
     idle = (wire->busy == 0 && wire->first == NULL) || MUTANT(PAUSES_TOO_EARLY);
     wire->state = idle ? PAUSED : PAUSING;
     NdisReleaseSpinLock(&wire->lock);
-    if (MUTANT(INDICATES_WHILE_PAUSED) && idle) {
-        NdisMPauseComplete(wire->handle);
-        wire->entries[0].list->FirstNetBuffer->DataLength = 60;
-        NdisMIndicateReceiveNetBufferLists(wire->handle, wire->entries[0].list, 0, 1, RESOURCES);
-    }
     return idle ? NDIS_STATUS_SUCCESS : NDIS_STATUS_PENDING;
 }
 
@@ -311,6 +306,8 @@ static VOID release(struct wire *wire)
 static VOID NTAPI halt(struct wire *wire, ULONG action)
 {
     (void)action;
+    if (MUTANT(INDICATES_WHILE_PAUSED))
+        NdisMIndicateReceiveNetBufferLists(wire->handle, wire->entries[0].list, 0, 1, RESOURCES);
     release(wire);
 }
 

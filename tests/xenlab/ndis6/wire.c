@@ -283,7 +283,7 @@ VOID NTAPI send_lists(struct wire *wire, NET_BUFFER_LIST *lists, ULONG port, ULO
         next = lists->Next;
         lists->Next = NULL;
         NdisAcquireSpinLock(&wire->lock);
-        running = wire->state == RUNNING;
+        running = wire->state == RUNNING && !MUTANT(SAYS_DISPATCH_AT_PASSIVE);
         if (running) {
             *wire->last = lists;
             wire->last = &lists->Next;
@@ -291,7 +291,7 @@ VOID NTAPI send_lists(struct wire *wire, NET_BUFFER_LIST *lists, ULONG port, ULO
         NdisReleaseSpinLock(&wire->lock);
         if (MUTANT(SAYS_DISPATCH_AT_PASSIVE))
             flags |= AT_DISPATCH;
-        if (!running || MUTANT(SAYS_DISPATCH_AT_PASSIVE))
+        if (!running)
             complete(wire, lists, MUTANT(SENDS_WHILE_PAUSED) ? NDIS_STATUS_SUCCESS : NDIS_STATUS_PAUSED,
                      flags & AT_DISPATCH);
     }
