@@ -15,7 +15,7 @@ from xenlab.ndis.structures import layout
 from .conftest import HERE, INCLUDES, ROOT, Arch
 
 OURS = (HERE.parents[2] / "build/xenlab/ndis/data/ndis6.layout").read_text(encoding="utf-8")
-NAMES = [name for name in re.findall(r"^struct (\w+)(?![\w.])", OURS, re.MULTILINE)]
+NAMES: list[str] = re.findall(r"^struct (\w+)(?![\w.])", OURS, re.MULTILINE)
 # What the test miniport has no use for.
 NOT_IN_WIRE = {
     "NDIS_MINIPORT_DRIVER_CHARACTERISTICS", "NDIS_MINIPORT_INIT_PARAMETERS", "NDIS_MINIPORT_PAUSE_PARAMETERS",
