@@ -17,7 +17,7 @@ from xenlab.ndis.adapter import WORKING, Adapter, Running
 from xenlab.ndis.attributes6 import Attributes
 from xenlab.ndis.codes import NdisStatus, Oid, describe
 from xenlab.ndis.codes6 import DeviceEvent, Halt
-from xenlab.ndis.nic import Checksums, Received
+from xenlab.ndis.nic import Checksums, Nic, OidError, Received
 from xenlab.ndis.nic6 import Nic6
 from xenlab.ndis.objects6 import make
 from xenlab.ndis.receives6 import Receives
@@ -119,6 +119,11 @@ class Adapter6(Adapter):
         return lines + ([f"OID {self.requests.pending.oid:#x} is not completed"] if self.requests.pending else [])
 
     # What the state allows
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the miniport has the adapter, and answers requests."""
+        return self.state not in (State.HALTED, State.INITIALIZING, State.SHUT_DOWN)
 
     @property
     def takes_sends(self) -> bool:
@@ -274,8 +279,8 @@ class Adapter6(Adapter):
         """Reset the adapter, at PASSIVE_LEVEL or DISPATCH_LEVEL; returns the status."""
         if not self.driver.handlers["ResetHandlerEx"]:
             return NdisStatus.NOT_RESETTABLE
-        if self._reset.begun:
-            return NdisStatus.RESET_IN_PROGRESS
+        if self._reset.begun or not self.is_there:
+            return NdisStatus.RESET_IN_PROGRESS if self._reset.begun else NdisStatus.ADAPTER_NOT_READY
         kernel = self.kernel
         flag = kernel.alloc(1, "NdRf")
         irql = kernel.world.random.choice((PASSIVE_LEVEL, DISPATCH_LEVEL))
@@ -284,9 +289,22 @@ class Adapter6(Adapter):
         self._addressing_reset = False
         kernel.free(flag)
         if restore and self.nic:
-            yield from self.nic.set_multicast_steps(self.nic.multicast)
-            yield from self.nic.set_filter_steps(self.nic.filter)
+            yield from self._restore(self.nic)
         return status
+
+    def _restore(self, nic: Nic) -> Running[None]:
+        """A reset has made the miniport forget what frames are wanted."""
+        try:
+            yield from nic.set_multicast_steps(nic.multicast)
+            yield from nic.set_filter_steps(nic.filter)
+        except OidError as error:
+            self.violation(f"what a reset has undone cannot be restored: {error}"[:-1])
+
+    def request_reset(self) -> None:
+        """NdisMResetMiniport: soon, on a thread of the kernel."""
+        if not self.driver.handlers["ResetHandlerEx"]:
+            self.violation("NdisMResetMiniport is called by a miniport without MiniportResetEx")
+        self.kernel.queue_work(self.reset, "a reset that the miniport wants")
 
     def _watch_for_hangs(self) -> None:
         """Have MiniportCheckForHangEx called every now and then."""

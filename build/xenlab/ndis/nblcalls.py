@@ -317,6 +317,18 @@ def _system_address(kernel: Kernel, mdl: int) -> int:
 
 
 @routine(_NDIS, irql_max=DISPATCH_LEVEL)
+def NdisQueryNetBufferPhysicalCount(kernel: Kernel, address: PVOID) -> ULONG:
+    """The most pieces that the data of a buffer can have for a device: a page each."""
+    buffer, what = view(kernel, BUFFER, address), "NdisQueryNetBufferPhysicalCount"
+    left, offset, count = buffer[f"{DATA}.DataLength"], buffer[f"{DATA}.CurrentMdlOffset"], 0
+    for mdl in mdl_chain(kernel, buffer[f"{DATA}.CurrentMdl"], what):
+        part = min(left, objects.view(kernel, "MDL", mdl)["ByteCount"] - offset)
+        count += len(pages(mdls.start(kernel, mdl) + offset, part)) if part else 0
+        left, offset = left - part, 0
+    return count
+
+
+@routine(_NDIS, irql_max=DISPATCH_LEVEL)
 def NdisCopyFromNetBufferToNetBuffer(
     kernel: Kernel, to: PVOID, to_offset: ULONG, length: ULONG, source: PVOID, source_offset: ULONG, copied: PVOID
 ) -> ULONG:

@@ -175,3 +175,8 @@ def NdisMPauseComplete(kernel: Kernel, handle: PVOID) -> None:
 @routine(NDIS, irql_max=DISPATCH_LEVEL)
 def NdisMRestartComplete(kernel: Kernel, handle: PVOID, status: ULONG) -> None:
     _upwards(kernel, handle, "NdisMRestartComplete").restart_complete(status)
+
+
+@routine(NDIS, irql_max=DISPATCH_LEVEL)
+def NdisMResetMiniport(kernel: Kernel, handle: PVOID) -> None:
+    _upwards(kernel, handle, "NdisMResetMiniport").request_reset()

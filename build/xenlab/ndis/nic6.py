@@ -153,6 +153,8 @@ class Nic6(Nic):
 
     def request(self, oid: int, data: bytes | None, length: int) -> Running[tuple[int, bytes]]:
         adapter = self.adapter
+        if not adapter.is_there:
+            return NdisStatus.ADAPTER_NOT_READY, b""
         if data is None:
             known = adapter.attributes.answer(oid)
             if known is not None:
@@ -205,6 +207,10 @@ class Nic6(Nic):
                 )
             if answer.status != NdisStatus.SUCCESS:
                 self.kernel.world.trace("ndis", f"{oid_name(oid)} fails with {describe(answer.status)}")
+
+    def cancel_request(self) -> bool:
+        """Have the request that the miniport has cancelled; False: there is none."""
+        return self._perform(self.adapter.requests.cancel())
 
     def reset_steps(self) -> Running[int]:
         return (yield from self.adapter.reset())

@@ -7,9 +7,7 @@ structure's Size reaches through its last member of the revision that it names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from xenlab.ndis.codes6 import Type
 from xenlab.ndis.structures import layout, view
@@ -37,16 +35,10 @@ _REVISION_1 = {
     "NDIS_LINK_STATE": (Type.DEFAULT, "AutoNegotiationFlags"),
     "NDIS_CONFIGURATION_OBJECT": (Type.CONFIGURATION_OBJECT, "Flags"),
     "NDIS_TIMER_CHARACTERISTICS": (Type.TIMER_CHARACTERISTICS, "FunctionContext"),
-    "NDIS_SG_DMA_DESCRIPTION": (Type.SG_DMA_DESCRIPTION, "ScatterGatherListSize"),
     "NDIS_OFFLOAD": (Type.OFFLOAD, "Flags"),
     "NDIS_OFFLOAD_PARAMETERS": (Type.DEFAULT, "Flags"),
     "NDIS_OFFLOAD_ENCAPSULATION": (Type.OFFLOAD_ENCAPSULATION, "IPv6"),
 }  # fmt: skip
-
-
-def structures() -> tuple[str, ...]:
-    """The names of all structures with a header."""
-    return tuple(_REVISION_1)
 
 
 def size_of(name: str, kernel: Kernel) -> int:
@@ -86,47 +78,3 @@ def checked(kernel: Kernel, name: str, address: int, what: str) -> Struct:
             f"{what} is given a {name} of revision {revision} and {size} bytes; revision 1 has {least} bytes."
         )
     return given
-
-
-@dataclass
-class Handles:
-    """Things that a miniport has by a handle of its own: what is one, whose it is, and which are left.
-
-    Attributes:
-        kind: what a message calls one.
-    """
-
-    kernel: Kernel
-    kind: str
-    things: dict[int, tuple[object, int]] = field(default_factory=dict)
-    describe: Callable[[object], str] = field(default=lambda _: "")
-
-    def give(self, thing: object, tag: str) -> int:
-        """Return a new handle; 0 when the allocation is to fail."""
-        if self.kernel.pool.refuses(tag, 64):
-            return 0
-        handle = self.kernel.alloc(64, tag)
-        self.things[handle] = thing, self.kernel.caller()
-        return handle
-
-    def get(self, handle: int, what: str) -> object:
-        if handle not in self.things:
-            self.missing(handle, what)
-        return self.things[handle][0]
-
-    def take(self, handle: int, what: str) -> object:
-        """Take a handle back."""
-        thing = self.get(handle, what)
-        del self.things[handle]
-        self.kernel.free(handle)
-        return thing
-
-    def missing(self, handle: int, what: str) -> NoReturn:
-        self.kernel.violation(f"{what} is given {handle:#x}, which is no {self.kind}, or one that is freed.")
-
-    def outstanding(self) -> list[str]:
-        named = self.kernel.symbols.describe
-        return [
-            f"The {self.kind} {handle:#x} of {named(where, True)} is never freed."
-            for handle, (_, where) in self.things.items()
-        ]

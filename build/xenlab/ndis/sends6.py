@@ -216,6 +216,8 @@ class Sends:
 
     def _compare(self, name: str, address: int, before: bytes, own: Iterable[str]) -> None:
         now = self.kernel.read(address, len(before))
+        if now == before:
+            return
         whole = layout(name, self.kernel.arch)
         free = {index for each in own for index in _span(whole, each, self.kernel.pointer_size)}
         changed = [index for index in range(len(before)) if before[index] != now[index] and index not in free]

@@ -47,7 +47,8 @@ struct wire {
     ULONG sent;
     BOOLEAN encapsulated;
     NDIS_OFFLOAD offload;
-    NDIS_OID_REQUEST *pending;
+    NDIS_OID_REQUEST *pending; /* the work item completes it */
+    NDIS_OID_REQUEST *waiting; /* to be cancelled */
     struct entry entries[ENTRIES];
 };
 

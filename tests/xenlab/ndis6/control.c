@@ -189,15 +189,27 @@ static NDIS_STATUS NTAPI oid_request(struct wire *wire, NDIS_OID_REQUEST *reques
             NdisQueueIoWorkItem(wire->item, complete_request, wire);
         return NDIS_STATUS_PENDING;
     }
+    if (request->DATA.Oid == OID_GEN_RCV_NO_BUFFER) {
+        wire->waiting = request;
+        return NDIS_STATUS_PENDING;
+    }
+    if (request->DATA.Oid == OID_GEN_RCV_ERROR)
+        NdisMResetMiniport(wire->handle);
     status = request->RequestType == NdisRequestSetInformation ? set(wire, request) : query(wire, request);
     if (MUTANT(COMPLETES_AND_RETURNS))
         NdisMOidRequestComplete(wire->handle, request, status);
     return status;
 }
 
+/* PASSIVE_LEVEL. One request waits for this alone. */
 static VOID NTAPI cancel_oid_request(struct wire *wire, PVOID id)
 {
-    (void)wire, (void)id;
+    NDIS_OID_REQUEST *request = wire->waiting;
+
+    if (request == NULL || request->RequestId != id)
+        return;
+    wire->waiting = NULL;
+    NdisMOidRequestComplete(wire->handle, request, NDIS_STATUS_REQUEST_ABORTED);
 }
 
 /* States */

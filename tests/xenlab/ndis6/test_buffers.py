@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -49,7 +50,7 @@ class Driver:
     def buffer(self, *parts: bytes, offset: int = 0, length: int = 0) -> int:
         """A NET_BUFFER of MDLs, one for each part."""
         mdls = [self.mdl(part) for part in parts]
-        for one, following in zip(mdls, mdls[1:], strict=False):
+        for one, following in pairwise(mdls):
             self.kernel.put_ptr(one, following)
         size = length or sum(map(len, parts)) - offset
         return self.call("NdisAllocateNetBuffer", self.pool(BUFFER), mdls[0], offset, size)
@@ -96,6 +97,11 @@ def test_data_in_a_row_is_pointed_at_and_other_data_copied(driver: Driver) -> No
     assert driver.call("NdisGetDataBuffer", buffer, 9, storage, 1, 0) == 0
     aligned = driver.call("NdisGetDataBuffer", buffer, 2, storage, 4, (inside + 1) % 4)
     assert aligned == storage
+
+
+def test_the_pieces_of_data_are_counted_by_page(driver: Driver) -> None:
+    assert driver.call("NdisQueryNetBufferPhysicalCount", driver.buffer(b"abc", b"d", offset=3)) == 1
+    assert driver.call("NdisQueryNetBufferPhysicalCount", driver.buffer(b"a", bytes(8193))) == 4
 
 
 def test_data_is_copied_from_buffer_to_buffer_at_offsets(driver: Driver) -> None:

@@ -14,6 +14,7 @@ from xenlab.ndis.codes6 import Info
 from xenlab.ndis.nic import Checksums, Lso, Offload, OidError, Outgoing, Received
 from xenlab.ndis.nic6 import Nic6
 from xenlab.ndis.offload6 import leave_segments, read_tag, write_tag
+from xenlab.nt.routine import Steps
 
 from .conftest import Arch, Pc
 from .frames import ipv4, ipv6, ones
@@ -120,6 +121,34 @@ def test_cancelled_and_reset_sends_come_back_unsent(machine: Machines) -> None:
     pc.kernel.run(lambda: all(each.done for each in sent))
     assert NdisStatus.REQUEST_ABORTED in {each.status for each in sent}
     assert nic.reset() == NdisStatus.SUCCESS
+    assert nic.query(Oid.GEN_CURRENT_PACKET_FILTER) == (0x0B).to_bytes(4, "little")
+    pc.finish()
+
+
+def test_a_request_that_hangs_is_cancelled(machine: Machines) -> None:
+    pc, nic = started(machine)
+    answers: list[int] = []
+
+    def ask() -> Steps:
+        status, _ = yield from nic.request(Oid.GEN_RCV_NO_BUFFER, None, 4)
+        answers.append(status)
+        return None
+
+    pc.kernel.start(ask(), "a protocol driver")
+    pc.kernel.run_for(10**8)
+    assert "OID 0x20105 is not completed" in nic.outstanding()
+    assert nic.cancel_request()
+    pc.kernel.run(lambda: bool(answers))
+    assert answers == [NdisStatus.REQUEST_ABORTED]
+    assert not nic.cancel_request()
+    pc.finish()
+
+
+def test_a_miniport_has_itself_reset_and_is_told_its_filter_again(machine: Machines) -> None:
+    pc, nic = started(machine)
+    with pytest.raises(OidError):
+        nic.query(Oid.GEN_RCV_ERROR)
+    pc.kernel.run_for(10**8)
     assert nic.query(Oid.GEN_CURRENT_PACKET_FILTER) == (0x0B).to_bytes(4, "little")
     pc.finish()
 
