@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SECOND = 10**9
 _PATIENCE_NS = 30 * SECOND
-_POWER_SHUTDOWN = 0
+_SHUTDOWN_POWER_OFF, _SHUTDOWN_BUG_CHECK = 0, 1
 _ON_MAINS = 1
 _FIRST_LUID = 0x0006_0000_0000_0000
 
@@ -349,7 +349,11 @@ class Adapter6(Adapter):
         if self._hang:
             self._hang.cancel()
             self._hang = None
-        yield from self.invoke("ShutdownHandlerEx", _POWER_SHUTDOWN)
+        yield from self.invoke("ShutdownHandlerEx", _SHUTDOWN_POWER_OFF)
+
+    def notify_crash(self) -> Running[None]:
+        if self.is_there:
+            yield from self.invoke("ShutdownHandlerEx", _SHUTDOWN_BUG_CHECK)
 
     def change_power(self, state: int) -> Running[None]:
         """A miniport that has told its abilities follows with its device; any other is halted, and initialised anew."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _ADDRESS_LENGTH = 6
 _MOST_OIDS = 256
 _INITIALIZE = "InitializeHandlerEx"
+# NET_IF_ACCESS_BROADCAST; SENDRECEIVE, SENDONLY, RECEIVEONLY; DEDICATED, PASSIVE, DEMAND; ifType ethernetCsmacd.
+_INTERFACE = {"AccessType": (2,), "DirectionType": (0, 1, 2), "ConnectionType": (1, 2, 3), "IfType": (6,)}
 # What NDIS says itself, or what NDIS 6.0 has another indication for.
 _NOT_INDICATED = (
     NdisStatus.RESET_START, NdisStatus.RESET_END, NdisStatus.MEDIA_CONNECT, NdisStatus.MEDIA_DISCONNECT,
@@ -100,6 +102,9 @@ class Attributes:
             adapter.violation(f"MacAddressLength of an Ethernet adapter is {given['MacAddressLength']}")
         if not given["MtuSize"]:
             adapter.violation("MtuSize of the general attributes is 0")
+        for name, known in _INTERFACE.items():
+            if given[name] not in known:
+                adapter.violation(f"{name} of the general attributes is {given[name]}, which no Ethernet adapter has")
         for name in ("PermanentMacAddress", "CurrentMacAddress"):
             mac = kernel.read(given.at(name), _ADDRESS_LENGTH)
             if mac[0] & 1 or not any(mac):

@@ -9,13 +9,14 @@ Source: Windows Driver Kit, "Protocol Driver Send and Receive Operations", "TCP/
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from gplpv.errors import GplpvError
 from xenlab.ndis.adapter import Running
 from xenlab.ndis.codes import NdisStatus, Oid, describe, oid_name
-from xenlab.ndis.codes6 import MAC_OPTION_PRIORITY, MAC_OPTION_VLAN, OFFLOAD_ENCAPSULATION, Info
+from xenlab.ndis.codes6 import MAC_OPTION_PRIORITY, MAC_OPTION_VLAN, OFFLOAD_ENCAPSULATION, Info, Type
 from xenlab.ndis.frames import TCP, parse
 from xenlab.ndis.nic import Checksums, Nic, Offload, Outgoing, Transmission
 from xenlab.ndis.offload6 import (
@@ -38,6 +39,8 @@ _SET_ALONE = (
     Oid.GEN_MACHINE_NAME, Oid.GEN_PROTOCOL_OPTIONS, Oid.PNP_SET_POWER, Oid.PNP_ADD_WAKE_UP_PATTERN,
     Oid.PNP_REMOVE_WAKE_UP_PATTERN,
 )  # fmt: skip
+
+_WITH_HEADER = (Oid.GEN_STATISTICS, Oid.GEN_INTERRUPT_MODERATION)
 
 
 class Nic6(Nic):
@@ -207,6 +210,16 @@ class Nic6(Nic):
                 )
             if answer.status != NdisStatus.SUCCESS:
                 self.kernel.world.trace("ndis", f"{oid_name(oid)} fails with {describe(answer.status)}")
+            elif oid in _WITH_HEADER:
+                self._check_header(oid, answer.data)
+
+    def _check_header(self, oid: int, data: bytes) -> None:
+        kind, revision, size = struct.unpack("<BBH", data[:4]) if len(data) >= 4 else (0, 0, 0)
+        if kind != Type.DEFAULT or not revision or not 4 < size <= len(data):
+            self.adapter.violation(
+                f"{oid_name(oid)} is answered with {len(data)} bytes and the header {data[:4].hex()}: type, revision"
+                f" and size of it are not right"
+            )
 
     def cancel_request(self) -> bool:
         """Have the request that the miniport has cancelled; False: there is none."""

@@ -114,7 +114,8 @@ static NDIS_STATUS query(struct wire *wire, NDIS_OID_REQUEST *request)
 
     case OID_GEN_STATISTICS:
         RtlZeroMemory(&statistics, sizeof(statistics));
-        head(&statistics.Header, NDIS_OBJECT_TYPE_DEFAULT, NDIS_SIZEOF_STATISTICS_INFO_REVISION_1);
+        if (!MUTANT(ANSWERS_WITHOUT_A_HEADER))
+            head(&statistics.Header, NDIS_OBJECT_TYPE_DEFAULT, NDIS_SIZEOF_STATISTICS_INFO_REVISION_1);
         return answer(request, &statistics, sizeof(statistics));
 
     case OID_GEN_VENDOR_ID:
@@ -256,6 +257,8 @@ static VOID NTAPI notify(struct wire *wire, NET_DEVICE_PNP_EVENT *event)
 static VOID NTAPI shut_down(struct wire *wire, ULONG action)
 {
     (void)action;
+    if (MUTANT(LOCKS_AT_THE_END))
+        NdisAcquireSpinLock(&wire->lock);
     wire->state = PAUSED;
 }
 
@@ -357,6 +360,8 @@ static NDIS_STATUS set_general(struct wire *wire)
     RtlCopyMemory(attributes.CurrentMacAddress, address, 6);
     if (MUTANT(GROUP_ADDRESS))
         attributes.CurrentMacAddress[0] = 1;
+    attributes.AccessType = MUTANT(NO_ACCESS_TYPE) ? 0 : NET_IF_ACCESS_BROADCAST;
+    attributes.ConnectionType = NET_IF_CONNECTION_DEDICATED;
     attributes.IfType = 6;
     if (MUTANT(OID_LISTED_TWICE))
         oids[1] = oids[0];

@@ -17,6 +17,7 @@ enum wire_mutant {
     OFFLOAD_OF_NO_SIZE,
     OID_LISTED_TWICE,
     GROUP_ADDRESS,
+    NO_ACCESS_TYPE,
     INITIALIZE_PENDS,
     NEVER_DEREGISTERS,
     /* sends */
@@ -63,6 +64,7 @@ enum wire_mutant {
     TOUCHES_A_DONE_REQUEST,
     LISTS_WHAT_IT_LACKS,
     NEEDS_NOTHING,
+    ANSWERS_WITHOUT_A_HEADER,
     /* status */
     STATUS_WITHOUT_SOURCE,
     STATUS_OF_OLD,
@@ -74,6 +76,7 @@ enum wire_mutant {
     PAUSES_TWICE,
     PAUSES_TOO_EARLY,
     RESTARTS_TWICE,
+    LOCKS_AT_THE_END,
     /* pools, timers, work items */
     FREES_POOL_IN_USE,
     LEAKS_A_POOL,

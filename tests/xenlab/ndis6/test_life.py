@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from xenlab.errors import Violation
 from xenlab.ndis import Ndis
 from xenlab.ndis.adapter6 import State
 from xenlab.ndis.codes import NdisStatus
 from xenlab.nt.codes import Power
+from xenlab.nt.ex import BugCheckCallbacks
 from xenlab.nt.power import PowerManager
 from xenlab.workshop import Workshop
 
@@ -75,6 +78,17 @@ def test_the_end_of_the_machine_is_told_and_nothing_follows(machine: Machines) -
     pc.perform(nic.adapter.shut_down())
     assert nic.adapter.state is State.SHUT_DOWN
     assert pc.kernel.calls["NdisFreeMemory"] == 0
+
+
+@pytest.mark.parametrize(("mutant", "message"), [("NO_MUTANT", ""), ("LOCKS_AT_THE_END", "IRQL 31")])
+def test_a_bug_check_is_told_at_high_level(mutant: str, message: str, machine: Machines) -> None:
+    pc = machine("x64", mutant)
+    pc.start()
+    adapter = pc.nic().adapter
+    told = pc.kernel.part(BugCheckCallbacks).notify()
+    with pytest.raises(Violation, match=message) if message else nullcontext():
+        pc.kernel.run_to_end(told, "the end")
+        assert adapter.state is State.RUNNING
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 6, 8, 11, 19, 40, 54])
