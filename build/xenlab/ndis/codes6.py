@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
-SEND_AT_DISPATCH = 1
+SEND_AT_DISPATCH, SEND_CHECK_FOR_LOOPBACK = 1, 2
 SEND_COMPLETE_AT_DISPATCH = 1
 RECEIVE_AT_DISPATCH, RECEIVE_RESOURCES = 1, 2
 RECEIVE_FLAGS = 0x1 | 0x2 | 0x100 | 0x200 | 0x400

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
 
 HEADER_LENGTH, TAG_LENGTH = 14, 4
+_TAGGED = b"\x81\x00"
 _LONGEST_KEEPING_NS = 4_000_000
 
 
@@ -103,7 +104,7 @@ class Receives:
         if len(buffers) != 1:
             adapter.violation(f"an indicated NET_BUFFER_LIST has {len(buffers)} NET_BUFFERs; of Ethernet it has one")
         data = read_data(kernel, buffers[0], what)
-        longest = adapter.mtu + HEADER_LENGTH + TAG_LENGTH
+        longest = adapter.mtu + HEADER_LENGTH + (TAG_LENGTH if data[12:14] == _TAGGED else 0)
         if not HEADER_LENGTH <= len(data) <= longest:
             adapter.violation(f"a frame of {len(data)} bytes is indicated; {longest} is the longest")
         tag = read_tag(fields.element("NetBufferListInfo", Info.IEEE8021Q))

@@ -16,8 +16,9 @@ from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
+from xenlab.cpu.memory import PAGE_SIZE
 from xenlab.ndis.codes import describe
-from xenlab.ndis.codes6 import SEND_AT_DISPATCH, SEND_COMPLETE_AT_DISPATCH, Info
+from xenlab.ndis.codes6 import SEND_AT_DISPATCH, SEND_CHECK_FOR_LOOPBACK, SEND_COMPLETE_AT_DISPATCH, Info
 from xenlab.ndis.nbl import BUFFER, DATA, FIRST_BUFFER, LIST, NEXT_LIST, own_mdl, read_mdl, set_start
 from xenlab.ndis.structures import layout, view
 from xenlab.nt import mdl as mdls
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _HEADROOM = (0, 0, 1, 14, 31, 66)
 _TAILROOM = (0, 0, 0, 3, 17)
-_UNMAPPED_CHANCE = 0.2
+_UNMAPPED_CHANCE, _ACROSS_CHANCE, _LOOPBACK_CHANCE = 0.2, 0.5, 0.2
 _REMEMBERED = 4096
 _FILLER = 0x3C
 _FAILURES = 0xC0000000
@@ -104,6 +105,8 @@ class Sends:
             self.outstanding[each.address] = each
             each.rejected = self.adapter.refuses_sends
         flags = SEND_AT_DISPATCH if self.kernel.irql == DISPATCH_LEVEL else 0
+        if self.kernel.world.random.random() < _LOOPBACK_CHANCE:
+            flags |= SEND_CHECK_FOR_LOOPBACK
         yield from self.adapter.invoke("SendNetBufferListsHandler", made[0].address, 0, flags)
         return None
 
@@ -148,10 +151,15 @@ class Sends:
         return address
 
     def _make_mdl(self, made: Sent, data: bytes) -> int:
+        """Put data where it ends with its page, or anywhere, so that it may go over from one page to the next."""
         kernel, random = self.kernel, self.kernel.world.random
-        block = kernel.alloc(len(data), "NdSd")
-        kernel.write(block, data)
-        mdl = own_mdl(kernel, block, len(data), locked=random.random() < _UNMAPPED_CHANCE)
+        if random.random() < _ACROSS_CHANCE:
+            block = kernel.alloc(len(data) + PAGE_SIZE, "NdSd")
+            at = block + random.randrange(PAGE_SIZE)
+        else:
+            block = at = kernel.alloc(len(data), "NdSd")
+        kernel.write(at, data)
+        mdl = own_mdl(kernel, at, len(data), locked=random.random() < _UNMAPPED_CHANCE)
         made.blocks += [mdl, block]
         made.data[mdl] = data
         return mdl

@@ -51,7 +51,7 @@ MISTAKES = {
     "INDICATES_NONE_OF_ITS_OWN": "is indicated, which is no NET_BUFFER_LIST of a pool",
     "INDICATES_A_BAD_STATUS": "Status of an indicated NET_BUFFER_LIST is 0xc0000001",
     "UNKNOWN_PORT": "with the port number 7",
-    "TOO_LONG_A_FRAME": "a frame of 1520 bytes is indicated|has 1520 bytes of data, its MDLs end",
+    "TOO_LONG_A_FRAME": "a frame of 1515 bytes is indicated; 1514 is the longest",
     "CHANGES_INDICATED_DATA": "data of a NET_BUFFER_LIST was changed between its indication and its return",
     "CHANGES_AN_INDICATED_LIST": "a NET_BUFFER_LIST was changed between its indication and its return",
     "FREES_AN_INDICATED_LIST": "frees a NET_BUFFER_LIST that NDIS has",

@@ -114,7 +114,7 @@ static struct entry *receive(struct wire *wire, NET_BUFFER_LIST *sent, NET_BUFFE
     if (MUTANT(TOO_MUCH_DATA))
         own->DataLength = FRAME + OFFSET + 1;
     if (MUTANT(TOO_LONG_A_FRAME))
-        own->DataLength = FRAME + OFFSET;
+        own->DataLength = MTU + 15;
     entry->list->NetBufferListInfo[TAG_INFO] = sent->NetBufferListInfo[TAG_INFO];
     entry->list->NetBufferListInfo[CHECKSUM_INFO] =
         (PVOID)judge(wire, (ULONG_PTR)sent->NetBufferListInfo[CHECKSUM_INFO]);
