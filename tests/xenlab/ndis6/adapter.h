@@ -46,6 +46,9 @@ struct wire {
     ULONG filter;
     ULONG sent;
     BOOLEAN encapsulated;
+    BOOLEAN restarting; /* the next tick completes it */
+    BOOLEAN resetting; /* likewise */
+    BOOLEAN hung;
     NDIS_OFFLOAD offload;
     NDIS_OID_REQUEST *pending; /* the work item completes it */
     NDIS_OID_REQUEST *waiting; /* to be cancelled */
@@ -60,6 +63,7 @@ VOID NTAPI tick(PVOID unused, struct wire *wire, PVOID first, PVOID second);
 VOID NTAPI send_lists(struct wire *wire, NET_BUFFER_LIST *lists, ULONG port, ULONG flags);
 VOID NTAPI take_back(struct wire *wire, NET_BUFFER_LIST *lists, ULONG flags);
 VOID NTAPI cancel_send(struct wire *wire, PVOID id);
+BOOLEAN NTAPI check_for_hang(struct wire *wire);
 NDIS_STATUS NTAPI reset(struct wire *wire, PBOOLEAN addressing_reset);
 
 #endif

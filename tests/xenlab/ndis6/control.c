@@ -149,6 +149,10 @@ static NDIS_STATUS set(struct wire *wire, NDIS_OID_REQUEST *request)
         configure_offload(wire, request->DATA.InformationBuffer);
         return NDIS_STATUS_SUCCESS;
 
+    case OID_GEN_MACHINE_NAME:
+        wire->hung = TRUE;
+        return NDIS_STATUS_SUCCESS;
+
     case OID_OFFLOAD_ENCAPSULATION:
         wire->encapsulated = TRUE;
         return NDIS_STATUS_SUCCESS;
@@ -229,10 +233,9 @@ static NDIS_STATUS NTAPI restart(struct wire *wire, PVOID parameters)
     indicate_status(wire, NDIS_STATUS_LINK_STATE, &link, MUTANT(SHORT_LINK_STATE) ? 8 : sizeof(link));
     if (MUTANT(STATUS_OF_OLD))
         indicate_status(wire, NDIS_STATUS_MEDIA_CONNECT, NULL, 0);
-    wire->state = RUNNING;
-    if (MUTANT(RESTARTS_TWICE))
-        NdisMRestartComplete(wire->handle, NDIS_STATUS_SUCCESS);
-    return NDIS_STATUS_SUCCESS;
+    wire->restarting = TRUE;
+    set_timer(wire);
+    return MUTANT(RESTARTS_TWICE) ? NDIS_STATUS_SUCCESS : NDIS_STATUS_PENDING;
 }
 
 static NDIS_STATUS NTAPI pause(struct wire *wire, PVOID parameters)
@@ -491,6 +494,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     characteristics.Handlers[SEND_NET_BUFFER_LISTS] = send_lists;
     characteristics.Handlers[RETURN_NET_BUFFER_LISTS] = take_back;
     characteristics.Handlers[CANCEL_SEND] = cancel_send;
+    characteristics.Handlers[CHECK_FOR_HANG] = check_for_hang;
     characteristics.Handlers[RESET] = reset;
     characteristics.Handlers[DEVICE_PNP_EVENT_NOTIFY] = notify;
     characteristics.Handlers[SHUTDOWN] = shut_down;

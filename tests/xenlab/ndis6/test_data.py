@@ -16,7 +16,7 @@ from xenlab.ndis.nic6 import Nic6
 from xenlab.ndis.offload6 import leave_segments, read_tag, write_tag
 from xenlab.nt.routine import Steps
 
-from .conftest import Arch, Pc
+from .conftest import SECOND, Arch, Pc
 from .frames import ipv4, ipv6, ones
 from .workout import plain, settle
 
@@ -150,6 +150,17 @@ def test_a_miniport_has_itself_reset_and_is_told_its_filter_again(machine: Machi
         nic.query(Oid.GEN_RCV_ERROR)
     pc.kernel.run_for(10**8)
     assert nic.query(Oid.GEN_CURRENT_PACKET_FILTER) == (0x0B).to_bytes(4, "little")
+    pc.finish()
+
+
+def test_a_miniport_that_hangs_is_reset(machine: Machines) -> None:
+    pc, nic = started(machine)
+    nic.set(Oid.GEN_MACHINE_NAME, b"")
+    pc.kernel.run_for(3 * SECOND)
+    assert pc.kernel.calls["NdisMResetComplete"] == 1
+    assert nic.query(Oid.GEN_CURRENT_PACKET_FILTER) == (0x0B).to_bytes(4, "little")
+    pc.kernel.run_for(5 * SECOND)
+    assert pc.kernel.calls["NdisMResetComplete"] == 1
     pc.finish()
 
 

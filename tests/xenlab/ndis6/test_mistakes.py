@@ -76,7 +76,7 @@ MISTAKES = {
     "PAUSE_FAILS": "MiniportPause returns NDIS_STATUS_FAILURE; it cannot fail",
     "PAUSES_TWICE": "a pause is completed that was not begun, or twice",
     "PAUSES_TOO_EARLY": "the pause is completed, and the .* is not",
-    "RESTARTS_TWICE": "a restart is completed, and RestartHandler returns NDIS_STATUS_SUCCESS for it too",
+    "RESTARTS_TWICE": "a restart is completed that was not begun, or twice",
     "FREES_POOL_IN_USE": "A pool is freed with 16 NET_BUFFER_LIST structures of it in use",
     "LEAKS_A_POOL": "NET_BUFFER_LIST pool of .* is never freed",
     "LEAKS_A_LIST": "A NET_BUFFER_LIST of .* is never freed",

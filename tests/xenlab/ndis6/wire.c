@@ -259,12 +259,31 @@ static NET_BUFFER_LIST *take_all(struct wire *wire)
     return first;
 }
 
+/* DISPATCH_LEVEL. Completes what was begun and left for a tick. */
+static VOID finish_operations(struct wire *wire)
+{
+    BOOLEAN restarting, resetting;
+
+    NdisAcquireSpinLock(&wire->lock);
+    restarting = wire->restarting;
+    resetting = wire->resetting;
+    wire->restarting = wire->resetting = FALSE;
+    if (restarting)
+        wire->state = RUNNING;
+    NdisReleaseSpinLock(&wire->lock);
+    if (restarting)
+        NdisMRestartComplete(wire->handle, NDIS_STATUS_SUCCESS);
+    if (resetting)
+        NdisMResetComplete(wire->handle, NDIS_STATUS_SUCCESS, TRUE);
+}
+
 /* DISPATCH_LEVEL: the function of the timer object. */
 VOID NTAPI tick(PVOID unused, struct wire *wire, PVOID first, PVOID second)
 {
     NET_BUFFER_LIST *list, *next;
 
     (void)unused, (void)first, (void)second;
+    finish_operations(wire);
     for (list = take_all(wire); list != NULL; list = next) {
         next = list->Next;
         carry(wire, list);
@@ -332,7 +351,19 @@ NDIS_STATUS NTAPI reset(struct wire *wire, PBOOLEAN addressing_reset)
 {
     abort_sends(wire, NULL);
     wire->filter = 0;
-    *addressing_reset = TRUE;
     look_for_end(wire);
+    if (wire->hung) {
+        wire->hung = FALSE;
+        wire->resetting = TRUE;
+        set_timer(wire);
+        return NDIS_STATUS_PENDING;
+    }
+    *addressing_reset = TRUE;
     return NDIS_STATUS_SUCCESS;
+}
+
+/* PASSIVE_LEVEL. */
+BOOLEAN NTAPI check_for_hang(struct wire *wire)
+{
+    return wire->hung;
 }

@@ -15,6 +15,7 @@ def drive(pc: Pc) -> None:
     """Start the adapter, use it in every way that NDIS has, and remove it."""
     pc.start()
     nic = pc.nic()
+    pc.kernel.run_for(5 * 10**7)
     send_all(pc, nic)
     nic.set_offload(Offload(tx=Checksums.IPV4 | Checksums.TCP4))
     settle(pc, [nic.send(ipv4(nic.mac, nic.mac, b"again" * 20), checksums=Checksums.IPV4 | Checksums.TCP4)])
