@@ -27,12 +27,13 @@ from xenlab.ndis.offload6 import (
     write_tag,
 )
 from xenlab.ndis.sends6 import Packet
-from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Steps
+from xenlab.nt.routine import Steps
 
 if TYPE_CHECKING:
     from xenlab.ndis.adapter6 import Adapter6
 
 _MOST_BUFFERS = 4
+_FIRST_CANCEL_ID = 0x10000
 _NOT_ANSWERED = (NdisStatus.NOT_SUPPORTED, NdisStatus.INVALID_OID, NdisStatus.NOT_RECOGNIZED)
 _SET_ALONE = (
     Oid.TCP_OFFLOAD_PARAMETERS, OFFLOAD_ENCAPSULATION, Oid.GEN_LINK_PARAMETERS, Oid.GEN_NETWORK_LAYER_ADDRESSES,
@@ -44,18 +45,14 @@ _WITH_HEADER = (Oid.GEN_STATISTICS, Oid.GEN_INTERRUPT_MODERATION)
 
 
 class Nic6(Nic):
-    """One bound adapter.
-
-    Attributes:
-        cancel_ids: give each chain of lists a cancel ID, so that :meth:`cancel_sends` finds it.
-    """
+    """One bound adapter."""
 
     adapter: Adapter6
 
     def __init__(self, adapter: Adapter6) -> None:
         super().__init__(adapter)
-        self.cancel_ids = False
-        self._next_cancel_id = 0x10000
+        self._last_cancel_id = _FIRST_CANCEL_ID
+        self._cancel_ids: dict[Transmission, int] = {}
 
     # Sending
 
@@ -73,9 +70,11 @@ class Nic6(Nic):
         random = self.kernel.world.random
         packets: list[Packet] = []
         members: list[list[Transmission]] = []
-        identifier = self._cancel_id()
+        self._last_cancel_id += 1
+        identifier = self._last_cancel_id
         for each, transmission in zip(frames, sent, strict=True):
             packet = self._packet(each, identifier)
+            self._cancel_ids[transmission] = identifier
             last = packets[-1] if packets else None
             if last and self._may_join(last, packet) and random.random() < 0.5:
                 packets[-1] = Packet([*last.frames, *packet.frames], last.pieces, 0, last.info)
@@ -84,7 +83,7 @@ class Nic6(Nic):
                 packets.append(packet)
                 members.append([transmission])
         return [
-            Packet(each.frames, each.pieces, each.headers, each.info, each.payload, _finisher(its))
+            Packet(each.frames, each.pieces, each.headers, each.info, each.payload, self._finisher(its))
             for each, its in zip(packets, members, strict=True)
         ]
 
@@ -102,29 +101,20 @@ class Nic6(Nic):
             frame, info = leave_checksums(frame, wanted.checksums)
         if wanted.vlan is not None:
             info[Info.IEEE8021Q] = write_tag(wanted.vlan)
-        if identifier:
-            info[Info.CANCEL_ID] = identifier
+        info[Info.CANCEL_ID] = identifier
         return Packet([frame], wanted.pieces, headers, info, payload)
 
-    def _cancel_id(self) -> int:
-        if not self.cancel_ids:
-            return 0
-        self._next_cancel_id += 1
-        return self._next_cancel_id
+    def cancel(self, sent: Transmission) -> None:
+        """MiniportCancelSend, with the ID of the call that the frame was sent in."""
 
-    def cancel_sends(self) -> int:
-        """Ask the miniport to give back all sends that have a cancel ID; returns how many IDs there were."""
-        held = self.adapter.sends.outstanding.values()
-        found = sorted({each.packet.info[Info.CANCEL_ID] for each in held if Info.CANCEL_ID in each.packet.info})
-
-        def cancel() -> Steps:
-            for each in found:
-                irql = self.kernel.world.random.choice((PASSIVE_LEVEL, DISPATCH_LEVEL))
-                yield from self.adapter.invoke("CancelSendHandler", each, irql=irql)
+        def steps() -> Steps:
+            identifier = self._cancel_ids.get(sent)
+            if identifier and not sent.done and self.adapter.takes_sends:
+                yield from self.adapter.invoke("CancelSendHandler", identifier)
             return None
 
-        self._perform(cancel())
-        return len(found)
+        queue = self.kernel.world.random.choice((self.kernel.queue_call, self.kernel.queue_work))
+        queue(steps, "a cancellation")
 
     def _version(self, wanted: Outgoing) -> Literal[1, 2]:
         """The version of large send for a packet; where there are both, chance has it."""
@@ -268,6 +258,16 @@ class Nic6(Nic):
         self.adapter.receives.holding = False
         self.adapter.receives.release()
 
+    def _finisher(self, transmissions: list[Transmission]) -> Callable[[int], None]:
+        """What is to be done when a list of these comes back."""
+
+        def finish(status: int) -> None:
+            for each in transmissions:
+                del self._cancel_ids[each]
+                each.finish(status)
+
+        return finish
+
     # For scenarios
 
     def hold(self) -> None:
@@ -281,11 +281,3 @@ class Nic6(Nic):
     def restart_adapter(self) -> bool:
         """Have NDIS restart the adapter; False: the miniport cannot."""
         return self._perform(self.adapter.restart())
-
-
-def _finisher(transmissions: list[Transmission]) -> Callable[[int], None]:
-    def finish(status: int) -> None:
-        for each in transmissions:
-            each.finish(status)
-
-    return finish
