@@ -13,7 +13,7 @@ from xenlab.ndis.codes import NdisStatus, Oid, describe, oid_name
 from xenlab.ndis.codes6 import MEDIUM_ETHERNET, Attribute, Media, Type
 from xenlab.ndis.nic import Checksums, Offload
 from xenlab.ndis.objects6 import checked, size_of
-from xenlab.ndis.offload6 import read_offload
+from xenlab.ndis.offload6 import Options, read_offload, read_options
 from xenlab.ndis.structures import view
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Attributes:
         permanent_mac, mac: its addresses.
         media: NDIS_MEDIA_CONNECT_STATE, and `speed` in bits a second.
         hardware: what the miniport can be told to do; None: it has set no offload attributes.
-        offload: what it does at this moment.
+        offload: what it does at this moment, and `options`: with which packets.
         encapsulated: it was told what a frame's headers look like, so that what it does can begin.
     """
 
@@ -56,6 +56,7 @@ class Attributes:
         self.speed = 0
         self.hardware: Offload | None = None
         self.offload = Offload()
+        self.options: dict[str, Options] = {}
         self.encapsulated = False
         self.offload_indications = 0
         self._judging = Checksums.NONE
@@ -137,6 +138,7 @@ class Attributes:
         if hardware:
             self.hardware = read_offload(self.kernel, hardware, what)
             self.offload = read_offload(self.kernel, current, what)
+            self.options = read_options(self.kernel, current)
             self._require_possible(self.offload, "DefaultOffloadConfiguration")
 
     def _require_possible(self, given: Offload, what: str) -> None:
@@ -199,6 +201,7 @@ class Attributes:
         self._sized("NDIS_OFFLOAD", buffer, size)
         self._judging = self.offload.rx
         self.offload = read_offload(self.kernel, buffer, "NdisMIndicateStatusEx")
+        self.options = read_options(self.kernel, buffer)
         self._require_possible(self.offload, "NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG")
         self.offload_indications += 1
         if self.adapter.nic:

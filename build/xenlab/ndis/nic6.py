@@ -117,28 +117,39 @@ class Nic6(Nic):
         queue(steps, "a cancellation")
 
     def _version(self, wanted: Outgoing) -> Literal[1, 2]:
-        """The version of large send for a packet; where there are both, chance has it."""
-        both: tuple[Literal[1, 2], ...] = (1, 2)
-        return self.kernel.world.random.choice([each for each in both if self._fits(wanted, each)])
+        """The version of large send for a packet; where there are both, chance has it.
+
+        One that was turned off since the packet was sent, the miniport may get for a moment more.
+        """
+        parsed = parse(wanted.frame)
+        both: tuple[Literal[1, 2], ...] = (1, 2) if parsed and parsed.version == 4 else (2,)
+        return self.kernel.world.random.choice([each for each in both if self._fits(wanted, each)] or both)
 
     def _fits(self, wanted: Outgoing, version: int) -> bool:
         """Whether the miniport segments a packet by a version of large send."""
         parsed = parse(wanted.frame)
         if parsed is None or parsed.protocol != TCP or parsed.is_fragment:
             return False
-        v2 = self.offload.lso_v2_ipv4 if parsed.version == 4 else self.offload.lso_v2_ipv6
-        limit = v2 if version == 2 else self.offload.lso_v1 if parsed.version == 4 else None
-        if limit is None:
+        name = "LsoV1" if version == 1 else f"LsoV2IPv{parsed.version}"
+        limit = {
+            "LsoV1": self.offload.lso_v1 if parsed.version == 4 else None,
+            "LsoV2IPv4": self.offload.lso_v2_ipv4,
+            "LsoV2IPv6": self.offload.lso_v2_ipv6,
+        }[name]
+        if limit is None or not self.adapter.attributes.options[name].allow(parsed):
             return False
         payload = parsed.end - parsed.payload
         return payload <= limit.maximum_size and -(-payload // wanted.mss) >= limit.minimum_segments
 
     def check_capable(self, frame: Outgoing) -> None:
-        options = self.adapter.attributes.general["MacOptions"]
+        attributes, parsed = self.adapter.attributes, parse(frame.frame)
+        options = attributes.general["MacOptions"]
         if frame.checksums & ~self.offload.tx:
             raise GplpvError(f"The miniport does not fill in {frame.checksums & ~self.offload.tx!r}.")
         if frame.mss and not any(self._fits(frame, version) for version in (1, 2)):
             raise GplpvError("The miniport does not segment such a packet.", f"It has {self.offload}.")
+        if frame.checksums and parsed and not attributes.options[f"IPv{parsed.version}Transmit"].allow(parsed):
+            raise GplpvError("The miniport does not fill in checksums of a packet with such options.")
         if frame.vlan is not None and not options & (MAC_OPTION_PRIORITY | MAC_OPTION_VLAN):
             raise GplpvError("The miniport does not put in tags.", "Its MacOptions say so.")
 

@@ -8,12 +8,13 @@ NDIS_NET_BUFFER_LIST_8021Q_INFO, "Offloading Checksum Tasks", "Offloading the Se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from xenlab.ndis.codes6 import Info
-from xenlab.ndis.frames import ETHERNET, TCP, UDP, lay_out, parse
+from xenlab.ndis.frames import ETHERNET, TCP, UDP, Parsed, lay_out, parse
 from xenlab.ndis.nic import Checksums, Lso, Offload
 from xenlab.ndis.objects6 import checked, make
+from xenlab.ndis.structures import view
 
 if TYPE_CHECKING:
     from xenlab.ndis.adapter6 import Adapter6
@@ -38,6 +39,36 @@ _VERSION_2, _ON_IPV6 = 1 << 30, 1 << 31
 
 
 # What a miniport can do
+
+
+class Options(NamedTuple):
+    """Whether a task is there for packets with IP options (extension headers) and with TCP options."""
+
+    ip: bool
+    tcp: bool
+
+    def allow(self, parsed: Parsed) -> bool:
+        return (self.ip or not parsed.has_ip_options) and (self.tcp or not parsed.has_tcp_options)
+
+
+def read_options(kernel: Kernel, address: int) -> dict[str, Options]:
+    """Read from an NDIS_OFFLOAD what its tasks on transmit do with options, by the name of the member.
+
+    Version 2 of large send has to do with all options of IPv4.
+    """
+    given = view(kernel, "NDIS_OFFLOAD", address)
+
+    def options(member: str, ip: int, tcp: int) -> Options:
+        bits = given[f"{member}.Bits"]
+        return Options(bits >> 2 * ip & 3 == _SUPPORTED, bits >> 2 * tcp & 3 == _SUPPORTED)
+
+    return {
+        "IPv4Transmit": options("IPv4Transmit", 0, 1),
+        "IPv6Transmit": options("IPv6Transmit", 0, 1),
+        "LsoV1": options("LsoV1", 1, 0),
+        "LsoV2IPv4": Options(True, True),
+        "LsoV2IPv6": options("LsoV2IPv6", 0, 1),
+    }
 
 
 def read_offload(kernel: Kernel, address: int, what: str) -> Offload:

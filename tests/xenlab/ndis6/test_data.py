@@ -186,6 +186,21 @@ def test_offload_is_negotiated_and_what_was_not_is_refused(machine: Machines) ->
     assert [each.good for each in small] == [Checksums.NONE]
 
 
+def test_options_stay_with_tcpip_unless_the_miniport_takes_them(machine: Machines) -> None:
+    pc, nic = started(machine)
+    frame = bytearray(ipv4(nic.mac, nic.mac, b"\1" * 4 + b"p" * 4000))
+    frame[46] = 0x60  # The header of TCP is four bytes longer: its first data become options.
+    with pytest.raises(GplpvError, match="with such options"):
+        nic.send(bytes(frame), checksums=Checksums.TCP4)
+    versions = set()
+    for _ in range(6):
+        sent = nic.send(bytes(frame), mss=1456)
+        pc.kernel.run(lambda: bool(pc.adapter().sends.outstanding))
+        versions |= {each.packet.info[Info.LARGE_SEND] >> 30 for each in pc.adapter().sends.outstanding.values()}
+        settle(pc, [sent])
+    assert versions == {1}
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_large_send_is_laid_out_as_tcpip_does(version: int) -> None:
     four = ipv4(b"\1" * 6, b"\2" * 6, b"d" * 4000)
