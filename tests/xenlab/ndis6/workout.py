@@ -32,6 +32,7 @@ def plain(nic: Nic6, length: int) -> bytes:
 def settle(pc: Pc, sent: list[Transmission]) -> None:
     """Let sends end, and all that they bring come to rest."""
     pc.kernel.run(lambda: all(each.done for each in sent))
+    pc.kernel.run_for(10**6)
     pc.kernel.run(lambda: not pc.adapter().receives.kept)
 
 
