@@ -67,6 +67,7 @@ class Adapter6(Adapter):
         state: where it is in its life.
         context: MiniportAdapterContext.
         attributes: what the miniport has said of itself.
+        claims: what the miniport must give back before it is halted, by handle: what a report says if it does not.
         protocol_handle: a handle of the protocol driver's, that means nothing to a miniport.
     """
 
@@ -80,6 +81,7 @@ class Adapter6(Adapter):
         self.sends = Sends(self)
         self.receives = Receives(self)
         self.requests = Requests(self)
+        self.claims: dict[int, str] = {}
         self.protocol_handle = kernel.alloc(kernel.pointer_size, "NdPr")
         self._pause, self._restart, self._reset = (Operation(each) for each in ("pause", "restart", "reset"))
         self._addressing_reset = False
@@ -176,7 +178,7 @@ class Adapter6(Adapter):
 
     def _forget(self, when: str) -> None:
         """The miniport has, or should have, given back all that it had for the adapter."""
-        for line in self.kernel.part(Timers).of_owner(self.handle):
+        for line in (*self.kernel.part(Timers).of_owner(self.handle), *self.claims.values()):
             self.violation(f"{when}: {line[:-1]}")
         self.state = State.HALTED
         self.context = 0

@@ -206,6 +206,15 @@ typedef struct {
 
 typedef struct {
     NDIS_OBJECT_HEADER Header;
+    ULONG Flags;
+    ULONG MaximumPhysicalMapping;
+    PVOID ProcessSGListHandler;
+    PVOID SharedMemAllocateCompleteHandler;
+    ULONG ScatterGatherListSize;
+} NDIS_SG_DMA_DESCRIPTION;
+
+typedef struct {
+    NDIS_OBJECT_HEADER Header;
     NDIS_HANDLE NdisHandle;
     ULONG Flags;
 } NDIS_CONFIGURATION_OBJECT;
