@@ -115,7 +115,9 @@ class Adapter6(Adapter):
             self.violation(f"{what} is called at IRQL {self.kernel.irql} with the flag that says DISPATCH_LEVEL")
 
     def in_flight(self) -> list[str]:
-        """What is between NDIS and the miniport, a line each."""
+        """What is between NDIS and the miniport, a line each; after a shutdown nobody asks for it any more."""
+        if self.state is State.SHUT_DOWN:
+            return []
         lines = [f"the NET_BUFFER_LIST {each:#x} is not completed" for each in self.sends.outstanding]
         lines += [f"the received NET_BUFFER_LIST {each:#x} is not returned" for each in self.receives.kept]
         return lines + ([f"OID {self.requests.pending.oid:#x} is not completed"] if self.requests.pending else [])

@@ -47,7 +47,6 @@ class Block:
     Attributes:
         bound: it came with a list, and goes with it.
         parts: what else goes with it: blocks of the kernel's own.
-        retreats: MDLs that a retreat has put before the data: address, its block, and the bytes in it.
     """
 
     pool: Pool | None
@@ -56,13 +55,14 @@ class Block:
     bound: bool = False
     buffer: int = 0
     parts: list[int] = field(default_factory=list)
-    retreats: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 class NetBuffers:
     """All pools, lists and buffers that drivers have.
 
     Attributes:
+        retreats: what retreats have put before the data, by buffer, anybody's: MDL and the block behind it, 0 where
+            NetAllocateMdl has made it.
         lent: lists that NDIS has between an indication and their return: by address, what a message says of them.
     """
 
@@ -72,6 +72,7 @@ class NetBuffers:
         self.lists: dict[int, Block] = {}
         self.buffers: dict[int, Block] = {}
         self.mdls: dict[int, int] = {}
+        self.retreats: dict[int, list[tuple[int, int]]] = {}
         self.lent: dict[int, str] = {}
 
     # Pools
@@ -203,7 +204,7 @@ class NetBuffers:
 
     def _drop_buffer(self, address: int, what: str) -> None:
         block = self.buffers.pop(address)
-        if block.retreats:
+        if address in self.retreats:
             self.kernel.violation(f"{what} frees a NET_BUFFER whose data start has been retreated and not advanced.")
         self._drop(block, address)
 

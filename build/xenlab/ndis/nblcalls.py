@@ -185,9 +185,8 @@ def _retreat(kernel: Kernel, buffer: Struct, delta: int, back_fill: int, allocat
         size = objects.view(kernel, "MDL", mdl)["ByteCount"]
         _last_of(kernel, mdl, what)["Next"] = buffer[f"{DATA}.MdlChain"]
         buffer[f"{DATA}.MdlChain"] = mdl
-        block = kernel.part(NetBuffers).buffers.get(buffer.address)
-        if block is not None and not allocate:
-            block.retreats.append((mdl, mdls.start(kernel, mdl), size))
+        block = 0 if allocate else mdls.start(kernel, mdl)
+        kernel.part(NetBuffers).retreats.setdefault(buffer.address, []).append((mdl, block))
         offset += size
     set_start(kernel, buffer, offset - delta, what)
     buffer[f"{DATA}.DataLength"] += delta
@@ -217,20 +216,23 @@ def _advance(kernel: Kernel, buffer: Struct, delta: int, free: bool, release: in
     if delta > length:
         kernel.violation(f"{what} by {delta} bytes, where there are {length} bytes of data.")
     offset = buffer[f"{DATA}.DataOffset"] + delta
-    block = kernel.part(NetBuffers).buffers.get(buffer.address)
+    retreats = kernel.part(NetBuffers).retreats
     while free and buffer[f"{DATA}.MdlChain"] and offset >= _first_size(kernel, buffer):
-        first = buffer[f"{DATA}.MdlChain"]
-        added = block.retreats[-1] if block and block.retreats else (0, 0, 0)
-        if not release and first != added[0]:
+        first, (mdl, block) = buffer[f"{DATA}.MdlChain"], retreats.get(buffer.address, [(0, 0)])[-1]
+        if first != mdl:
             break
         offset -= _first_size(kernel, buffer)
         buffer[f"{DATA}.MdlChain"] = objects.view(kernel, "MDL", first)["Next"]
-        if release:
-            yield Call(release, first)
-        elif block:
-            block.retreats.pop()
-            kernel.free(first)
-            kernel.free(added[1])
+        retreats[buffer.address].pop()
+        if not retreats[buffer.address]:
+            del retreats[buffer.address]
+        if block:
+            kernel.free(mdl)
+            kernel.free(block)
+        elif release:
+            yield Call(release, mdl)
+        else:
+            kernel.violation(f"{what} is given no NetFreeMdl for an MDL of NetAllocateMdl's.")
     set_start(kernel, buffer, offset, what)
     buffer[f"{DATA}.DataLength"] = length - delta
     return None

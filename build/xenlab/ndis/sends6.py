@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from xenlab.cpu.memory import PAGE_SIZE
 from xenlab.ndis.codes import describe
 from xenlab.ndis.codes6 import SEND_AT_DISPATCH, SEND_CHECK_FOR_LOOPBACK, SEND_COMPLETE_AT_DISPATCH, Info
-from xenlab.ndis.nbl import BUFFER, DATA, FIRST_BUFFER, LIST, NEXT_LIST, own_mdl, read_mdl, set_start
+from xenlab.ndis.nbl import BUFFER, DATA, FIRST_BUFFER, LIST, NEXT_LIST, NetBuffers, own_mdl, read_mdl, set_start
 from xenlab.ndis.structures import layout, view
 from xenlab.nt import mdl as mdls
 from xenlab.nt import objects
@@ -214,6 +214,8 @@ class Sends:
         if sent.rejected and not status:
             adapter.violation("a NET_BUFFER_LIST that came while the adapter was paused is completed with success")
         for name, address, before, own in sent.before:
+            if address in kernel.part(NetBuffers).retreats:
+                adapter.violation("a NET_BUFFER comes back whose data start has been retreated and not advanced")
             self._compare(name, address, before, own)
         for mdl, data in sent.data.items():
             if read_mdl(kernel, mdl) != data:

@@ -15,6 +15,7 @@ from xenlab.ndis.nbl import BUFFER, DATA, LIST, NetBuffers, read_data
 from xenlab.ndis.objects6 import fill_header
 from xenlab.ndis.structures import layout, view
 from xenlab.nt.kernel import Kernel
+from xenlab.nt.pydriver import guest_function
 from xenlab.nt.routine import load_package
 from xenlab.world import World
 
@@ -77,6 +78,38 @@ def test_the_data_start_moves_within_the_chain_and_before_it(driver: Driver) -> 
     driver.call("NdisAdvanceNetBufferDataStart", buffer, 10, 1, 0)
     assert driver.data(buffer) == b"abcdefghij"
     driver.call("NdisFreeNetBuffer", buffer)
+
+
+def test_what_a_retreat_has_put_before_anothers_data_goes_with_an_advance(driver: Driver) -> None:
+    buffer = driver.buffer(b"abc")
+    chain = view(driver.kernel, BUFFER, buffer)[f"{DATA}.MdlChain"]
+    driver.net.buffers.clear()
+    assert driver.call("NdisRetreatNetBufferDataStart", buffer, 9, 2, 0) == NdisStatus.SUCCESS
+    assert len(driver.data(buffer)) == 12
+    driver.call("NdisAdvanceNetBufferDataStart", buffer, 9, 1, 0)
+    assert driver.data(buffer) == b"abc"
+    assert view(driver.kernel, BUFFER, buffer)[f"{DATA}.MdlChain"] == chain
+    assert not driver.net.retreats
+
+
+def test_mdls_of_the_drivers_own_are_asked_for_and_given_back(driver: Driver) -> None:
+    kernel, buffer, freed = driver.kernel, driver.buffer(b"abc", b"de"), list[int]()
+    made = driver.mdl(b"0123456789")
+
+    def allocate(_: Kernel, size: int) -> int:
+        assert kernel.u32(size) == 7
+        kernel.put_u32(size, 10)
+        return made
+
+    handlers = [
+        guest_function(kernel, "NetAllocateMdl", allocate, (0,)),
+        guest_function(kernel, "NetFreeMdl", lambda _, mdl: freed.append(mdl), (0,)),
+    ]
+    assert driver.call("NdisRetreatNetBufferDataStart", buffer, 7, 0, handlers[0]) == NdisStatus.SUCCESS
+    assert driver.data(buffer) == b"3456789abcde"
+    driver.call("NdisAdvanceNetBufferDataStart", buffer, 11, 1, handlers[1])
+    assert driver.data(buffer) == b"e"
+    assert freed == [made]
 
 
 def test_a_retreat_without_memory_changes_nothing(driver: Driver) -> None:
