@@ -28,18 +28,12 @@ _TOO_SHORT = (NdisStatus.BUFFER_TOO_SHORT, NdisStatus.INVALID_LENGTH, NdisStatus
 
 @dataclass(eq=False)
 class Pending:
-    """The request that the miniport has.
-
-    Attributes:
-        status: of its completion, None before.
-        event: signalled when it is complete, while somebody waits.
-    """
+    """The request that the miniport has; `status`: of its completion, None before."""
 
     fields: Struct
     oid: int
     kind: Request
     status: int | None = None
-    event: int = 0
 
 
 @dataclass(frozen=True)

@@ -247,8 +247,10 @@ static NDIS_STATUS NTAPI pause(struct wire *wire, PVOID parameters)
         return NDIS_STATUS_FAILURE;
     NdisAcquireSpinLock(&wire->lock);
     idle = (wire->busy == 0 && wire->first == NULL) || MUTANT(PAUSES_TOO_EARLY);
-    wire->state = idle ? PAUSED : PAUSING;
+    wire->state = idle || MUTANT(PAUSES_FOR_EVER) ? PAUSED : PAUSING;
     NdisReleaseSpinLock(&wire->lock);
+    if (MUTANT(PAUSES_FOR_EVER))
+        idle = FALSE;
     return idle ? NDIS_STATUS_SUCCESS : NDIS_STATUS_PENDING;
 }
 

@@ -74,6 +74,7 @@ enum wire_mutant {
     /* states */
     PAUSE_FAILS,
     PAUSES_TWICE,
+    PAUSES_FOR_EVER,
     PAUSES_TOO_EARLY,
     RESTARTS_TWICE,
     LOCKS_AT_THE_END,

@@ -241,7 +241,7 @@ static VOID carry(struct wire *wire, NET_BUFFER_LIST *list)
             entries[count++] = entry;
     }
     NdisReleaseSpinLock(&wire->lock);
-    if (!MUTANT(LOSES_A_LIST))
+    if (!MUTANT(LOSES_A_LIST) || list->FirstNetBuffer->DataLength != 714)
         complete(wire, list, NDIS_STATUS_SUCCESS, AT_DISPATCH);
     for (i = 0; i < count; ++i)
         indicate(wire, entries[i]);
