@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* xennet as a miniport of NDIS 6.0: Windows Vista, Server 2008 and their successors. */
-#include "xennet.h"
+#include "miniport6.h"
 #include "gplpv_version.h"
 
 #define DRIVER_VERSION (GPLPV_VERSION_MAJOR << 16 | GPLPV_VERSION_MINOR)
@@ -23,8 +23,8 @@ DRIVER_INITIALIZE DriverEntry;
 
 static NDIS_HANDLE driver_handle; /* from DriverEntry to unload */
 
-/* PASSIVE_LEVEL. An adapter without a readable configuration keeps the address it has. */
-static VOID configure(struct xennet_adapter *adapter)
+/* PASSIVE_LEVEL. */
+static NDIS_STATUS configure(struct xennet_adapter *adapter)
 {
     NDIS_CONFIGURATION_OBJECT object;
     NDIS_HANDLE configuration;
@@ -38,10 +38,11 @@ static VOID configure(struct xennet_adapter *adapter)
     status = NdisOpenConfigurationEx(&object, &configuration);
     if (status != NDIS_STATUS_SUCCESS) {
         GPLPV_DEBUG(("NdisOpenConfigurationEx failed: %08x\n", status));
-        return;
+        return status;
     }
-    xennet_configure_address(adapter, configuration);
+    xennet_configure(adapter, configuration);
     NdisCloseConfiguration(configuration);
+    return NDIS_STATUS_SUCCESS;
 }
 
 /* PASSIVE_LEVEL. */
@@ -60,7 +61,7 @@ static NDIS_STATUS set_registration_attributes(struct xennet_adapter *adapter)
 }
 
 /* PASSIVE_LEVEL. */
-static NDIS_STATUS set_general_attributes(struct xennet_adapter *adapter)
+static NDIS_STATUS set_general_attributes(struct xennet_adapter *adapter, BOOLEAN up)
 {
     NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES attributes;
 
@@ -70,13 +71,13 @@ static NDIS_STATUS set_general_attributes(struct xennet_adapter *adapter)
     attributes.Header.Size = NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1;
     attributes.MediaType = NdisMedium802_3;
     attributes.PhysicalMediumType = NdisPhysicalMedium802_3;
-    attributes.MtuSize = XENNET_MTU;
+    attributes.MtuSize = adapter->config.mtu;
     attributes.MaxXmitLinkSpeed = XENNET_LINK_SPEED;
     attributes.MaxRcvLinkSpeed = XENNET_LINK_SPEED;
-    attributes.XmitLinkSpeed = NDIS_LINK_SPEED_UNKNOWN;
-    attributes.RcvLinkSpeed = NDIS_LINK_SPEED_UNKNOWN;
-    attributes.MediaConnectState = MediaConnectStateDisconnected;
-    attributes.MediaDuplexState = MediaDuplexStateUnknown;
+    attributes.XmitLinkSpeed = up ? XENNET_LINK_SPEED : NDIS_LINK_SPEED_UNKNOWN;
+    attributes.RcvLinkSpeed = attributes.XmitLinkSpeed;
+    attributes.MediaConnectState = up ? MediaConnectStateConnected : MediaConnectStateDisconnected;
+    attributes.MediaDuplexState = up ? MediaDuplexStateFull : MediaDuplexStateUnknown;
     attributes.LookaheadSize = adapter->lookahead;
     attributes.MacOptions = XENNET_MAC_OPTIONS;
     attributes.SupportedPacketFilters = XENNET_PACKET_FILTERS;
@@ -97,39 +98,93 @@ static NDIS_STATUS set_general_attributes(struct xennet_adapter *adapter)
 }
 
 /* PASSIVE_LEVEL. */
+static struct xennet_adapter *create(NDIS_HANDLE handle)
+{
+    struct xennet_adapter *adapter;
+
+    adapter = NdisAllocateMemoryWithTagPriority(handle, sizeof(*adapter), GPLPV_POOL_TAG, NormalPoolPriority);
+    if (adapter != NULL) {
+        NdisZeroMemory(adapter, sizeof(*adapter));
+        xennet_setup(adapter, handle, DRIVER_VERSION);
+    }
+    return adapter;
+}
+
+static VOID destroy(struct xennet_adapter *adapter)
+{
+    xennet_cleanup(adapter);
+    NdisFreeMemory(adapter, sizeof(*adapter), 0);
+}
+
+/* PASSIVE_LEVEL. */
+static NDIS_STATUS start(struct xennet_adapter *adapter)
+{
+    NDIS_STATUS status = xennet_bus_find(adapter);
+
+    if (status != NDIS_STATUS_SUCCESS) {
+        return status;
+    }
+    status = configure(adapter);
+    if (status == NDIS_STATUS_SUCCESS) {
+        xennet_limit_mtu(adapter);
+        status = xennet_start(adapter);
+    }
+    if (status != NDIS_STATUS_SUCCESS) {
+        xennet_bus_leave(adapter);
+    }
+    return status;
+}
+
+static VOID stop(struct xennet_adapter *adapter)
+{
+    xennet_stop(adapter);
+    xennet_bus_leave(adapter);
+}
+
+/* PASSIVE_LEVEL. What is told of the link is what the attributes say; later changes are indicated. */
+static NDIS_STATUS describe(struct xennet_adapter *adapter)
+{
+    NDIS_MEDIA_STATE media = adapter->media;
+    NDIS_STATUS status = set_general_attributes(adapter, media == NdisMediaStateConnected);
+
+    if (status == NDIS_STATUS_SUCCESS) {
+        status = xennet_ndis6_offer(adapter);
+    }
+    if (status == NDIS_STATUS_SUCCESS) {
+        xennet_tell(adapter, media);
+    }
+    return status;
+}
+
+/* PASSIVE_LEVEL. */
 static NDIS_STATUS NTAPI initialize(NDIS_HANDLE handle, NDIS_HANDLE driver_context,
                                     PNDIS_MINIPORT_INIT_PARAMETERS parameters)
 {
-    struct xennet_adapter *adapter;
+    struct xennet_adapter *adapter = create(handle);
     NDIS_STATUS status;
 
     UNREFERENCED_PARAMETER(driver_context);
     UNREFERENCED_PARAMETER(parameters);
-    adapter = NdisAllocateMemoryWithTagPriority(handle, sizeof(*adapter), GPLPV_POOL_TAG, NormalPoolPriority);
     if (adapter == NULL) {
         return NDIS_STATUS_RESOURCES;
     }
-    NdisZeroMemory(adapter, sizeof(*adapter));
-    xennet_setup(adapter, handle, DRIVER_VERSION);
-
     status = set_registration_attributes(adapter);
-    if (status != NDIS_STATUS_SUCCESS) {
-        goto fail;
+    if (status == NDIS_STATUS_SUCCESS) {
+        status = start(adapter);
     }
-    configure(adapter);
-    status = set_general_attributes(adapter);
     if (status != NDIS_STATUS_SUCCESS) {
-        goto fail;
+        destroy(adapter);
+        return status;
     }
-    xennet_set_state(adapter, XENNET_PAUSED);
+    status = describe(adapter);
+    if (status != NDIS_STATUS_SUCCESS) {
+        GPLPV_DEBUG(("NdisMSetMiniportAttributes failed: %08x\n", status));
+        stop(adapter);
+        destroy(adapter);
+        return status;
+    }
     GPLPV_DEBUG(("adapter %p initialized\n", adapter));
     return NDIS_STATUS_SUCCESS;
-
-fail:
-    GPLPV_DEBUG(("NdisMSetMiniportAttributes failed: %08x\n", status));
-    xennet_cleanup(adapter);
-    NdisFreeMemory(adapter, sizeof(*adapter), 0);
-    return status;
 }
 
 /* PASSIVE_LEVEL. The adapter is paused, so no send and no receive is outstanding. */
@@ -139,16 +194,15 @@ static VOID NTAPI halt(NDIS_HANDLE context, NDIS_HALT_ACTION action)
 
     UNREFERENCED_PARAMETER(action);
     GPLPV_DEBUG(("adapter %p halts, action %d\n", adapter, action));
-    xennet_set_state(adapter, XENNET_HALTED);
-    xennet_cleanup(adapter);
-    NdisFreeMemory(adapter, sizeof(*adapter), 0);
+    stop(adapter);
+    destroy(adapter);
 }
 
-/* PASSIVE_LEVEL. Sends complete when they are made, so there is none to wait for. */
+/* PASSIVE_LEVEL. Returns when everything has come back. */
 static NDIS_STATUS NTAPI pause(NDIS_HANDLE context, PNDIS_MINIPORT_PAUSE_PARAMETERS parameters)
 {
     UNREFERENCED_PARAMETER(parameters);
-    xennet_set_state(context, XENNET_PAUSED);
+    xennet_quiesce(context);
     return NDIS_STATUS_SUCCESS;
 }
 
@@ -156,8 +210,41 @@ static NDIS_STATUS NTAPI pause(NDIS_HANDLE context, PNDIS_MINIPORT_PAUSE_PARAMET
 static NDIS_STATUS NTAPI restart(NDIS_HANDLE context, PNDIS_MINIPORT_RESTART_PARAMETERS parameters)
 {
     UNREFERENCED_PARAMETER(parameters);
-    xennet_set_state(context, XENNET_RUNNING);
+    xennet_run(context);
     return NDIS_STATUS_SUCCESS;
+}
+
+/* DISPATCH_LEVEL or below. */
+VOID xennet_ndis6_indicate(struct xennet_adapter *adapter, NDIS_STATUS status, PVOID buffer, ULONG size)
+{
+    NDIS_STATUS_INDICATION indication;
+
+    NdisZeroMemory(&indication, sizeof(indication));
+    indication.Header.Type = NDIS_OBJECT_TYPE_STATUS_INDICATION;
+    indication.Header.Revision = NDIS_STATUS_INDICATION_REVISION_1;
+    indication.Header.Size = NDIS_SIZEOF_STATUS_INDICATION_REVISION_1;
+    indication.SourceHandle = adapter->handle;
+    indication.StatusCode = status;
+    indication.StatusBuffer = buffer;
+    indication.StatusBufferSize = size;
+    NdisMIndicateStatusEx(adapter->handle, &indication);
+}
+
+VOID xennet_port_tell(struct xennet_adapter *adapter)
+{
+    BOOLEAN up = adapter->media == NdisMediaStateConnected;
+    NDIS_LINK_STATE state;
+
+    NdisZeroMemory(&state, sizeof(state));
+    state.Header.Type = NDIS_OBJECT_TYPE_DEFAULT;
+    state.Header.Revision = NDIS_LINK_STATE_REVISION_1;
+    state.Header.Size = NDIS_SIZEOF_LINK_STATE_REVISION_1;
+    state.MediaConnectState = up ? MediaConnectStateConnected : MediaConnectStateDisconnected;
+    state.MediaDuplexState = up ? MediaDuplexStateFull : MediaDuplexStateUnknown;
+    state.XmitLinkSpeed = up ? XENNET_LINK_SPEED : NDIS_LINK_SPEED_UNKNOWN;
+    state.RcvLinkSpeed = state.XmitLinkSpeed;
+    state.PauseFunctions = NdisPauseFunctionsUnsupported;
+    xennet_ndis6_indicate(adapter, NDIS_STATUS_LINK_STATE, &state, sizeof(state));
 }
 
 /* DISPATCH_LEVEL or below. */
@@ -197,51 +284,16 @@ static VOID NTAPI cancel_oid_request(NDIS_HANDLE context, PVOID request_id)
     UNREFERENCED_PARAMETER(request_id);
 }
 
-static ULONG count_frames(PNET_BUFFER_LIST list)
-{
-    PNET_BUFFER frame;
-    ULONG count = 0;
-
-    for (frame = NET_BUFFER_LIST_FIRST_NB(list); frame != NULL; frame = NET_BUFFER_NEXT_NB(frame)) {
-        count++;
-    }
-    return count;
-}
-
-/* DISPATCH_LEVEL or below. The whole chain goes back to NDIS, and is NDIS's, at once. */
-static VOID NTAPI send_net_buffer_lists(NDIS_HANDLE context, PNET_BUFFER_LIST lists, NDIS_PORT_NUMBER port,
-                                        ULONG flags)
-{
-    struct xennet_adapter *adapter = context;
-    ULONG complete_flags = NDIS_TEST_SEND_AT_DISPATCH_LEVEL(flags) ? NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL : 0;
-    PNET_BUFFER_LIST list;
-
-    UNREFERENCED_PARAMETER(port);
-    for (list = lists; list != NULL; list = NET_BUFFER_LIST_NEXT_NBL(list)) {
-        NET_BUFFER_LIST_STATUS(list) = xennet_refuse(adapter, count_frames(list));
-    }
-    NdisMSendNetBufferListsComplete(adapter->handle, lists, complete_flags);
-}
-
-/* DISPATCH_LEVEL or below. NDIS requires an entry; nothing is indicated, so nothing comes back. */
-static VOID NTAPI return_net_buffer_lists(NDIS_HANDLE context, PNET_BUFFER_LIST lists, ULONG flags)
-{
-    UNREFERENCED_PARAMETER(context);
-    UNREFERENCED_PARAMETER(lists);
-    UNREFERENCED_PARAMETER(flags);
-}
-
-/* DISPATCH_LEVEL or below. NDIS requires an entry; no send is ever queued, so none is left to cancel. */
+/* DISPATCH_LEVEL or below. */
 static VOID NTAPI cancel_send(NDIS_HANDLE context, PVOID cancel_id)
 {
-    UNREFERENCED_PARAMETER(context);
-    UNREFERENCED_PARAMETER(cancel_id);
+    xennet_cancel(context, cancel_id);
 }
 
-/* DISPATCH_LEVEL or below. Nothing is in flight; the packet filter and the multicast list stay as they are. */
+/* DISPATCH_LEVEL or below. The packet filter and the multicast list stay as they are. */
 static NDIS_STATUS NTAPI reset(NDIS_HANDLE context, PBOOLEAN addressing_reset)
 {
-    UNREFERENCED_PARAMETER(context);
+    xennet_reset(context);
     *addressing_reset = FALSE;
     return NDIS_STATUS_SUCCESS;
 }
@@ -250,7 +302,7 @@ static NDIS_STATUS NTAPI reset(NDIS_HANDLE context, PBOOLEAN addressing_reset)
 static VOID NTAPI device_pnp_event_notify(NDIS_HANDLE context, PNET_DEVICE_PNP_EVENT event)
 {
     if (event->DevicePnPEvent == NdisDevicePnPEventSurpriseRemoved) {
-        xennet_set_state(context, XENNET_REMOVED);
+        xennet_silence(context, TRUE);
     }
 }
 
@@ -258,7 +310,7 @@ static VOID NTAPI device_pnp_event_notify(NDIS_HANDLE context, PNET_DEVICE_PNP_E
 static VOID NTAPI shutdown(NDIS_HANDLE context, NDIS_SHUTDOWN_ACTION action)
 {
     UNREFERENCED_PARAMETER(action);
-    xennet_set_state(context, XENNET_HALTED);
+    xennet_silence(context, FALSE);
 }
 
 /* PASSIVE_LEVEL. */
@@ -289,8 +341,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     characteristics.RestartHandler = restart;
     characteristics.OidRequestHandler = oid_request;
     characteristics.CancelOidRequestHandler = cancel_oid_request;
-    characteristics.SendNetBufferListsHandler = send_net_buffer_lists;
-    characteristics.ReturnNetBufferListsHandler = return_net_buffer_lists;
+    characteristics.SendNetBufferListsHandler = xennet_ndis6_send;
+    characteristics.ReturnNetBufferListsHandler = xennet_ndis6_return;
     characteristics.CancelSendHandler = cancel_send;
     characteristics.ResetHandlerEx = reset;
     characteristics.DevicePnPEventNotifyHandler = device_pnp_event_notify;

@@ -20,7 +20,8 @@ enum source {
     FROM_MULTICAST_LIST,
     FROM_STATISTICS,
     FROM_MODERATION,
-    SET_ONLY
+    SET_ONLY,
+    ELSEWHERE /* the NDIS half's */
 };
 
 struct oid {
@@ -37,20 +38,20 @@ static const struct oid oids[] = {
     { OID_GEN_HARDWARE_STATUS, FROM_CONSTANT, 0, NdisHardwareStatusReady },
     { OID_GEN_MEDIA_SUPPORTED, FROM_CONSTANT, 0, NdisMedium802_3 },
     { OID_GEN_MEDIA_IN_USE, FROM_CONSTANT, 0, NdisMedium802_3 },
-    { OID_GEN_MAXIMUM_LOOKAHEAD, FROM_CONSTANT, 0, XENNET_MTU },
-    { OID_GEN_MAXIMUM_FRAME_SIZE, FROM_CONSTANT, 0, XENNET_MTU },
+    { OID_GEN_MAXIMUM_LOOKAHEAD, FROM_FIELD, AT(config.mtu), sizeof(ULONG) },
+    { OID_GEN_MAXIMUM_FRAME_SIZE, FROM_FIELD, AT(config.mtu), sizeof(ULONG) },
     { OID_GEN_LINK_SPEED, FROM_CONSTANT, 0, XENNET_LINK_SPEED / LINK_SPEED_UNIT },
-    { OID_GEN_TRANSMIT_BUFFER_SPACE, FROM_CONSTANT, 0, XENNET_RING_FRAMES * XENNET_FRAME_LENGTH },
-    { OID_GEN_RECEIVE_BUFFER_SPACE, FROM_CONSTANT, 0, XENNET_RING_FRAMES * XENNET_FRAME_LENGTH },
-    { OID_GEN_TRANSMIT_BLOCK_SIZE, FROM_CONSTANT, 0, XENNET_FRAME_LENGTH },
-    { OID_GEN_RECEIVE_BLOCK_SIZE, FROM_CONSTANT, 0, XENNET_FRAME_LENGTH },
+    { OID_GEN_TRANSMIT_BUFFER_SPACE, FROM_FIELD, AT(buffer_space), sizeof(ULONG) },
+    { OID_GEN_RECEIVE_BUFFER_SPACE, FROM_FIELD, AT(buffer_space), sizeof(ULONG) },
+    { OID_GEN_TRANSMIT_BLOCK_SIZE, FROM_FIELD, AT(total_size), sizeof(ULONG) },
+    { OID_GEN_RECEIVE_BLOCK_SIZE, FROM_FIELD, AT(total_size), sizeof(ULONG) },
     { OID_GEN_VENDOR_ID, FROM_CONSTANT, 0, VENDOR_ID },
     { OID_GEN_VENDOR_DESCRIPTION, FROM_DESCRIPTION, 0, 0 },
-    { OID_GEN_CURRENT_PACKET_FILTER, FROM_FIELD, AT(packet_filter), sizeof(ULONG) },
+    { OID_GEN_CURRENT_PACKET_FILTER, FROM_FIELD, AT(filter.want), sizeof(ULONG) },
     { OID_GEN_CURRENT_LOOKAHEAD, FROM_FIELD, AT(lookahead), sizeof(ULONG) },
-    { OID_GEN_MAXIMUM_TOTAL_SIZE, FROM_CONSTANT, 0, XENNET_FRAME_LENGTH },
+    { OID_GEN_MAXIMUM_TOTAL_SIZE, FROM_FIELD, AT(total_size), sizeof(ULONG) },
     { OID_GEN_MAC_OPTIONS, FROM_CONSTANT, 0, XENNET_MAC_OPTIONS },
-    { OID_GEN_MEDIA_CONNECT_STATUS, FROM_FIELD, AT(link), sizeof(ULONG) },
+    { OID_GEN_MEDIA_CONNECT_STATUS, FROM_FIELD, AT(media), sizeof(ULONG) },
     { OID_GEN_DRIVER_VERSION, FROM_CONSTANT, 0, NDIS_MINIPORT_MAJOR_VERSION << 8 | NDIS_MINIPORT_MINOR_VERSION },
     { OID_GEN_VENDOR_DRIVER_VERSION, FROM_FIELD, AT(driver_version), sizeof(ULONG) },
 #ifdef NDIS60_MINIPORT
@@ -58,9 +59,12 @@ static const struct oid oids[] = {
     { OID_GEN_STATISTICS, FROM_STATISTICS, 0, 0 },
     { OID_GEN_INTERRUPT_MODERATION, FROM_MODERATION, 0, 0 },
     { OID_GEN_LINK_PARAMETERS, SET_ONLY, 0, 0 },
+    { OID_TCP_OFFLOAD_PARAMETERS, ELSEWHERE, 0, 0 },
+    { OID_OFFLOAD_ENCAPSULATION, ELSEWHERE, 0, 0 },
 #else
-    { OID_GEN_MAXIMUM_SEND_PACKETS, FROM_CONSTANT, 0, XENNET_RING_FRAMES },
+    { OID_GEN_MAXIMUM_SEND_PACKETS, FROM_CONSTANT, 0, XENNET_SLOTS },
     { OID_GEN_PROTOCOL_OPTIONS, SET_ONLY, 0, 0 },
+    { OID_TCP_TASK_OFFLOAD, ELSEWHERE, 0, 0 },
 #endif
     { OID_GEN_XMIT_OK, FROM_COUNTERS, AT(sent.frames), XENNET_CASTS },
     { OID_GEN_RCV_OK, FROM_COUNTERS, AT(received.frames), XENNET_CASTS },
@@ -163,13 +167,14 @@ static VOID make_statistics(const struct xennet_adapter *adapter, NDIS_STATISTIC
     info->ifHCOutBroadcastOctets = out->bytes[XENNET_BROADCAST];
 }
 
-static VOID make_moderation(NDIS_INTERRUPT_MODERATION_PARAMETERS *parameters)
+static VOID make_moderation(const struct xennet_adapter *adapter, NDIS_INTERRUPT_MODERATION_PARAMETERS *parameters)
 {
     NdisZeroMemory(parameters, sizeof(*parameters));
     parameters->Header.Type = NDIS_OBJECT_TYPE_DEFAULT;
     parameters->Header.Revision = NDIS_INTERRUPT_MODERATION_PARAMETERS_REVISION_1;
     parameters->Header.Size = NDIS_SIZEOF_INTERRUPT_MODERATION_PARAMETERS_REVISION_1;
-    parameters->InterruptModeration = NdisInterruptModerationNotSupported;
+    parameters->InterruptModeration =
+        adapter->config.moderation ? NdisInterruptModerationEnabled : NdisInterruptModerationDisabled;
 }
 #endif
 
@@ -206,8 +211,8 @@ static VOID find_answer(const struct xennet_adapter *adapter, const struct oid *
         break;
 
     case FROM_MULTICAST_LIST:
-        answer->data = adapter->multicast;
-        answer->length = adapter->multicast_count * XENNET_ADDRESS_LENGTH;
+        answer->data = adapter->filter.multicast;
+        answer->length = adapter->filter.multicast_count * XENNET_ADDRESS_LENGTH;
         break;
 
 #ifdef NDIS60_MINIPORT
@@ -217,7 +222,7 @@ static VOID find_answer(const struct xennet_adapter *adapter, const struct oid *
         break;
 
     case FROM_MODERATION:
-        make_moderation(&answer->made.moderation);
+        make_moderation(adapter, &answer->made.moderation);
         answer->length = sizeof(answer->made.moderation);
         break;
 #endif
@@ -239,6 +244,9 @@ NDIS_STATUS xennet_query(struct xennet_adapter *adapter, NDIS_OID oid, PVOID buf
     *needed = 0;
     if (entry == NULL || entry->source == SET_ONLY) {
         return NDIS_STATUS_NOT_SUPPORTED;
+    }
+    if (entry->source == ELSEWHERE) {
+        return xennet_port_query(adapter, oid, buffer, length, done, needed);
     }
     NdisAcquireSpinLock(&adapter->lock);
     find_answer(adapter, entry, &answer);
@@ -277,7 +285,7 @@ static NDIS_STATUS set_packet_filter(struct xennet_adapter *adapter, const VOID 
     if (filter & ~(ULONG)XENNET_PACKET_FILTERS) {
         return NDIS_STATUS_NOT_SUPPORTED;
     }
-    adapter->packet_filter = filter;
+    adapter->filter.want = filter;
     return NDIS_STATUS_SUCCESS;
 }
 
@@ -286,7 +294,7 @@ static NDIS_STATUS set_lookahead(struct xennet_adapter *adapter, const VOID *buf
     ULONG lookahead = number(buffer);
 
     UNREFERENCED_PARAMETER(length);
-    if (lookahead > XENNET_MTU) {
+    if (lookahead > adapter->config.mtu) {
         return NDIS_STATUS_INVALID_DATA;
     }
     adapter->lookahead = lookahead;
@@ -298,13 +306,13 @@ static NDIS_STATUS set_multicast_list(struct xennet_adapter *adapter, const VOID
     if (length % XENNET_ADDRESS_LENGTH != 0) {
         return NDIS_STATUS_INVALID_LENGTH;
     }
-    if (length > sizeof(adapter->multicast)) {
+    if (length > sizeof(adapter->filter.multicast)) {
         return NDIS_STATUS_MULTICAST_FULL;
     }
     if (length > 0) {
-        NdisMoveMemory(adapter->multicast, buffer, length);
+        NdisMoveMemory(adapter->filter.multicast, buffer, length);
     }
-    adapter->multicast_count = length / XENNET_ADDRESS_LENGTH;
+    adapter->filter.multicast_count = length / XENNET_ADDRESS_LENGTH;
     return NDIS_STATUS_SUCCESS;
 }
 
@@ -322,6 +330,25 @@ static NDIS_STATUS set_link_parameters(struct xennet_adapter *adapter, const VOI
         return NDIS_STATUS_INVALID_DATA;
     }
     return NDIS_STATUS_SUCCESS;
+}
+
+static NDIS_STATUS set_moderation(struct xennet_adapter *adapter, const VOID *buffer, ULONG length)
+{
+    const NDIS_INTERRUPT_MODERATION_PARAMETERS *parameters = buffer;
+
+    UNREFERENCED_PARAMETER(length);
+    switch (parameters->InterruptModeration) {
+    case NdisInterruptModerationEnabled:
+        adapter->config.moderation = TRUE;
+        return NDIS_STATUS_SUCCESS;
+
+    case NdisInterruptModerationDisabled:
+        adapter->config.moderation = FALSE;
+        return NDIS_STATUS_SUCCESS;
+
+    default:
+        return NDIS_STATUS_INVALID_DATA;
+    }
 }
 #else
 static NDIS_STATUS set_protocol_options(struct xennet_adapter *adapter, const VOID *buffer, ULONG length)
@@ -341,7 +368,8 @@ static const struct setter {
     { OID_GEN_CURRENT_LOOKAHEAD, sizeof(ULONG), set_lookahead },
     { OID_802_3_MULTICAST_LIST, 0, set_multicast_list },
 #ifdef NDIS60_MINIPORT
-    { OID_GEN_LINK_PARAMETERS, NDIS_SIZEOF_LINK_PARAMETERS_REVISION_1, set_link_parameters }
+    { OID_GEN_LINK_PARAMETERS, NDIS_SIZEOF_LINK_PARAMETERS_REVISION_1, set_link_parameters },
+    { OID_GEN_INTERRUPT_MODERATION, NDIS_SIZEOF_INTERRUPT_MODERATION_PARAMETERS_REVISION_1, set_moderation }
 #else
     { OID_GEN_PROTOCOL_OPTIONS, sizeof(ULONG), set_protocol_options }
 #endif
@@ -363,10 +391,14 @@ NDIS_STATUS xennet_set(struct xennet_adapter *adapter, NDIS_OID oid, const VOID 
                        PULONG needed)
 {
     const struct setter *setter = find_setter(oid);
+    const struct oid *entry = find(oid);
     NDIS_STATUS status;
 
     *done = 0;
     *needed = 0;
+    if (entry != NULL && entry->source == ELSEWHERE) {
+        return xennet_port_set(adapter, oid, buffer, length, done, needed);
+    }
     if (setter == NULL) {
         return NDIS_STATUS_NOT_SUPPORTED;
     }
@@ -380,7 +412,7 @@ NDIS_STATUS xennet_set(struct xennet_adapter *adapter, NDIS_OID oid, const VOID 
     if (status == NDIS_STATUS_SUCCESS) {
         *done = setter->length > 0 ? setter->length : length;
     } else if (status == NDIS_STATUS_MULTICAST_FULL) {
-        *needed = sizeof(adapter->multicast);
+        *needed = sizeof(adapter->filter.multicast);
     }
     return status;
 }

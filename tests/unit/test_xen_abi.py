@@ -16,6 +16,7 @@ import pytest
 from gplpv.tools import Zig
 from xenlab.xen import abi
 from xenlab.xen.blkring import BlockRing
+from xenlab.xen.netring import RX_SLOTS, TX_SLOTS, Gso, Multicast, pack_extra
 
 ROOT = Path(__file__).parents[2]
 XEN_HEADERS = Path("/usr/include/xen")
@@ -40,6 +41,7 @@ typedef int8_t s8;
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
 #include <xen/io/blkif.h>
+#include <xen/io/netif.h>
 #include <xen/io/protocols.h>
 #include <xen/io/xenbus.h>
 #include <xen/io/xs_wire.h>
@@ -221,3 +223,18 @@ def test_the_cpuid_signature_is_xens(tmp_path: Path):
     names = [f"XEN_CPUID_SIGNATURE_{register}" for register in ("EBX", "ECX", "EDX")]
     words = of_xen("x64", names, tmp_path).values()
     assert b"".join(word.to_bytes(4, "little") for word in words) == abi.XEN_CPUID_SIGNATURE
+
+
+def test_the_network_rings_have_as_many_slots_as_xens(tmp_path: Path):
+    xens = of_xen("x64", ["__CONST_RING_SIZE(netif_tx, 4096)", "__CONST_RING_SIZE(netif_rx, 4096)"], tmp_path)
+    header = of_xen("x64", ["offsetof(struct netif_tx_sring, ring)", "sizeof(union netif_tx_sring_entry)"], tmp_path)
+    assert list(xens.values()) == [TX_SLOTS, RX_SLOTS]
+    assert list(header.values()) == [64, 12]
+
+
+def test_an_extra_info_is_laid_out_as_xens(tmp_path: Path):
+    names = ["gso.size", "gso.type", "gso.features", "mcast.addr"]
+    xens = of_xen("x32", [f"offsetof(struct netif_extra_info, u.{name})" for name in names], tmp_path).values()
+    assert list(xens) == [2, 4, 6, 2]
+    assert pack_extra(Gso(0x1234, abi.XEN_NETIF_GSO_TYPE.TCPV6), more=True) == bytes.fromhex("0101341202000000")
+    assert pack_extra(Multicast(True, bytes(range(6)))) == bytes.fromhex("0200000102030405")

@@ -24,6 +24,9 @@ GNTTAB_RESERVED_CONSOLE = 0
 GNTTAB_RESERVED_XENSTORE = 1
 BLKIF_MAX_SEGMENTS_PER_REQUEST = 11
 BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST = 8
+XEN_NETIF_NR_SLOTS_MIN = 18
+XEN_NETIF_MAX_TX_SIZE = 0xFFFF
+XEN_NETIF_EXTRA_FLAG_MORE = 1
 XENSTORE_PAYLOAD_MAX = 4096
 XENSTORE_ABS_PATH_MAX = 3072
 XENSTORE_REL_PATH_MAX = 2048
@@ -254,6 +257,44 @@ class VDISK(IntEnum):
     READONLY = 4
 
 
+class NETTXF(IntEnum):
+    """Flags of a frame that the guest sends."""
+
+    csum_blank = 1
+    data_validated = 2
+    more_data = 4
+    extra_info = 8
+
+
+class NETRXF(IntEnum):
+    """Flags of a frame that the guest receives."""
+
+    data_validated = 1
+    csum_blank = 2
+    more_data = 4
+    extra_info = 8
+
+
+class XEN_NETIF_EXTRA_TYPE(IntEnum):
+    GSO = 1
+    MCAST_ADD = 2
+    MCAST_DEL = 3
+    HASH = 4
+
+
+class XEN_NETIF_GSO_TYPE(IntEnum):
+    NONE = 0
+    TCPV4 = 1
+    TCPV6 = 2
+
+
+class NETIF_RSP(IntEnum):
+    DROPPED = -2
+    ERROR = -1
+    OKAY = 0
+    NULL = 1
+
+
 _SCALARS = {"u8": "B", "s8": "b", "u16": "H", "s16": "h", "u32": "I", "u64": "Q"}
 _WORD = {"x64": "Q", "x32": "I"}
 
@@ -409,3 +450,8 @@ BLKIF_REQUEST_INDIRECT = Layout(
 )
 BLKIF_RESPONSE = Layout("blkif_response", "id:u64 operation:u8 status:s16")
 BLKIF_SRING = Layout("blkif_sring", "req_prod:u32 req_event:u32 rsp_prod:u32 rsp_event:u32 pad:u8[48]")
+NETIF_TX_REQUEST = Layout("netif_tx_request", "gref:u32 offset:u16 flags:u16 id:u16 size:u16")
+NETIF_EXTRA_INFO = Layout("netif_extra_info", "type:u8 flags:u8 u:u16[3]")
+NETIF_TX_RESPONSE = Layout("netif_tx_response", "id:u16 status:s16")
+NETIF_RX_REQUEST = Layout("netif_rx_request", "id:u16 pad:u16 gref:u32")
+NETIF_RX_RESPONSE = Layout("netif_rx_response", "id:u16 offset:u16 flags:u16 status:s16")
