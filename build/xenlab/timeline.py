@@ -38,6 +38,7 @@ _LANES = {
     "file": ("files, programs", "#4269d0"),
     "srb": ("disk requests", "#6cc5b0"),
     "blkback": ("ring, back end", "#efb118"),
+    "netback": ("network back end", "#efb118"),
     "grant": ("grants", "#9c6b4e"),
     "evtchn": ("event channels", "#3ca951"),
     "interrupt": ("interrupts", "#97bbf5"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the administrator does: build the domain, attach and detach disks, suspend, restore, migrate, shut down.
+"""What the administrator does: build the domain, attach and detach devices, suspend, restore, migrate, shut down.
 
 The nodes are those that xl and xm write (xen/docs/misc/xenstore-paths); a device's own are in xen/include/public/io.
 """
@@ -15,11 +15,15 @@ from xenlab.xen.abi import SHUTDOWN, XenbusState
 from xenlab.xen.blkback import ORDINARY, BlockBackend, Features
 from xenlab.xen.disk import Disk
 from xenlab.xen.hypervisor import Hypervisor
+from xenlab.xen.netback import NetBackend, Wanted
+from xenlab.xen.netrules import Features as NetFeatures
+from xenlab.xen.netrules import usual
 from xenlab.xen.ports import PAGE
 from xenlab.xen.qemu import DeviceModel
 from xenlab.xen.releases import Release
 from xenlab.xen.store import Store
 from xenlab.xen.storering import StoreRing
+from xenlab.xen.switch import Packet, Switch, SwitchPort
 
 _SPECIAL_PAGES = range(0xFEFF0, 0xFF000)
 _HOTPLUG_NS = (1_000_000, 50_000_000)
@@ -63,18 +67,47 @@ class Vbd:
 
 
 @dataclass
+class Vif:
+    """One network interface of the domain, as it is configured; it outlives the domains that it is attached to.
+
+    Attributes:
+        config: its MAC address and MTU.
+        features: of its back ends; None: those that Dom0 of a release's time had.
+        link: whether its cable is plugged in.
+    """
+
+    handle: int
+    config: Wanted
+    features: NetFeatures | None
+    port: SwitchPort
+    backend: NetBackend
+    link: bool = True
+
+    def set_link(self, up: bool) -> None:
+        """Plug its cable out or in."""
+        self.link = up
+        self.backend.set_link(up)
+
+
+@dataclass
 class Detach:
     """A detach under way; `done` once both directories are gone."""
 
-    vbd: Vbd
+    device: Vbd | Vif
     done: bool = False
+
+
+def default_mac(handle: int) -> bytes:
+    """Return the address that an interface has which was given none: one of Xen's own."""
+    return bytes((0x00, 0x16, 0x3E, 0x5A, 0x01, handle))
 
 
 class Toolstack:
     """The administrator of one domain.
 
     Attributes:
-        vbds: the disks that are attached, by name.
+        vbds: the disks that are attached, by name; `vifs`: the interfaces, by handle.
+        switch: what the interfaces are plugged into.
         ended: why the domain has ended, or None.
         resumes: how often it has come back from a suspension.
     """
@@ -86,6 +119,8 @@ class Toolstack:
         self.ring = ring
         self.model = model
         self.vbds: dict[str, Vbd] = {}
+        self.vifs: dict[int, Vif] = {}
+        self.switch = Switch(self.world)
         self.ended: SHUTDOWN | None = None
         self.resumes = 0
         self._after_suspend: Callable[[], None] = self.resume_cancelled
@@ -125,29 +160,76 @@ class Toolstack:
         self._later(_HOTPLUG_NS, vbd.backend.start, f"the hot-plug script of {name}")
         return vbd
 
+    def attach_nic(
+        self,
+        handle: int = 0,
+        features: NetFeatures | None = None,
+        mac: bytes = b"",
+        mtu: int = 1500,
+    ) -> Vif:
+        """Attach an interface, to a domain that runs or is about to; its back end starts a little later.
+
+        Args:
+            features: of the back end; by default those that Dom0 of the release's time had.
+        """
+
+        def deliver(packet: Packet) -> None:
+            self.vifs[handle].backend.deliver(packet)
+
+        port = self.switch.connect(f"vif {handle}", deliver)
+        return self._plug(handle, Wanted(mac or default_mac(handle), mtu), features, port)
+
+    def _plug(self, handle: int, config: Wanted, chosen: NetFeatures | None, port: SwitchPort) -> Vif:
+        features = chosen or usual(self.hypervisor.release)
+        front, back = self._places("vif", handle)
+        mac = ":".join(f"{byte:02x}" for byte in config.mac)
+        by_release = {"domain": "guest"} if self.hypervisor.release.xend else {"type": "vif", "bridge": "xenbr0"}
+        both: dict[str, object] = {"handle": handle, "mac": mac}
+        if config.mtu != 1500:
+            both["mtu"] = config.mtu
+        rate = {"rate": "{},{}".format(*features.rate)} if features.rate else {}
+        script = {"script": "/etc/xen/scripts/vif-bridge"}
+        self._write_pair(front, back, both, {**both, **by_release, **script, **rate})
+        backend = NetBackend(self.hypervisor, self.store, back, config, port, features)
+        vif = self.vifs[handle] = Vif(handle, config, chosen, port, backend)
+        self._later(_HOTPLUG_NS, backend.start, f"the hot-plug script of vif {handle}")
+        return vif
+
     def detach(self, name: str) -> Detach:
-        """Ask the front end to let go; the directories go when it has."""
-        vbd = self.vbds[name]
-        path = vbd.backend.path
-        detach = Detach(vbd)
+        """Ask the front end to let go of a disk; the directories go when it has."""
+        return self._detach(self.vbds[name])
+
+    def detach_nic(self, handle: int) -> Detach:
+        """The same with an interface."""
+        return self._detach(self.vifs[handle])
+
+    def _detach(self, device: Vbd | Vif) -> Detach:
+        path = device.backend.path
+        detach = Detach(device)
         dom0 = self.store.dom0
         dom0.write(f"{path}/online", "0")
         dom0.write(f"{path}/state", str(int(XenbusState.Closing)))
 
         def look(_: str) -> None:
-            if not detach.done and vbd.backend.state is XenbusState.Closed:
+            if not detach.done and device.backend.state is XenbusState.Closed:
                 detach.done = True
                 dom0.unsubscribe(token)
-                self._remove(vbd)
+                self._remove(device)
 
         token = dom0.subscribe(f"{path}/state", look)
         return detach
 
     def force_detach(self, name: str) -> None:
         """Tear the disk out: the back end dies and both directories go at once."""
-        vbd = self.vbds[name]
-        vbd.backend.vanish()
-        self._remove(vbd)
+        self._tear_out(self.vbds[name])
+
+    def force_detach_nic(self, handle: int) -> None:
+        """The same with an interface."""
+        self._tear_out(self.vifs[handle])
+
+    def _tear_out(self, device: Vbd | Vif) -> None:
+        device.backend.vanish()
+        self._remove(device)
 
     def add_device(self, kind: str, number: int, nodes: Mapping[str, object] = MappingProxyType({})) -> None:
         """Write both directories of a device that is no disk; its back end waits, and does nothing."""
@@ -195,13 +277,14 @@ class Toolstack:
         Ports, grants, shared info page, callback and watches are gone; store page and ports are new ones.
         """
         domain, dom0 = self.hypervisor, self.store.dom0
-        vbds = list(self.vbds.values())
-        for vbd in vbds:
-            vbd.backend.forget_domain()
+        vbds, vifs = list(self.vbds.values()), list(self.vifs.values())
+        devices: list[Vbd | Vif] = [*vbds, *vifs]
+        for device in devices:
+            device.backend.forget_domain()
         self.ring.disconnect()
         dom0.remove(self.home)
-        for vbd in vbds:
-            dom0.remove(vbd.backend.path)
+        for device in devices:
+            dom0.remove(device.backend.path)
         self.vbds.clear()
         was_amd = domain.is_amd
         domain.create(release, domain.domid + 1, was_amd if amd is None else amd)
@@ -211,6 +294,8 @@ class Toolstack:
         self._write_home()
         for vbd in vbds:
             self.attach(vbd.name, vbd.disk, vbd.features)
+        for vif in vifs:
+            self._plug(vif.handle, vif.config, vif.features, vif.port).set_link(vif.link)
         self.ring.connect()
         self.resumes += 1
         domain.resumed = 0
@@ -263,12 +348,16 @@ class Toolstack:
             dom0.write(f"{front}/{name}", str(value), tx)
         dom0.transaction_end(tx, commit=True)
 
-    def _remove(self, vbd: Vbd) -> None:
+    def _remove(self, device: Vbd | Vif) -> None:
         dom0 = self.store.dom0
-        vbd.backend.vanish()
-        dom0.remove(vbd.backend.front)
-        dom0.remove(vbd.backend.path)
-        del self.vbds[vbd.name]
+        device.backend.vanish()
+        dom0.remove(device.backend.front)
+        dom0.remove(device.backend.path)
+        if isinstance(device, Vbd):
+            del self.vbds[device.name]
+        else:
+            self.switch.disconnect(device.port)
+            del self.vifs[device.handle]
 
     def _later(self, delay: tuple[int, int], action: Callable[[], None], what: str) -> None:
         self.world.at(self.world.random.randint(*delay), action, what)

@@ -134,6 +134,13 @@ class Guest:
             self.world.advance(due - self.world.now)
             self.deliver()
 
+    def settle_for(self, ns: int) -> None:
+        """Let everything happen that is due within some time."""
+        end = self.world.now + ns
+        while (due := self.world.next_time) is not None and due <= end:
+            self.world.advance(due - self.world.now)
+            self.deliver()
+
     def deliver(self) -> None:
         """The interrupt service routine: while there is an interrupt, take pending bits and call the handlers."""
         while self.xen.interrupt_asserted or self.xen.requested:
