@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Print what xenvbd spends on a request of 4 KiB: release builds of every target, counted in the lab.
+"""Print what xenvbd spends on a request of 4 KiB and xennet on a packet: release builds, every target, in the lab.
 
 `--write` keeps the table in benchmarks/efficiency.txt, which the tests hold a build against: a rise of more than 5 %
 fails them. Exit codes: 0, or 3 when the drivers cannot be built or run.

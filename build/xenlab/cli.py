@@ -20,6 +20,7 @@ from xenlab import folder, mutate, report, scenario, timeline
 from xenlab.lab import DEVICE_MODELS, Options
 from xenlab.scenario import Outcome
 from xenlab.trace import Folded, Trace
+from xenlab.xen.pcap import Capture
 from xenlab.xen.releases import CURRENT, RELEASES
 
 EXIT_CANNOT_RUN = 3
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     task.add_argument("--seed", type=int, default=1, help="repeats a run exactly; another differs in order and latency")
     task.add_argument("-v", "--verbose", action="store_true", help="print what happens as it happens")
     task.add_argument("--timeline", type=Path, metavar="FILE", help="draw the run as an HTML page")
+    task.add_argument("--pcap", type=Path, metavar="FILE", help="keep what crosses the network, for Wireshark")
     task.add_argument("--json", action="store_true", help="print the outcome as JSON")
     task.set_defaults(task=_run)
 
@@ -106,6 +108,8 @@ def _run(options: argparse.Namespace) -> int:
     chosen = quick if everything else [scenario.find(options.scenario)]
     if options.timeline and everything:
         raise UsageError("A timeline shows one scenario.", "Name the scenario.")
+    if options.pcap and everything:
+        raise UsageError("A capture is of one scenario.", "Name the scenario.")
     drivers = folder.read(options.drivers or _default_drivers(options.arch or "x64"))
     if options.arch and options.arch != drivers.arch:
         raise UsageError(f"{drivers.path} holds {drivers.arch} drivers.", "Leave --arch out: the drivers say it.")
@@ -116,13 +120,16 @@ def _run(options: argparse.Namespace) -> int:
     for each in chosen:
         told = Folded(lambda line: print(line, flush=True))
         kept = _DRAWN if options.timeline else _KEPT
-        outcome = scenario.run(each, drivers, wanted, Trace(kept, told if options.verbose else None))
+        capture = Capture() if options.pcap else None
+        outcome = scenario.run(each, drivers, wanted, Trace(kept, told if options.verbose else None), capture)
         told.flush()
         outcomes.append(outcome)
         if not options.json:
             print(report.text(outcome), flush=True)
         if options.timeline:
             _draw(options.timeline, outcome)
+        if capture:
+            capture.write(options.pcap)
     if options.json:
         print(json.dumps([report.facts(outcome) for outcome in outcomes], indent=2))
     return EXIT_FAILURE if any(outcome.violation for outcome in outcomes) else 0

@@ -36,9 +36,10 @@ from xenlab.trace import Trace
 from xenlab.world import World
 from xenlab.xen.blkback import ORDINARY, Features
 from xenlab.xen.disk import SECTOR, Disk
+from xenlab.xen.netrules import Features as NetFeatures
 from xenlab.xen.qemu import EmulatedDisk, Model
 from xenlab.xen.releases import CURRENT, RELEASES
-from xenlab.xen.toolstack import Vbd
+from xenlab.xen.toolstack import Vbd, Vif
 
 _T = TypeVar("_T")
 Work = Generator[Call | Wait, int, _T]
@@ -148,6 +149,12 @@ class Lab:
         """Attach a PV disk, to a machine that is off or runs."""
         return self.xen.toolstack.attach(name, disk, features)
 
+    def attach_nic(
+        self, handle: int = 0, features: NetFeatures | None = None, mac: bytes = b"", mtu: int = 1500
+    ) -> Vif:
+        """Attach a PV network interface, with the back end that Dom0 of the release's time had or another."""
+        return self.xen.toolstack.attach_nic(handle, features, mac, mtu)
+
     # PV disks
 
     def pv_disk(self, name: str) -> PvDisk:
@@ -208,6 +215,8 @@ class Lab:
             vbd.backend.audit()
             if name in self._seen:
                 self._seen[name].compare_with(vbd.disk.read(0, vbd.disk.sectors * SECTOR))
+        for vif in self.xen.toolstack.vifs.values():
+            vif.backend.audit()
 
     # The machine's life
 

@@ -28,6 +28,7 @@ from xenlab.errors import Violation
 from xenlab.folder import DriverFolder
 from xenlab.lab import Choices, Lab, Options
 from xenlab.trace import Trace
+from xenlab.xen.pcap import Capture
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -43,9 +44,10 @@ class NewLab:
         lab: the one made last, or None.
         virtual_ns: how long those before it have run.
         figures: what the scenario did, for those who want to know: a number by what it counts.
+        capture: gets the frames that cross the networks of the labs.
     """
 
-    def __init__(self, folder: DriverFolder, options: Options, trace: Trace) -> None:
+    def __init__(self, folder: DriverFolder, options: Options, trace: Trace, capture: Capture | None = None) -> None:
         self.folder = folder
         self.options = options
         self.trace = trace
@@ -53,6 +55,7 @@ class NewLab:
         self.lab: Lab | None = None
         self.virtual_ns = 0
         self.figures: dict[str, int] = {}
+        self.capture = capture
 
     def __call__(self, **choices: Unpack[Choices]) -> Lab:
         return self.take(Lab(self.folder, replace(self.options, **choices), self.trace))
@@ -62,6 +65,9 @@ class NewLab:
         if self.lab:
             self.virtual_ns += self.lab.world.now
         self.lab = lab
+        if self.capture and lab.domain:
+            self.capture.base_ns = self.virtual_ns
+            lab.domain.toolstack.switch.capture = self.capture
         return lab
 
 
@@ -135,13 +141,15 @@ def find(name: str) -> Scenario:
     return known[name]
 
 
-def run(which: Scenario, folder: DriverFolder, options: Options, trace: Trace) -> Outcome:
-    """Run a scenario to its end.
+def run(
+    which: Scenario, folder: DriverFolder, options: Options, trace: Trace, capture: Capture | None = None
+) -> Outcome:
+    """Run a scenario to its end; `capture` gets the frames that cross its networks.
 
     Raises:
         GplpvError: it cannot be run: an export that the lab lacks, an INF that does not parse.
     """
-    new = NewLab(folder, options, trace)
+    new = NewLab(folder, options, trace, capture)
     violation = None
     try:
         which.function(new)

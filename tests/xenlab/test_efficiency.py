@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A disk request costs no more than the committed table says, within 5 %."""
+"""A disk request or a packet costs no more than the committed table says, within 5 %."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_table_is_read_as_it_was_written() -> None:
 def test_a_rise_of_more_than_a_twentieth_is_told() -> None:
     now = replace(COST, instructions=1051.0)
     [rise] = efficiency.rises({"disk": COST}, {"disk": now})
-    assert rise == "disk: instructions a request rise from 1000.00 to 1051.00"
+    assert rise == "disk: instructions each rise from 1000.00 to 1051.00"
 
 
 @pytest.mark.parametrize("instructions", [1049.0, 500.0])
@@ -48,7 +48,7 @@ def test_less_or_a_little_more_is_no_rise(instructions: float) -> None:
 
 def test_what_was_free_must_stay_free() -> None:
     now = replace(COST, interrupts=0.01)
-    assert efficiency.rises({"disk": COST}, {"disk": now}) == ["disk: interrupts a request rise from 0.00 to 0.01"]
+    assert efficiency.rises({"disk": COST}, {"disk": now}) == ["disk: interrupts each rise from 0.00 to 0.01"]
 
 
 def test_a_row_that_has_gone_is_told() -> None:

@@ -36,6 +36,8 @@ STORPORT = (
     "queue", "crash-dump", "slow", "reset", "bus-reset", "abort", "lesser-host", "comes-back", "vector-restart",
     "vector-migrate", "vector",
 )  # fmt: skip
+# What miniports of NDIS 6.0 do otherwise than those of 5.1; the oldest, of 5.0, has the first alone.
+NDIS6 = ("net", "net-offloads", "net-suspend", "net-reset", "net-halt-in-flight", "net-power")
 
 
 def run(which: Scenario, drivers: DriverFolder, options: Options) -> None:
@@ -61,6 +63,15 @@ def test_the_disks_of_every_variant(drivers: Drivers, variant: matrix.Variant) -
 @pytest.mark.parametrize(("index", "name"), list(enumerate(STORPORT)), ids=STORPORT)
 def test_a_storport_build_where_it_differs(drivers: Drivers, index: int, name: str) -> None:
     run(scenario.find(name), drivers("Vista2008", ARCHES[(index + 1) % 2]), Options())
+
+
+@pytest.mark.parametrize(("index", "name"), list(enumerate(NDIS6)), ids=NDIS6)
+def test_a_miniport_of_another_ndis(drivers: Drivers, index: int, name: str) -> None:
+    run(scenario.find(name), drivers("Vista2008", ARCHES[index % 2]), Options())
+
+
+def test_the_oldest_ndis(drivers: Drivers) -> None:
+    run(scenario.find("net"), drivers("2000", "x32"), Options())
 
 
 @pytest.mark.parametrize("seed", range(2, 6))
