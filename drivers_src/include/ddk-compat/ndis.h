@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * NDIS miniports: 6.0 has a header of its own, ndis6.h; 5.0 and 5.1 take mingw-w64's ndis.h, which needs four repairs.
+ * NDIS miniports: 6.0 has a header of its own, ndis6.h; 5.0 and 5.1 take mingw-w64's ndis.h, which needs five repairs.
  * - It defines NDIS_REQUEST_TYPE a second time after ntddndis.h: the second is renamed out of the way.
  * - A comma is missing in the declaration of NdisMWanIndicateReceiveComplete: a macro supplies the parameters.
  * - NdisMSendComplete and its like are macros that reach into NDIS_MINIPORT_BLOCK, whose layout differs between Windows
  *   versions: the functions that ndis.sys exports under the same names are declared instead.
  * - NdisFreeSpinLock expands to nothing at all, so that its argument counts as unused.
+ * - Its netpnp.h numbers device events otherwise than Windows: a header of our own repairs them.
  */
 #ifndef DDK_COMPAT_NDIS_H
 #define DDK_COMPAT_NDIS_H
@@ -54,6 +55,7 @@
 #undef NdisRequestGeneric4
 #undef NdisMWanIndicateReceiveComplete
 #include <layout.h>
+#include <netpnp.h>
 
 #undef NdisFreeSpinLock
 #define NdisFreeSpinLock(SpinLock) ((void)(SpinLock))
