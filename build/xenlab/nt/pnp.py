@@ -519,10 +519,16 @@ class PnpManager(Setup):
             self.kernel.set_event(self._lock)
 
     def do_later(self, make: Callable[[], Work[None]], what: str) -> None:
-        """Have the tree changed on a worker thread, after what is under way."""
+        """Have the tree changed after what is under way.
 
-        def run() -> Steps:
-            yield from self.locked(make())
-            return None
+        One worker thread at a time does that, or all of them might wait for one whose request another is to complete.
+        """
+        self._later.append(make)
+        if len(self._later) == 1:
+            self.kernel.queue_work(self._change, what)
 
-        self.kernel.queue_work(run, what)
+    def _change(self) -> Steps:
+        while self._later:
+            yield from self.locked(self._later[0]())
+            self._later.popleft()
+        return None
