@@ -33,9 +33,9 @@ _SUSPENSIONS: tuple[Callable[[Toolstack], object], ...] = (
 )
 
 
-@scenario("endurance", "four disks, 1,500 operations of 512 bytes to 1 MiB, 3 suspensions, a hot-plug: byte-exact")
+@scenario("endurance", "four disks, 2,000 operations of 512 bytes to 1 MiB, 3 suspensions, a hot-plug: byte-exact")
 def endurance(new: NewLab) -> None:
-    _endure(new, operations=1_500, suspensions=3, hot_plugs=1)
+    _endure(new, operations=2_000, suspensions=3, hot_plugs=1)
 
 
 @scenario("endurance-long", "four disks, 100,000 random operations, 20 suspensions, 5 hot-plugs: byte-exact", long=True)
