@@ -85,17 +85,17 @@ def run_all(
     places = [
         (each.name, target) for each in chosen for target in drivers if not each.per_code or first[target] == target
     ]
-    rows: dict[tuple[str, str], Row] = {}
+    rows: list[Row] = []
     pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=get_context("spawn"))
     try:
         for future in as_completed([pool.submit(_run, name, target, drivers[target]) for name, target in places]):
             row = future.result()
             for each in (row, *_twins(row, first, drivers)):
-                rows[each.scenario, each.target] = each
+                rows.append(each)
                 tell(each)
     finally:
         pool.shutdown(cancel_futures=True)
-    return list(rows.values())
+    return rows
 
 
 def _first_of_code(drivers: Mapping[str, Path]) -> dict[str, str]:

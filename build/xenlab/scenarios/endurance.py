@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from itertools import cycle
 
 from xenlab.lab import Lab
@@ -56,7 +55,8 @@ def _endure(new: NewLab, operations: int, suspensions: int, hot_plugs: int) -> N
     events += [(operations * number // (hot_plugs + 1), True) for number in range(1, hot_plugs + 1)]
     work.begin()
     for after, is_hot_plug in sorted(events):
-        lab.wait(partial(_has_come_to, work, after), f"{after} operations, with others under way", 3600)
+        lab.wait(lambda after=after: work.completed >= after, f"{after} operations", 3600)  # type: ignore[misc]
+        lab.expect(bool(work.under_way), f"work is under way after {after} operations")
         if is_hot_plug:
             _plug_in_and_out(lab)
         else:
@@ -68,11 +68,6 @@ def _endure(new: NewLab, operations: int, suspensions: int, hot_plugs: int) -> N
     suspended = lab.xen.toolstack.resumes
     megabytes = work.bytes_moved >> 20
     new.figures.update({"operations": operations, "MiB": megabytes, "suspensions": suspended, "hot-plugs": hot_plugs})
-
-
-def _has_come_to(work: Workload, completed: int) -> bool:
-    """Whether so much is done, and something under way."""
-    return work.completed >= completed and bool(work.under_way)
 
 
 def _suspend(lab: Lab, how: Callable[[Toolstack], object]) -> None:
