@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The block back end of one virtual disk: its state machine over xenstore, and its end of the ring.
+"""The block back end of one virtual disk: its choices in xenstore, and its end of the ring.
 
 It behaves like the best known one (Linux's): it publishes features, connects when the front end has written its choice,
 answers requests late and in any order that the rules allow, and sleeps until it is notified. What a front end may not
@@ -23,14 +23,14 @@ from xenlab.xen.abi import (
     Arch,
     XenbusState,
 )
+from xenlab.xen.backend import Backend
 from xenlab.xen.blkring import SEGMENTS_PER_INDIRECT_PAGE, BlockRing, Request, Segment, parse_segments
 from xenlab.xen.disk import SECTOR, Disk
 from xenlab.xen.evtchn import RemotePort
 from xenlab.xen.grants import GrantError, Mapping
 from xenlab.xen.hypervisor import Hypervisor
-from xenlab.xen.physmap import XenError
 from xenlab.xen.ports import PAGE
-from xenlab.xen.store import Store, StoreError
+from xenlab.xen.store import Store
 
 _SECTORS_PER_PAGE = PAGE // SECTOR
 _PROTOCOLS: dict[str, Arch] = {"x86_32-abi": "x32", "x86_64-abi": "x64"}
@@ -118,16 +118,18 @@ class _Job:
     early_data: bytes | None = None
 
 
-class BlockBackend:
+class BlockBackend(Backend):
     """One virtual disk's back end in domain 0.
 
     Attributes:
-        state: its own XenbusState.
         statistics: counters since creation.
         hostility: may be changed at any time.
         bad_sectors: of 512 bytes, which can be neither read nor written.
         flush_fails: the disk's cache cannot be written to its medium.
     """
+
+    name = "blkback"
+    connects_at = (XenbusState.Initialised, XenbusState.Connected)
 
     def __init__(
         self,
@@ -138,18 +140,13 @@ class BlockBackend:
         features: Features = ORDINARY,
         hostility: Hostility = HONEST,
     ) -> None:
-        self._hypervisor = hypervisor
-        self._world = hypervisor.world
-        self._store = store.dom0
-        self.path = path
-        self.front = store.dom0.read(f"{path}/frontend").decode()
+        super().__init__(hypervisor, store, path)
         self.disk = disk
         self.features = features
         self.hostility = hostility
         self.bad_sectors = range(0)
         self.flush_fails = False
         self.statistics = Statistics()
-        self.state = XenbusState.Initialising
         self._ring: BlockRing | None = None
         self._port: RemotePort | None = None
         self._persistent: dict[int, Mapping] | None = None
@@ -158,7 +155,6 @@ class BlockBackend:
         self._answered: deque[int] = deque(maxlen=3)
         self._kept: list[Mapping] = []
         self._awake = False
-        self._tokens: list[str] = []
 
     def start(self) -> None:
         """Publish what the front end may choose from, and wait for it."""
@@ -171,11 +167,7 @@ class BlockBackend:
             self._put("feature-max-indirect-segments", features.max_indirect)
         if features.early:
             self._publish()
-        self._switch(XenbusState.InitWait)
-        self._tokens = [
-            self._store.subscribe(f"{self.front}/state", lambda _: self._front_changed()),
-            self._store.subscribe(f"{self.path}/state", lambda _: self._own_changed()),
-        ]
+        self._wait_for_front()
 
     def resize(self, sectors: int) -> None:
         """Change the disk's size while it is in use: new `sectors`, and the state written again."""
@@ -189,24 +181,10 @@ class BlockBackend:
         self._put("sectors", disk.sectors)
         self._switch(self.state)
 
-    def close_early(self) -> None:
-        """Close without being asked to."""
-        self._switch(XenbusState.Closing)
-
-    def fail(self, message: str) -> None:
-        """Give up with an error node, as a back end does that cannot open its disk."""
-        self._store.write(self.path.replace("/backend/", "/error/backend/") + "/error", message)
-        self._switch(XenbusState.Closing)
-
-    def vanish(self) -> None:
-        """Die: mappings and port go, the xenstore nodes stay as they are."""
-        self._stop_watching()
-        self._disconnect()
-
     def forget_domain(self) -> None:
         """The domain has gone to another host: each request in flight has reached the disk or not, none is answered."""
         for job in self._active:
-            if job.request.operation in _WRITES and self._world.random.random() < 0.5:
+            if job.request.operation in _WRITES and self.world.random.random() < 0.5:
                 self._move(job)
         self._active.clear()
         self._stop_watching()
@@ -217,7 +195,7 @@ class BlockBackend:
         """To be called when the guest idles: requests that it pushed without the notification that was asked for."""
         ring = self._ring
         if ring is not None and not self._awake and ring.unconsumed():
-            self._world.violation(
+            self.world.violation(
                 f"{self.path}: {ring.unconsumed()} requests lie on the ring, req_event asked to be notified of them,"
                 " and no notification has come"
             )
@@ -244,45 +222,9 @@ class BlockBackend:
         """Requests that the front end has shown and that are not answered."""
         return self._ring.unconsumed() + self._ring.outstanding if self._ring else 0
 
-    def _front_state(self) -> XenbusState:
-        try:
-            return XenbusState(int(self._store.read(f"{self.front}/state")))
-        except (StoreError, ValueError):
-            return XenbusState.Unknown
-
-    def _front_changed(self) -> None:
-        front = self._front_state()
-        if front is XenbusState.Initialising and self.state is XenbusState.Closed:
-            self._switch(XenbusState.InitWait)
-        elif front in {XenbusState.Initialised, XenbusState.Connected}:
-            if self.state is XenbusState.InitWait:
-                self._connect()
-        elif front is XenbusState.Closing and self.state not in {XenbusState.Closing, XenbusState.Closed}:
-            self._switch(XenbusState.Closing)
-        elif front is XenbusState.Closed and self.state is not XenbusState.InitWait:
-            self._disconnect()
-            self._switch(XenbusState.Closed)
-        elif front is XenbusState.Unknown and not self._store.exists(self.front):
-            self.vanish()
-
-    def _own_changed(self) -> None:
-        """The toolstack detaches by writing our state."""
-        try:
-            written = XenbusState(int(self._store.read(f"{self.path}/state")))
-        except StoreError:
-            self.vanish()
-            return
-        if written is not self.state:
-            self.state = written
-            self._front_changed()
-
     def _connect(self) -> None:
-        try:
+        with self._taking_offer():
             self._attach_ring()
-        except (StoreError, ValueError) as error:
-            self._world.violation(f"{self.front}: the front end has not written what a connection needs: {error}")
-        except (GrantError, XenError) as error:
-            self._world.violation(f"{self.front}: the back end cannot connect: {error}")
         if not self.features.early:
             self._publish()
         self._switch(XenbusState.Connected)
@@ -300,8 +242,8 @@ class BlockBackend:
             layout = _PROTOCOLS[protocol]
         else:
             layout = self.features.native
-        grants, domid = self._hypervisor.grants, 0
-        self._port = self._hypervisor.evtchn.bind_remote(int(self._front("event-channel")), domid, self._woken)
+        grants, domid = self.hypervisor.grants, 0
+        self._port = self.hypervisor.evtchn.bind_remote(int(self._front("event-channel")), domid, self._woken)
         self._ring = BlockRing([grants.map(int(self._front(name)), domid, readonly=False) for name in names], layout)
         agreed = self.features.persistent and self._front("feature-persistent", "0") == "1"
         self._persistent = {} if agreed else None
@@ -314,9 +256,6 @@ class BlockBackend:
 
     def _has(self, name: str) -> bool:
         return self._store.exists(f"{self.front}/{name}")
-
-    def _put(self, name: str, value: object) -> None:
-        self._store.write(f"{self.path}/{name}", str(value))
 
     def _publish(self) -> None:
         features = self.features
@@ -334,19 +273,9 @@ class BlockBackend:
         kind = VDISK.CDROM | VDISK.READONLY if features.cdrom else VDISK.READONLY if features.read_only else 0
         self._put("info", int(kind))
 
-    def _switch(self, state: XenbusState) -> None:
-        self.state = state
-        self._put("state", int(state))
-        self._world.trace("blkback", f"{self.path} {state.name}")
-
-    def _stop_watching(self) -> None:
-        for token in self._tokens:
-            self._store.unsubscribe(token)
-        self._tokens = []
-
     def _disconnect(self) -> None:
         """End what is under way unanswered, unmap everything, close the port."""
-        grants = self._hypervisor.grants
+        grants = self.hypervisor.grants
         self._queue.clear()
         mapped = [mapping for job in self._active for _, mapping in job.pieces]
         self._active.clear()
@@ -357,11 +286,11 @@ class BlockBackend:
 
         def let_go() -> None:
             for mapping in held:
-                if mapping.table is self._hypervisor.grants:
+                if mapping.table is self.hypervisor.grants:
                     grants.unmap(mapping)
 
         if self.hostility.clings_ns:
-            self._world.at(self.hostility.clings_ns, let_go, "blkback unmaps at last")
+            self.world.at(self.hostility.clings_ns, let_go, "blkback unmaps at last")
         else:
             let_go()
         if self._port is not None:
@@ -395,7 +324,7 @@ class BlockBackend:
     def _take_all(self, ring: BlockRing) -> int:
         count = ring.unconsumed()
         if ring.outstanding + count > ring.slots:
-            self._world.violation(
+            self.world.violation(
                 f"{self.path}: req_prod says {count} new requests beside {ring.outstanding} that are unanswered;"
                 f" the ring has {ring.slots} slots"
             )
@@ -415,7 +344,7 @@ class BlockBackend:
     def _start(self, request: Request) -> None:
         name = BLKIF_OP(request.operation).name if request.operation in set(BLKIF_OP) else str(request.operation)
         self.statistics.requests[name] += 1
-        self._world.trace("blkback", f"{self.path} {name} {request.sector:#x}", id=request.id, segments=request.count)
+        self.world.trace("blkback", f"{self.path} {name} {request.sector:#x}", id=request.id, segments=request.count)
         self._check_offered(request, name)
         segments = self._segments(request)
         pieces = []
@@ -423,7 +352,7 @@ class BlockBackend:
             self._check_segment(request, segment)
             pieces.append((segment, self._map(request, segment.gref)))
         job = _Job(request, pieces)
-        if request.operation in _WRITES and self._world.random.random() < 0.5:
+        if request.operation in _WRITES and self.world.random.random() < 0.5:
             job.early_data = self._gather(job)
         self._active.append(job)
         self._later(self.features.latency_ns, lambda: self._finish(job), f"blkback finishes {request.id:#x}")
@@ -447,7 +376,7 @@ class BlockBackend:
             self._bad(request, f"it has {request.count} segments; {least} to {limit} are allowed")
 
     def _bad(self, request: Request, what: str) -> None:
-        self._world.violation(f"{self.path}: request {request.id:#x} at sector {request.sector:#x}: {what}")
+        self.world.violation(f"{self.path}: request {request.id:#x} at sector {request.sector:#x}: {what}")
 
     def _segments(self, request: Request) -> tuple[Segment, ...]:
         if not request.indirect:
@@ -473,9 +402,9 @@ class BlockBackend:
         writing = request.operation == BLKIF_OP.READ if writing is None else writing
         readonly = not writing and self._persistent is None
         try:
-            mapping = self._hypervisor.grants.map(gref, 0, readonly=readonly)
+            mapping = self.hypervisor.grants.map(gref, 0, readonly=readonly)
         except GrantError as error:
-            self._world.violation(f"{self.path}: request {request.id:#x}: {error}")
+            self.world.violation(f"{self.path}: request {request.id:#x}: {error}")
         if self._persistent is not None:
             self._persistent[gref] = mapping
         return mapping
@@ -483,12 +412,12 @@ class BlockBackend:
     def _release(self, gref: int, mapping: Mapping) -> None:
         """Unmap, or keep a persistent grant; beyond the limit the one at hand goes, unless another request uses it."""
         if self._persistent is None:
-            self._hypervisor.grants.unmap(mapping)
+            self.hypervisor.grants.unmap(mapping)
             return
         used = any(mapping is other for job in self._active for _, other in job.pieces)
         if gref in self._persistent and len(self._persistent) > self.features.persistent_limit and not used:
             del self._persistent[gref]
-            self._hypervisor.grants.unmap(mapping)
+            self.hypervisor.grants.unmap(mapping)
 
     def _gather(self, job: _Job) -> bytes:
         return b"".join(
@@ -503,7 +432,7 @@ class BlockBackend:
         for gref, mapping in {segment.gref: mapping for segment, mapping in job.pieces}.items():
             if self._persistent is not None:
                 self._release(gref, mapping)
-        if self._persistent is None and self._world.random.random() < self.hostility.keeps:
+        if self._persistent is None and self.world.random.random() < self.hostility.keeps:
             self._kept += [mapping for _, mapping in job.pieces]
         elif self._persistent is None:
             for segment, mapping in job.pieces:
@@ -528,7 +457,7 @@ class BlockBackend:
             self.statistics.failed += 1
             return BLKIF_RSP.ERROR
         if request.operation == BLKIF_OP.DISCARD:
-            self.disk.claim("the PV driver", self._world)
+            self.disk.claim("the PV driver", self.world)
             self.disk.discard(request.sector * self._unit, length * self._unit)
         elif request.operation in _FLUSHES:
             self.disk.flush()
@@ -545,7 +474,7 @@ class BlockBackend:
         offset = job.request.sector * self._unit
         if job.request.operation in _WRITES:
             data = self._gather(job) if job.early_data is None else job.early_data
-            self.disk.claim("the PV driver", self._world)
+            self.disk.claim("the PV driver", self.world)
             self.disk.write(offset, data)
             self.statistics.bytes += len(data)
         elif job.request.operation == BLKIF_OP.READ:
@@ -558,7 +487,7 @@ class BlockBackend:
 
     def _answer(self, request: Request, status: int) -> None:
         ring = self._require_ring()
-        random, hostility = self._world.random, self.hostility
+        random, hostility = self.world.random, self.hostility
         ident, operation = request.id, request.slot_operation
         if random.random() < hostility.silence:
             return
@@ -597,4 +526,4 @@ class BlockBackend:
             if ring is self._ring and ring is not None:
                 action()
 
-        self._world.at(self._world.random.randint(*delay), unless_gone, what)
+        self.world.at(self.world.random.randint(*delay), unless_gone, what)

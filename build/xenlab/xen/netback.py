@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The network back end of one virtual interface: its state machine over xenstore, its queues, its place on the switch.
+"""The network back end of one virtual interface: its choices in xenstore, its queues, its place on the switch.
 
 It behaves like the best known ones (Linux's, and that of linux-2.6.18-xen): it publishes features, connects when the
 front end is, filters group addresses if that was asked for, and gives the front end packets as it takes them. What a
@@ -14,15 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xenlab.xen.abi import XenbusState
+from xenlab.xen.backend import Backend
 from xenlab.xen.evtchn import RemotePort
-from xenlab.xen.grants import GrantError, GrantTable
+from xenlab.xen.grants import GrantTable
 from xenlab.xen.hypervisor import Hypervisor
 from xenlab.xen.netreceive import Receiver
 from xenlab.xen.netring import Multicast, RxRing, TxRing
 from xenlab.xen.netrules import HONEST, ORDINARY, Accepted, Features, Hostility, Statistics
 from xenlab.xen.netsend import Sender
-from xenlab.xen.physmap import XenError
-from xenlab.xen.ports import World
 from xenlab.xen.store import Store, StoreError
 from xenlab.xen.switch import Packet, SwitchPort
 
@@ -100,11 +99,10 @@ class Wanted:
     mtu: int = 1500
 
 
-class NetBackend:
+class NetBackend(Backend):
     """One virtual interface's back end in domain 0.
 
     Attributes:
-        state: its own XenbusState.
         statistics: counters since creation.
         hostility: may be changed at any time.
         strict: frames whose checksums or lengths are wrong end the run; a scenario may have reason to send such.
@@ -112,6 +110,9 @@ class NetBackend:
         queues: empty while it is not connected.
         groups: the group addresses that it passes, if the front end has asked for a filter.
     """
+
+    name = "netback"
+    connects_at = (XenbusState.Connected,)
 
     def __init__(
         self,
@@ -123,24 +124,18 @@ class NetBackend:
         features: Features = ORDINARY,
         hostility: Hostility = HONEST,
     ) -> None:
-        self.hypervisor = hypervisor
-        self.world: World = hypervisor.world
-        self._store = store.dom0
-        self.path = path
-        self.front = store.dom0.read(f"{path}/frontend").decode()
+        super().__init__(hypervisor, store, path)
         self.mac, self.mtu = config.mac, config.mtu
         self._port = port
         self.features = features
         self.hostility = hostility
         self.strict = True
         self.statistics = Statistics()
-        self.state = XenbusState.Initialising
         self.accepted = Accepted()
         self.queues: list[Queue] = []
         self.groups: set[bytes] = set()
         self.link = True
         self._filters = False
-        self._tokens: list[str] = []
 
     @property
     def grants(self) -> GrantTable:
@@ -150,11 +145,7 @@ class NetBackend:
         """Publish what the front end may choose from, and wait for it."""
         self._publish()
         self._put("hotplug-status", "connected")
-        self._switch(XenbusState.InitWait)
-        self._tokens = [
-            self._store.subscribe(f"{self.front}/state", lambda _: self._front_changed()),
-            self._store.subscribe(f"{self.path}/state", lambda _: self._own_changed()),
-        ]
+        self._wait_for_front()
         if self.features.dynamic_multicast:
             self._tokens.append(
                 self._store.subscribe(f"{self.front}/request-multicast-control", lambda _: self._sample_filter())
@@ -165,20 +156,6 @@ class NetBackend:
         self.link = up
         if self.features.carrier:
             self._put("carrier", int(up))
-
-    def close_early(self) -> None:
-        """Close without being asked to."""
-        self._switch(XenbusState.Closing)
-
-    def fail(self, message: str) -> None:
-        """Give up with an error node, as a back end does that cannot set its interface up."""
-        self._store.write(self.path.replace("/backend/", "/error/backend/") + "/error", message)
-        self._switch(XenbusState.Closing)
-
-    def vanish(self) -> None:
-        """Die: mappings and ports go, the xenstore nodes stay as they are."""
-        self._stop_watching()
-        self._disconnect()
 
     def forget_domain(self) -> None:
         """The domain has gone to another host: frames on the rings are lost, none is answered."""
@@ -251,49 +228,13 @@ class NetBackend:
             if value is not None:
                 self._put(name, value)
 
-    def _front_state(self) -> XenbusState:
-        try:
-            return XenbusState(int(self._store.read(f"{self.front}/state")))
-        except (StoreError, ValueError):
-            return XenbusState.Unknown
-
-    def _front_changed(self) -> None:
-        front = self._front_state()
-        if front is XenbusState.Initialising and self.state is XenbusState.Closed:
-            self._switch(XenbusState.InitWait)
-        elif front is XenbusState.Connected:
-            if self.state is XenbusState.InitWait:
-                self._connect()
-        elif front is XenbusState.Closing and self.state not in {XenbusState.Closing, XenbusState.Closed}:
-            self._switch(XenbusState.Closing)
-        elif front is XenbusState.Closed and self.state is not XenbusState.InitWait:
-            self._disconnect()
-            self._switch(XenbusState.Closed)
-        elif front is XenbusState.Unknown and not self._store.exists(self.front):
-            self.vanish()
-
-    def _own_changed(self) -> None:
-        """The toolstack detaches by writing our state."""
-        try:
-            written = XenbusState(int(self._store.read(f"{self.path}/state")))
-        except StoreError:
-            self.vanish()
-            return
-        if written is not self.state:
-            self.state = written
-            self._front_changed()
-
     def _connect(self) -> None:
-        try:
+        with self._taking_offer():
             self._check_wishes()
             self.accepted = self._read_accepted()
             count = self._number("multi-queue-num-queues", 1)
             roots = [self.front] if count == 1 else [f"{self.front}/queue-{number}" for number in range(count)]
             self.queues = [self._attach_queue(root) for root in roots]
-        except (StoreError, ValueError) as error:
-            self.world.violation(f"{self.front}: the front end has not written what a connection needs: {error}")
-        except (GrantError, XenError) as error:
-            self.world.violation(f"{self.front}: the back end cannot connect: {error}")
         self.groups.clear()
         self._filters = False
         self._sample_filter()
@@ -352,19 +293,6 @@ class NetBackend:
 
     def _number(self, name: str, default: int = 0) -> int:
         return int(self._read(name, str(default)))
-
-    def _put(self, name: str, value: object) -> None:
-        self._store.write(f"{self.path}/{name}", str(value))
-
-    def _switch(self, state: XenbusState) -> None:
-        self.state = state
-        self._put("state", int(state))
-        self.world.trace("netback", f"{self.path} {state.name}")
-
-    def _stop_watching(self) -> None:
-        for token in self._tokens:
-            self._store.unsubscribe(token)
-        self._tokens = []
 
     def _disconnect(self) -> None:
         queues, self.queues = self.queues, []
