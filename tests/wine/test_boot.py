@@ -18,12 +18,6 @@ XENVBD = "C:\\windows\\system32\\drivers\\xenvbd.sys"
 DEVICES = {"XEN#vbd": "xenvbd", "PCI#VEN_5853&DEV_0001": "xenpci"}
 
 
-def put(machine: Windows, key: str, name: str, value: str, kind: str = "REG_SZ") -> None:
-    """Set one value.  In a batch file an ampersand outside quotes would end the command."""
-    result = machine.cmd(f'reg add "{key}" /v {name} /t {kind} /d "{value}" /f')
-    assert result.exit_code == 0, result
-
-
 def install(machine: Windows, package: Package) -> None:
     outcome = package.install(machine)
     assert outcome.exit_code in (DONE, RESTART_NEEDED), outcome.log
@@ -51,7 +45,7 @@ def test_what_hides_disks_comes_last_and_goes_first(machine: Windows, package: P
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", ["Service", "ClassGUID"])
 def test_another_product_s_boot_device_keeps_us_out(machine: Windows, package: Package, device: str, name: str) -> None:
-    put(machine, f"{BOOT_DEVICES}\\{device}", name, "vendor")
+    machine.set_value(f"{BOOT_DEVICES}\\{device}", name, "vendor")
     services = set(machine.registry(SERVICES))
 
     outcome = package.install(machine)
@@ -66,7 +60,7 @@ def test_another_product_s_boot_device_keeps_us_out(machine: Windows, package: P
 
 def test_another_product_s_boot_device_stays_when_we_go(machine: Windows, package: Package) -> None:
     install(machine, package)
-    put(machine, f"{BOOT_DEVICES}\\XEN#vbd", "Service", "vendor")
+    machine.set_value(f"{BOOT_DEVICES}\\XEN#vbd", "Service", "vendor")
     package.uninstall(machine)
     assert [(name, values["Service"]) for name, values in boot_devices(machine).items()] == [("XEN#vbd", "vendor")]
     assert machine.service("xenvbd") is None
@@ -76,11 +70,11 @@ def test_another_product_s_boot_device_stays_when_we_go(machine: Windows, packag
 def test_the_last_known_good_control_set_can_be_started_after_removal(machine: Windows, package: Package) -> None:
     install(machine, package)
     for device, driver in DEVICES.items():
-        put(machine, f"{OLD_SET}\\{DATABASE}\\{device}", "Service", driver)
-        put(machine, f"{OLD_SET}\\Services\\{driver}", "Start", str(BOOT_START), "REG_DWORD")
+        machine.set_value(f"{OLD_SET}\\{DATABASE}\\{device}", "Service", driver)
+        machine.set_value(f"{OLD_SET}\\Services\\{driver}", "Start", str(BOOT_START), "REG_DWORD")
         image = f"system32\\DRIVERS\\{driver}.sys"
-        put(machine, f"{OLD_SET}\\Services\\{driver}", "ImagePath", image, "REG_EXPAND_SZ")
-    put(machine, f"{OLD_SET}\\{DATABASE}\\PCI#CC_0101", "Service", "pciide")
+        machine.set_value(f"{OLD_SET}\\Services\\{driver}", "ImagePath", image, "REG_EXPAND_SZ")
+    machine.set_value(f"{OLD_SET}\\{DATABASE}\\PCI#CC_0101", "Service", "pciide")
 
     package.uninstall(machine)
 
@@ -92,7 +86,7 @@ def test_the_last_known_good_control_set_can_be_started_after_removal(machine: W
 def test_an_entry_that_cannot_go_keeps_its_driver(machine: Windows, package: Package) -> None:
     """A key with another below it cannot be deleted."""
     install(machine, package)
-    put(machine, f"{BOOT_DEVICES}\\XEN#vbd\\Below", "a", "b")
+    machine.set_value(f"{BOOT_DEVICES}\\XEN#vbd\\Below", "a", "b")
 
     failed = pvinstall(machine, package, "uninstall")
 
@@ -110,7 +104,7 @@ def test_an_entry_that_cannot_go_keeps_its_driver(machine: Windows, package: Pac
 
 
 def test_an_entry_whose_driver_is_gone_goes_too(machine: Windows, package: Package) -> None:
-    put(machine, f"{BOOT_DEVICES}\\XEN#vbd", "Service", "xenvbd")
+    machine.set_value(f"{BOOT_DEVICES}\\XEN#vbd", "Service", "xenvbd")
     machine.path("C:\\windows\\system32\\drivers\\xenhide.sys").mkdir()
     assert package.install(machine).exit_code not in (DONE, RESTART_NEEDED)
     assert boot_devices(machine) == {}

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from gplpv import config, ddk, exports
 from gplpv.ddk import ImageOptions
 from gplpv.inf.parse import Entry, Word, parse
 from gplpv.inf.view import Inf
 from gplpv.stampinf import Stamp, stamp
+from small_images import make
 
 from .prefix import PROJECT
 from .windows import Windows
@@ -35,18 +35,9 @@ Read = list[tuple[str, ...]]
 
 @pytest.fixture(scope="module")
 def infdump(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("infdump")
-    program = folder / "infdump.exe"
+    program = tmp_path_factory.mktemp("infdump") / "infdump.exe"
     options = ImageOptions("x64", (6, 0), False, "user", PROJECT)
-    kit = ddk.get(config.load(PROJECT).matrix.ddks["mingw"])
-    kit.compile(Path(__file__).with_name("infdump.c"), folder / "infdump.obj", options, (), ())
-    libraries = []
-    for module in ("kernel32.dll", "setupapi.dll"):
-        (folder / f"{module}.def").write_text(exports.definition(module, "x64", options.nt))
-        libraries.append(folder / f"{module}.lib")
-        kit.import_library(folder / f"{module}.def", libraries[-1], options)
-    kit.link([folder / "infdump.obj"], libraries, program, folder / "infdump.pdb", options)
-    return program
+    return make(program, [Path(__file__).with_name("infdump.c")], ["kernel32.dll", "setupapi.dll"], options)
 
 
 def random_files() -> dict[str, bytes]:

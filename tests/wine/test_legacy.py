@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gplpv import config, ddk
 from gplpv.ddk import ImageOptions
+from small_images import make
 
 from .package import (
     BOOT_DEVICES,
@@ -26,7 +26,6 @@ from .package import (
     boot_devices,
     upper_filters,
 )
-from .prefix import PROJECT
 from .windows import SERVICES, Windows
 
 # The helper is the same in all packages: each kind of machine and of package once.
@@ -59,19 +58,10 @@ END
 
 def a_driver(folder: Path, company: str, arch: str) -> Path:
     """An image with nothing in it but whose it is."""
-    kit = ddk.get(config.load(PROJECT).matrix.ddks["mingw"])
     options = ImageOptions("x32" if arch == "x32" else "x64", (5, 2), False, "kernel", folder)
     (folder / "old.c").write_text(EMPTY.replace("entry", "DriverEntry"))
     (folder / "old.rc").write_text(RESOURCE.format(company=company))
-    kit.compile(folder / "old.c", folder / "old.obj", options, (), ())
-    kit.resource(folder / "old.rc", folder / "old.res", options, ())
-    kit.link([folder / "old.obj", folder / "old.res"], [], folder / "old.sys", folder / "old.pdb", options)
-    return folder / "old.sys"
-
-
-def add(machine: Windows, key: str, name: str, value: str, kind: str = "REG_SZ") -> None:
-    result = machine.cmd(f'reg add "{key}" /v {name} /t {kind} /d "{value}" /f')
-    assert result.exit_code == 0, result
+    return make(folder / "old.sys", [folder / "old.c", folder / "old.rc"], [], options)
 
 
 def put_predecessors(machine: Windows, image: Path, drivers: tuple[str, ...] = THEIRS) -> None:
@@ -83,16 +73,16 @@ def put_predecessors(machine: Windows, image: Path, drivers: tuple[str, ...] = T
         )
         machine.path("C:\\windows\\inf").joinpath(f"oem{number}.inf").write_text(OLD_INF.format(driver=driver))
     put_filters(machine)
-    add(machine, f"{BOOT_DEVICES}\\XEN#VBD", "Service", "xenvbd")
-    add(machine, f"{BOOT_DEVICES}\\PCI#VEN_5853&DEV_0001", "Service", "xenpci")
-    add(machine, OLD_PRODUCT, "DisplayName", "GPL PV Drivers for Windows")
+    machine.set_value(f"{BOOT_DEVICES}\\XEN#VBD", "Service", "xenvbd")
+    machine.set_value(f"{BOOT_DEVICES}\\PCI#VEN_5853&DEV_0001", "Service", "xenpci")
+    machine.set_value(OLD_PRODUCT, "DisplayName", "GPL PV Drivers for Windows")
 
 
 def put_filters(machine: Windows) -> None:
-    add(machine, SYSTEM_CLASS, "UpperFilters", "vendor\\0XenHide", "REG_MULTI_SZ")
-    add(machine, DISK_CLASS, "UpperFilters", "XenPci\\0vendor", "REG_MULTI_SZ")
-    add(machine, DISK_CLASS, "LowerFilters", "xenhide", "REG_MULTI_SZ")
-    add(machine, NET_CLASS, "LowerFilters", "xenusb\\0xenhide", "REG_MULTI_SZ")
+    machine.set_value(SYSTEM_CLASS, "UpperFilters", "vendor\\0XenHide", "REG_MULTI_SZ")
+    machine.set_value(DISK_CLASS, "UpperFilters", "XenPci\\0vendor", "REG_MULTI_SZ")
+    machine.set_value(DISK_CLASS, "LowerFilters", "xenhide", "REG_MULTI_SZ")
+    machine.set_value(NET_CLASS, "LowerFilters", "xenusb\\0xenhide", "REG_MULTI_SZ")
 
 
 def oem_infs(machine: Windows) -> dict[str, str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gplpv import config, ddk, exports
 from gplpv.ddk import ImageOptions
+from small_images import make
 
 from .package import Package
 from .prefix import PROJECT
@@ -39,17 +39,10 @@ MESSAGE = "The Xen host has asked for this."
 def built(tmp_path_factory: pytest.TempPathFactory, packages: dict[str, Package]) -> Path:
     """A folder with standin.sys and host.exe; the packages have shutdownmon.exe built, too."""
     folder = tmp_path_factory.mktemp("standin")
-    kit = ddk.get(config.load(PROJECT).matrix.ddks["mingw"])
-    for name, module, mode, suffix in (
-        ("standin", "ntoskrnl.exe", "kernel", "sys"),
-        ("host", "kernel32.dll", "user", "exe"),
-    ):
+    includes = [PROJECT / "drivers_src/include"]
+    for name, module, mode in (("standin.sys", "ntoskrnl.exe", "kernel"), ("host.exe", "kernel32.dll", "user")):
         options = ImageOptions("x64", (5, 2), False, mode, PROJECT)
-        kit.compile(SOURCE / f"{name}.c", folder / f"{name}.obj", options, [PROJECT / "drivers_src/include"], ())
-        (folder / f"{module}.def").write_text(exports.definition(module, "x64", options.nt))
-        kit.import_library(folder / f"{module}.def", folder / f"{module}.lib", options)
-        image, symbols = folder / f"{name}.{suffix}", folder / f"{name}.pdb"
-        kit.link([folder / f"{name}.obj"], [folder / f"{module}.lib"], image, symbols, options)
+        make(folder / name, [(SOURCE / name).with_suffix(".c")], [module], options, includes)
     return folder
 
 

@@ -154,6 +154,12 @@ class Windows:
             raise MachineError(f"reg export {key} failed with {result.exit_code}.\n{result.stdout}{result.log}")
         return Hive()
 
+    def set_value(self, key: str, name: str, value: str, kind: str = "REG_SZ") -> None:
+        """Set one value.  In a batch file an ampersand outside quotes would end the command."""
+        result = self.cmd(f'reg add "{key}" /v {name} /t {kind} /d "{value}" /f')
+        if result.exit_code != 0:
+            raise MachineError(f"{key}\\{name} cannot be set.\n{result.stdout}{result.log}")
+
     def service(self, name: str) -> str | None:
         """The state of a service or driver ("running", "stopped", ...); None when it is not registered."""
         result = self.ask("sc", "query", name)

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeVar
 
 import pytest
 
-from gplpv import exports
-from gplpv.ddk import ImageOptions, ZiglangDdk
+from gplpv.ddk import ImageOptions
+from small_images import make
 from xenlab.cpu.machine import BarePlatform, Machine
 from xenlab.ndis import Ndis
 from xenlab.ndis.nic import Nic
@@ -128,32 +128,19 @@ class Pc:
 def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that builds the miniport for an arch with some definitions."""
     folder = tmp_path_factory.mktemp("ndis")
-    ddk = ZiglangDdk()
     made: dict[tuple[str, ...], Path] = {}
 
-    def library(module: str, arch: Arch, nt: Nt, options: ImageOptions) -> Path:
-        target = folder / f"{module}-{arch}-{nt[0]}{nt[1]}.lib"
-        if not target.exists():
-            definition = target.with_suffix(".def")
-            definition.write_text(exports.definition(module, arch, nt), encoding="ascii")
-            ddk.import_library(definition, target, options)
-        return target
-
-    def make(arch: Arch, *defines: str) -> Path:
+    def build(arch: Arch, *defines: str) -> Path:
         key = (arch, *defines)
-        if key in made:
-            return made[key]
-        nt = nt_of(defines)
-        options = ImageOptions(arch, nt, True, "kernel", ROOT)
-        out = folder / str(len(made))
-        out.mkdir()
-        ddk.compile(SOURCES / "loopnic.c", out / "loopnic.obj", options, INCLUDES, defines)
-        libraries = [library(module, arch, nt, options) for module in ("ndis.sys", "ntoskrnl.exe", "hal.dll")]
-        image = made[key] = out / "loopnic.sys"
-        ddk.link([out / "loopnic.obj"], libraries, image, out / "loopnic.pdb", options)
-        return image
+        if key not in made:
+            options = ImageOptions(arch, nt_of(defines), True, "kernel", ROOT)
+            image = folder / str(len(made)) / "loopnic.sys"
+            image.parent.mkdir()
+            modules = ["ndis.sys", "ntoskrnl.exe", "hal.dll"]
+            made[key] = make(image, [SOURCES / "loopnic.c"], modules, options, INCLUDES, defines)
+        return made[key]
 
-    return make
+    return build
 
 
 def nt_of(defines: tuple[str, ...]) -> Nt:

@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 
 import pytest
 
-from gplpv import exports
-from gplpv.ddk import ImageOptions, ZiglangDdk
+from gplpv.ddk import ImageOptions
+from small_images import make
 from xenlab.cpu.machine import BarePlatform, Machine
 from xenlab.ndis import Ndis
 from xenlab.ndis.adapter6 import Adapter6
@@ -116,25 +116,13 @@ class Pc:
 def images(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Arch], bytes]:
     """Return a function that builds the miniport for an arch."""
     folder = tmp_path_factory.mktemp("wire")
-    ddk = ZiglangDdk()
     made: dict[Arch, bytes] = {}
 
     def build(arch: Arch) -> bytes:
         if arch not in made:
             options = ImageOptions(arch, NT, True, "kernel", ROOT)
-            libraries = []
-            for module in ("ndis.sys", "ntoskrnl.exe"):
-                definition, library = folder / f"{module}-{arch}.def", folder / f"{module}-{arch}.lib"
-                definition.write_text(exports.definition(module, arch, NT), encoding="ascii")
-                ddk.import_library(definition, library, options)
-                libraries.append(library)
-            objects = []
-            for source in ("wire.c", "control.c"):
-                target = folder / f"{source}-{arch}.obj"
-                ddk.compile(HERE / source, target, options, [HERE, *INCLUDES], ())
-                objects.append(target)
-            image = folder / f"wire-{arch}.sys"
-            ddk.link(objects, libraries, image, folder / f"wire-{arch}.pdb", options)
+            sources, modules = [HERE / "wire.c", HERE / "control.c"], ["ndis.sys", "ntoskrnl.exe"]
+            image = make(folder / f"wire-{arch}.sys", sources, modules, options, [HERE, *INCLUDES])
             made[arch] = image.read_bytes()
         return made[arch]
 

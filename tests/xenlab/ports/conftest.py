@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import pytest
 
-from gplpv import exports
-from gplpv.ddk import ImageOptions, ZiglangDdk
+from gplpv.ddk import ImageOptions
+from small_images import make
 from xenlab.cpu.machine import BarePlatform, Machine
 from xenlab.nt.io import Devices
 from xenlab.nt.kernel import Kernel
@@ -180,33 +180,19 @@ class Lab:
 def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that builds the miniport for an arch with some definitions."""
     folder = tmp_path_factory.mktemp("miniports")
-    ddk = ZiglangDdk()
     made: dict[tuple[str, ...], Path] = {}
 
-    def library(module: str, arch: Arch, nt: tuple[int, int], options: ImageOptions) -> Path:
-        target = folder / f"{module}-{arch}-{nt[0]}{nt[1]}.lib"
-        if not target.exists():
-            definition = target.with_suffix(".def")
-            definition.write_text(exports.definition(module, arch, nt), encoding="ascii")
-            ddk.import_library(definition, target, options)
-        return target
-
-    def make(arch: Arch, *defines: str) -> Path:
+    def build(arch: Arch, *defines: str) -> Path:
         key = (arch, *defines)
-        if key in made:
-            return made[key]
-        nt = nt_of(defines)
-        options = ImageOptions(arch, nt, True, "kernel", ROOT)
-        out = folder / str(len(made))
-        out.mkdir()
-        ddk.compile(SOURCE, out / "ramdisk.obj", options, INCLUDES, defines)
-        port = "storport.sys" if nt == (6, 0) else "scsiport.sys"
-        libraries = [library(module, arch, nt, options) for module in (port, "ntoskrnl.exe")]
-        image = made[key] = out / "ramdisk.sys"
-        ddk.link([out / "ramdisk.obj"], libraries, image, out / "ramdisk.pdb", options)
-        return image
+        if key not in made:
+            options = ImageOptions(arch, nt_of(defines), True, "kernel", ROOT)
+            image = folder / str(len(made)) / "ramdisk.sys"
+            image.parent.mkdir()
+            port = "storport.sys" if options.nt == (6, 0) else "scsiport.sys"
+            made[key] = make(image, [SOURCE], [port, "ntoskrnl.exe"], options, INCLUDES, defines)
+        return made[key]
 
-    return make
+    return build
 
 
 def nt_of(defines: tuple[str, ...]) -> tuple[int, int]:
