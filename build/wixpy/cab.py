@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Cabinet files ([MS-CAB] Cabinet File Format) with stored or MSZIP data ([MS-MCI] MSZIP compression).
+"""Cabinet files ([MS-CAB] Cabinet File Format) with stored or MSZIP data ([MS-MCI] MSZIP compression); LZX is read.
 
 A cabinet is a list of files in folders.  A folder is the concatenation of its files, cut into blocks of 32 KiB; an
 MSZIP block is ``CK`` and a deflate stream of its own, whose history starts with the block before it in the folder.
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from enum import IntEnum, IntFlag
+from enum import IntFlag
 from functools import partial
 from io import BytesIO
 from itertools import accumulate, pairwise
@@ -23,40 +23,31 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from wixpy.blob import Blob, Buffer, Content
+from wixpy.cabdata import BLOCK, MSZIP_SIGNATURE, Compression, Folder, Place, data_record
 from wixpy.errors import WixpyError
 from wixpy.parallel import in_order, processors
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-BLOCK = 32768
 BATCH = 16 * BLOCK
-MARK = 128
 OPEN_FOLDERS = 16
 MAX_REPEATED = 4 << 30
+MAX_REPEATED_SLOW = 128 << 20
 MAX_MSZIP_BLOCK = BLOCK + 12
 MAX_FOLDER_BLOCKS = 0xFFFF
 MAX_COUNT = 0xFFFF
 MAX_NAME = 255
 MAX_CABINET = 0x7FFFFFFF
 SIGNATURE = b"MSCF"
-MSZIP_SIGNATURE = b"CK"
 _EMPTY_LAST = b"\3\0"
 
 _HEADER = struct.Struct("<4s5I2B5H")
 _FOLDER = struct.Struct("<IHH")
 _RESERVES = struct.Struct("<HBB")
 _FILE = struct.Struct("<IIHHHH")
-_DATA = struct.Struct("<IHH")
 _PREVIOUS, _NEXT, _RESERVE = 1, 2, 4
 _DAMAGED = "the cabinet is damaged: get it again"
-
-
-class Compression(IntEnum):
-    """How a folder's data is kept (CFFOLDER.typeCompress)."""
-
-    NONE = 0
-    MSZIP = 1
 
 
 class Attributes(IntFlag):
@@ -96,25 +87,10 @@ class CabinetEntry:
     folder: int
     offset: int
 
-
-def checksum(data: bytes, seed: int = 0) -> int:
-    """The checksum of a data block ([MS-CAB] 3.1): the exclusive or of its little-endian 32-bit words.
-
-    One to three bytes at the end count as a big-endian number.  The words are folded as one large integer, half onto
-    half, which takes a dozen operations a block.
-
-    >>> hex(checksum(bytes([1, 0, 0, 0, 2, 0, 0, 0, 0xaa, 0xbb])))
-    '0xaab8'
-    """
-    whole = len(data) & ~3
-    value = int.from_bytes(data[:whole], "little")
-    width = 32
-    while width < whole * 8:
-        width *= 2
-    while width > 32:
-        width //= 2
-        value = (value >> width) ^ (value & ((1 << width) - 1))
-    return value ^ int.from_bytes(data[whole:], "big") ^ seed
+    @property
+    def place(self) -> tuple[int, int]:
+        """A key to sort by: files that are read in this order have each folder unpacked once."""
+        return self.folder, self.offset
 
 
 def dos_time(moment: datetime) -> tuple[int, int]:
@@ -146,11 +122,6 @@ def from_dos_time(date: int, time: int) -> datetime:
         return datetime(1980, 1, 1, tzinfo=timezone.utc)
 
 
-def _data_record(packed: bytes, size: int) -> bytes:
-    lengths = struct.pack("<HH", len(packed), size)
-    return struct.pack("<I", checksum(lengths, checksum(packed))) + lengths + packed
-
-
 def _batches(files: Iterable[CabinetFile]) -> Iterator[bytes]:
     """The concatenated content of ``files`` in pieces of BATCH bytes, the last one shorter."""
     pending: list[Buffer] = []
@@ -176,7 +147,7 @@ def _records(compression: Compression, level: int, history: bytes, batch: bytes)
     """The CFDATA records of a batch; ``history`` is the block before it in its folder."""
     blocks = [batch[start : start + BLOCK] for start in range(0, len(batch), BLOCK)]
     packed = blocks if compression is Compression.NONE else _mszip(level, history, blocks)
-    return b"".join(map(_data_record, packed, map(len, blocks)))
+    return b"".join(map(data_record, packed, map(len, blocks)))
 
 
 def _mszip(level: int, history: bytes, blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -276,14 +247,14 @@ class Cabinet:
     """A cabinet that is read: ``files`` in order, :meth:`chunks` or :meth:`read` for their content.
 
     ``data`` may be a blob, and what is in memory at a time is little: OPEN_FOLDERS folders are kept as far as they are
-    unpacked.  WixpyError for a damaged cabinet, for one of a set of several, for compressions other than MSZIP, and for
-    one whose content is larger only because folders or files share their data.
+    unpacked.  WixpyError for a damaged cabinet, for one of a set of several, for Quantum compression, and for one whose
+    content is larger only because folders or files share their data.
     """
 
     data: Blob
     files: list[CabinetEntry] = field(default_factory=list)
-    _folders: list[_Place] = field(default_factory=list)
-    _open: dict[int, _Folder] = field(default_factory=dict)
+    _folders: list[Place] = field(default_factory=list)
+    _open: dict[int, Folder] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -291,7 +262,9 @@ class Cabinet:
             self._parse()
         except (struct.error, ValueError) as error:
             raise WixpyError("the cabinet ends within its list of files", _DAMAGED) from error
-        _refuse_shared_data(self.files, sum(place.blocks for place in self._folders) * BLOCK)
+        is_slow = any(place.is_slow for place in self._folders)
+        content = sum(place.blocks for place in self._folders) * BLOCK
+        _refuse_shared_data(self.files, max(MAX_REPEATED_SLOW if is_slow else MAX_REPEATED, 16 * content))
 
     def _parse(self) -> None:
         header = self.data[: _HEADER.size + _RESERVES.size]
@@ -309,7 +282,7 @@ class Cabinet:
         listed = self.data[position : position + folders * (_FOLDER.size + reserve)]
         for at in range(0, folders * (_FOLDER.size + reserve), _FOLDER.size + reserve):
             start, blocks, kind = _FOLDER.unpack_from(listed, at)
-            self._folders.append(_Place(start, len(self.data), blocks, kind & 0xF, _DATA.size + data_reserve))
+            self._folders.append(Place(start, len(self.data), blocks, kind, data_reserve))
         self._limit_folders()
         self._parse_files(self.data[files_at : files_at + files * (_FILE.size + MAX_NAME + 1)], files)
 
@@ -336,10 +309,10 @@ class Cabinet:
                 raise WixpyError("folders of the cabinet share their data", _DAMAGED)
             self._folders[number].end = following
 
-    def _folder(self, number: int) -> _Folder:
+    def _folder(self, number: int) -> Folder:
         """A folder as far as it is unpacked, or from its start when it was let go of."""
         with self._lock:
-            folder = self._open.pop(number, None) or _Folder(self.data, self._folders[number])
+            folder = self._open.pop(number, None) or Folder(self.data, self._folders[number])
             self._open[number] = folder
             if len(self._open) > OPEN_FOLDERS:
                 del self._open[next(iter(self._open))]
@@ -354,103 +327,21 @@ class Cabinet:
         folder = self._folder(entry.folder)
         position, end = entry.offset, entry.offset + entry.size
         while position < end:
-            if not folder.go_to(position):
+            if not folder.go_to(position, begins=position == entry.offset):
                 raise WixpyError(f"“{entry.name}” is longer than the cabinet's data", _DAMAGED)
             part = folder.block[position - folder.start : end - folder.start]
             position += len(part)
             yield part
 
 
-def _refuse_shared_data(files: Sequence[CabinetEntry], content: int) -> None:
-    """WixpyError for files that share a part of their data, or for too many that share all of it.
+def _refuse_shared_data(files: Sequence[CabinetEntry], most: int) -> None:
+    """WixpyError for files that share a part of their data, or that have together more than ``most`` bytes.
 
-    Some writers keep equal files once.  ``content`` is the most that the folders hold.
+    Some writers keep equal files once.
     """
     used = sorted((file.folder, file.offset, file.offset + file.size) for file in files if file.size)
     for (folder, start, end), (other, following, other_end) in pairwise(used):
         if folder == other and following < end and (start, end) != (following, other_end):
             raise WixpyError("files of the cabinet share a part of their data", _DAMAGED)
-    if sum(end - start for _, start, end in used) > max(MAX_REPEATED, 16 * content):
+    if sum(end - start for _, start, end in used) > most:
         raise WixpyError("files of the cabinet share their data too often", _DAMAGED)
-
-
-@dataclass
-class _Place:
-    """Where the data of a folder is in the cabinet, in how many blocks, how kept, and how long the header of each."""
-
-    start: int
-    end: int
-    blocks: int
-    kind: int
-    header: int
-
-
-@dataclass(frozen=True)
-class _Mark:
-    """Where unpacking can start: a block by its number, its place in the cabinet and in the folder, its history."""
-
-    number: int
-    position: int
-    start: int
-    history: bytes
-
-
-class _Folder:
-    """A folder that is being unpacked: ``block`` is the current block, which begins at ``start`` in the folder.
-
-    Every MARK blocks it keeps what it takes to start there, so that going back costs little.
-    """
-
-    def __init__(self, data: Blob, place: _Place) -> None:
-        self._data = data
-        self._place = place
-        self._marks = [_Mark(0, place.start, 0, b"")]
-        self._next = self._marks[0]
-        self.start = 0
-        self.block = b""
-
-    def go_to(self, position: int) -> bool:
-        """Make ``block`` the one that holds ``position``; False when the folder ends before it."""
-        if self._place.kind not in (Compression.NONE, Compression.MSZIP):
-            raise WixpyError("the cabinet uses LZX or Quantum compression", "only stored and MSZIP data is read")
-        if position < self.start:
-            self._next = next(mark for mark in reversed(self._marks) if mark.start <= position)
-            self.block = b""
-            self.start = self._next.start
-        while self.start + len(self.block) <= position:
-            if self._next.number >= self._place.blocks:
-                return False
-            if self._next.number % MARK == 0 and self._next.number > self._marks[-1].number:
-                self._marks.append(self._next)
-            self._unpack(self._next)
-        return True
-
-    def _unpack(self, mark: _Mark) -> None:
-        """Unpack the block at ``mark``."""
-        header = self._data[mark.position : mark.position + self._place.header]
-        if len(header) < self._place.header:
-            raise WixpyError("the cabinet ends within its data", _DAMAGED)
-        expected, packed_size, size = _DATA.unpack_from(header)
-        start = mark.position + len(header)
-        if start + packed_size > self._place.end:
-            raise WixpyError("a folder of the cabinet runs into the next one or ends within its data", _DAMAGED)
-        packed = self._data[start : start + packed_size]
-        covered = header[_DATA.size - 4 :]
-        if len(packed) < packed_size or (expected and checksum(covered, checksum(packed)) != expected):
-            raise WixpyError("a data block of the cabinet has a wrong checksum", _DAMAGED)
-        block = packed if self._place.kind == Compression.NONE else _inflate(packed, mark.history)
-        if len(block) != size:
-            raise WixpyError("a data block of the cabinet has a wrong size", _DAMAGED)
-        history = block if len(block) == BLOCK else (mark.history + block)[-BLOCK:]
-        self.start, self.block = mark.start, block
-        self._next = _Mark(mark.number + 1, start + packed_size, mark.start + size, history)
-
-
-def _inflate(packed: bytes, history: bytes) -> bytes:
-    if packed[:2] != MSZIP_SIGNATURE:
-        raise WixpyError("a data block of the cabinet is not MSZIP", _DAMAGED)
-    try:
-        decompressor = zlib.decompressobj(-15, history)
-        return decompressor.decompress(packed[2:], BLOCK) + decompressor.decompress(decompressor.unconsumed_tail, 1)
-    except zlib.error as error:
-        raise WixpyError("a data block of the cabinet does not decompress", _DAMAGED) from error

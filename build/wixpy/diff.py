@@ -126,7 +126,7 @@ def _cabinets(name: str, before: bytes, after: bytes) -> Iterator[Change]:
 
 def _members(cabinet: cab.Cabinet) -> dict[str, dict[str, Value]]:
     found: dict[str, dict[str, Value]] = {}
-    for position, entry in enumerate(cabinet.files):
+    for position, entry in sorted(enumerate(cabinet.files), key=lambda each: each[1].place):
         content = _content(cabinet.read(entry)) or {}
         attributes: dict[str, Value] = {
             "position": position,

@@ -169,7 +169,7 @@ def _unpacked(database: Database, disk: media.Disk, rows: dict[str, Row], find: 
     cabinet = cab.Cabinet(content)
     for name in sorted(rows.keys() - {entry.name for entry in cabinet.files}):
         raise WixpyError(f"{name} is not in the cabinet {disk.cabinet}", "run wixpy check")
-    for entry in sorted(cabinet.files, key=lambda entry: (entry.folder, entry.offset)):
+    for entry in sorted(cabinet.files, key=lambda entry: entry.place):
         row = rows.get(entry.name)
         if row is None:
             raise WixpyError(f"the table File does not say where {entry.name} belongs", "run wixpy check")

@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from wixpy.blob import Blob, PathBlob
-from wixpy.cab import Attributes, Compression
+from wixpy.cab import Attributes
+from wixpy.cabdata import Compression
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.summary import Pid

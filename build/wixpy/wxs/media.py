@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from wixpy import cab
 from wixpy.blob import Blob, FileBlob
-from wixpy.cab import Compression
+from wixpy.cabdata import Compression
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_short
 from wixpy.media import COMPRESSED, COMPRESSED_SOURCE, EMBEDDED, NONCOMPRESSED, source_path, word_count

@@ -261,7 +261,7 @@ class _Module:
         """The files of the module's cabinet."""
         try:
             cabinet = cab.Cabinet(self.database.streams[CABINET])
-            for entry in cabinet.files:
+            for entry in sorted(cabinet.files, key=lambda entry: entry.place):
                 yield entry.name, cabinet.read(entry)
         except KeyError:
             raise self.node.error("the module has no cabinet", "the file is damaged: get it again") from None

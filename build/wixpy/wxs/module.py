@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from wixpy.actions import standard, standard_names
-from wixpy.cab import Compression
+from wixpy.cabdata import Compression
 from wixpy.database import Row
 from wixpy.schema import standard as standard_tables
 from wixpy.summary import Pid, Value

@@ -27,6 +27,8 @@ from wixpy.store import Store
 from wixpy.summary import Pid
 from wixpy.view import ModifyMode, View
 
+from . import lzxkit
+
 EXAMPLES = int(os.environ.get("WIXPY_FUZZ", "40"))
 FUZZ = settings(
     max_examples=EXAMPLES,
@@ -172,18 +174,26 @@ def test_damaged_cabinets(edits: list[tuple[int, str, int]], keep: float) -> Non
     refused(lambda: list(diff.compare(database, Database.parse(whole()))))
 
 
+LZX = "LZX"
+
+
 @cache
-def cabinet(compression: cab.Compression) -> bytes:
-    """A cabinet of two folders, one of several blocks."""
+def cabinet(compression: cab.Compression | str) -> bytes:
+    """A cabinet of two folders, one of several blocks; LZX without checksums, so that the decoder sees the damage."""
     folders = [[("a", b"a" * 70_000), ("b", bytes(range(256)) * 9)], [("c", b"c"), ("d", b"")]]
+    if compression == LZX:
+        blocks = [(1, 900), (2, 400), (3, 99)]
+        packed = [(15, files, lzxkit.encode(b"".join(data for _, data in files), 15, blocks, 99)) for files in folders]
+        return lzxkit.cabinet(packed, summed=False)
+    assert isinstance(compression, cab.Compression)
     files = [[cab.CabinetFile(name, content, WHEN) for name, content in folder] for folder in folders]
     return cab.write(files, compression)
 
 
-@given(EDITS, KEPT, st.sampled_from(cab.Compression), st.booleans())
+@given(EDITS, KEPT, st.sampled_from([LZX, *cab.Compression]), st.booleans())
 @FUZZ
-def test_damaged_cabinets_of_either_kind(
-    edits: list[tuple[int, str, int]], keep: float, compression: cab.Compression, back: bool
+def test_damaged_cabinets_of_every_kind(
+    edits: list[tuple[int, str, int]], keep: float, compression: cab.Compression | str, back: bool
 ) -> None:
     # Where the structure is: headers and lists, at the start.
     data = cabinet(compression)

@@ -18,6 +18,7 @@ from wixpy.summary import Pid
 from wixpy.tables import Table
 from wixpy.wxs import compile
 
+from . import lzxkit
 from .conftest import EPOCH
 
 Package = Callable[..., Database]
@@ -172,6 +173,19 @@ def test_a_module_made_by_hand_is_merged(tmp_path: Path, package: Package) -> No
     )
     assert sorted(rows(database, "File"))[0] == ("hand.X", "Hand.X", "hand.txt", 5, None, None, 0, 2)
     assert dict(installed_files(database))["ProgramFiles64Folder/Sample/hand.txt"] == b"hello"
+
+
+def test_a_module_whose_cabinet_is_lzx_is_merged(tmp_path: Path, package: Package) -> None:
+    content = b"".join(b"line %d\n" % number for number in range(9000))
+
+    def repacked(database: Database) -> None:
+        frames = lzxkit.encode(content, 21, [(2, 30_000)], len(content))
+        database.streams["MergeModule.CABinet"] = lzxkit.cabinet([(21, [("hand.X", content)], frames)])
+        database.replace(database.rows("File")[0], FileSize=len(content))
+
+    by_hand(tmp_path / "lib.msm", repacked)
+    database = package(USE.format(""))
+    assert dict(installed_files(database))["ProgramFiles64Folder/Sample/hand.txt"] == content
 
 
 def _no_column(database: Database) -> None:
