@@ -142,6 +142,27 @@ def _import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("archives", nargs="+", type=Path, metavar="TABLE.idt")
 
 
+def _transform(parser: argparse.ArgumentParser) -> None:
+    from wixpy.transform import Condition, Validation  # noqa: PLC0415
+
+    def words(flags: type[Condition] | type[Validation]) -> list[str]:
+        return [name.lower().replace("_", "-") for name in flags.__members__ if name != "VIEW"]
+
+    parser.add_argument("action", choices=("create", "apply", "show"),
+                        help="create OLD.msi NEW.msi, apply X.mst X.msi, show X.mst X.msi")  # fmt: skip
+    parser.add_argument("one", metavar="OLD.msi|X.mst",
+                        help="for apply and show also :NAME, a transform inside the package")  # fmt: skip
+    parser.add_argument("two", type=Path, metavar="NEW.msi|X.msi")
+    parser.add_argument("-o", "--output", metavar="FILE",
+                        help="what is made; create takes :NAME to put the transform into OLD.msi")  # fmt: skip
+    parser.add_argument("--validate", action="append", choices=words(Validation), metavar="WORD",
+                        help="what must hold of a package; default product, of "
+                        + ", ".join(words(Validation)))  # fmt: skip
+    parser.add_argument("--suppress", action="append", choices=words(Condition), default=[], metavar="WORD",
+                        help="what is no error: " + ", ".join(words(Condition)))  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="apply it to any package, as far as it can be")
+
+
 COMMANDS = {
     "Make a package": {
         "build": Command(
@@ -154,6 +175,11 @@ COMMANDS = {
             "list the elements of .wxs sources that are understood",
             "List the elements of .wxs sources that are understood, with their attributes; * marks required ones.",
             _elements,
+        ),
+        "transform": Command(
+            "make, apply or show a transform (.mst)",
+            "Make a transform of what two packages differ in, apply one to a package, or show what one does to it.",
+            _transform, can_be_quiet=True,
         ),
     },
     "Look into one": {

@@ -279,7 +279,36 @@ def _import(options: argparse.Namespace) -> int:
     return 0
 
 
+def _transform(options: argparse.Namespace) -> int:
+    from wixpy import transforming  # noqa: PLC0415
+
+    if options.action == "show":
+        columns, rows = transforming.show(options.one, options.two)
+        if options.json:
+            _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        else:
+            print_table(columns, rows)
+        return 0
+    if options.output is None:
+        from wixpy.cli import print_error  # noqa: PLC0415
+
+        print_error(WixpyError("no output is named", f"wixpy transform {options.action} … … -o FILE"))
+        return WRONG_COMMAND
+    if options.action == "apply":
+        transforming.apply(options.one, options.two, Path(options.output), force=options.force)
+    else:
+        words = options.validate or ["product"], options.suppress
+        left = transforming.create(Path(options.one), options.two, options.output, *words)
+        for name in [] if options.quiet else left:
+            print(
+                printable(f"warning: the packages differ in {name}, which a transform does not hold"), file=sys.stderr
+            )
+    _print_names(options, [options.output])
+    return 0
+
+
 RUN = {
     "build": _build, "elements": _elements, "check": _check, "tables": _tables, "dump": _dump, "extract": _extract,
     "query": _query, "export": _export, "import": _import, "diff": _diff,
+    "transform": _transform,
 }  # fmt: skip

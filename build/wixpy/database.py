@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
 from wixpy import cfb, names, schema, strings, summary
@@ -22,13 +22,17 @@ from wixpy.errors import WixpyError
 from wixpy.files import read_bytes, reading, replacing
 from wixpy.tables import Cell, Column, Table, Values
 
+if TYPE_CHECKING:
+    from wixpy.transform import Condition, Validation
+
 CLSID = UUID("000c1084-0000-0000-c000-000000000046")
+TRANSFORM_CLSID = UUID("000c1082-0000-0000-c000-000000000046")
 PATCH_CLSID = UUID("000c1086-0000-0000-c000-000000000046")
 SECTOR = 512
 VALIDATION = "_Validation"
 
-_TABLES = Table("_Tables", (Column("Name", "s64", key=True),))
-_COLUMNS = Table(
+TABLES = Table("_Tables", (Column("Name", "s64", key=True),))
+COLUMNS = Table(
     "_Columns",
     (Column("Table", "s64", key=True), Column("Number", "i2", key=True), Column("Name", "s64"), Column("Type", "i2")),
 )
@@ -192,6 +196,51 @@ class Database:
             for values in schema.validation_rows(self.tables[name]):
                 self.insert(VALIDATION, *values)
 
+    def copy(self) -> Database:
+        """Another database with the same content, which changes of this one do not reach."""
+        twin = Database(self.codepage)
+        twin.__dict__.update(self.__dict__)
+        twin.tables = dict(self.tables)
+        twin.streams = Streams(self.streams.blobs())
+        twin.storages = dict(self.storages)
+        twin.summary = dict(self.summary)
+        twin._rows = {name: dict(rows) for name, rows in self._rows.items()}
+        return twin
+
+    def generate_transform(
+        self, reference: Database, suppressed: Condition | None = None, validation: Validation | None = None
+    ) -> bytes | None:
+        """The transform (.mst) that makes this database of ``reference``; None when their tables are equal.
+
+        With ``suppressed`` or ``validation`` it has a summary, which an installation needs: it says which conditions
+        are no errors while the transform is applied, and what must hold of the package.  MsiError when the databases
+        differ in what a transform cannot change.
+        """
+        from wixpy import transform  # noqa: PLC0415
+
+        made = transform.generate(reference, self)
+        if made is None:
+            return None
+        if suppressed is not None or validation is not None:
+            flags = suppressed or transform.Condition.NONE, validation or transform.Validation.NONE
+            made.summary = transform.describe(reference, self, *flags)
+        return made.to_bytes()
+
+    def apply_transform(self, transform: bytes, suppressed: Condition | None = None) -> None:
+        """Carry a transform out on this database, all of it or nothing.
+
+        ``suppressed`` are the conditions that are no errors, by default those that the transform names.  Platform and
+        languages become those that it names.  Whether it is meant for this database is not looked at: that is
+        :func:`wixpy.transform.check`.
+        """
+        from wixpy.transform import Transform, apply, conditions  # noqa: PLC0415
+
+        parsed = Transform.parse(transform)
+        changed = apply(parsed, self, conditions(parsed.summary) if suppressed is None else suppressed)
+        if summary.Pid.LAST_AUTHOR in parsed.summary:
+            changed.summary[summary.Pid.TEMPLATE] = parsed.summary[summary.Pid.LAST_AUTHOR]
+        self.__dict__.update(changed.__dict__)
+
     def digest(self) -> bytes:
         """SHA-256 of everything but the order of insertion: code page, rows, streams and summary."""
         state = hashlib.sha256(self.codepage.to_bytes(4, "little") + summary.encode(self.summary))
@@ -218,8 +267,8 @@ class Database:
             for number, column in enumerate(table.columns, 1)
         ]
         tables: list[tuple[Table, list[Values]]] = [
-            (_TABLES, [(table.name,) for table in ordered]),
-            (_COLUMNS, definitions),
+            (TABLES, [(table.name,) for table in ordered]),
+            (COLUMNS, definitions),
             *((table, sorted(self._rows[table.name].values(), key=repr)) for table in ordered),
         ]
         for table, rows in tables:
@@ -240,7 +289,7 @@ class Database:
             root.children[names.encode(name)] = content
         for name, data in self.storages.items():
             inner = cfb.CompoundFile(data)
-            root.children[names.encode(name)] = inner.storage(inner.root)
+            root.children[name] = inner.storage(inner.root)
         cfb.write(root, out, sector or self.sector)
 
     def to_bytes(self, sector: int | None = None) -> bytes:
@@ -277,6 +326,10 @@ class Database:
     def parse(cls, data: Blob) -> Database:
         """Read a database from its file, as bytes or as a blob in which large streams stay."""
         file = cfb.CompoundFile(data)
+        if file.root.clsid == TRANSFORM_CLSID:
+            raise WixpyError(
+                "this is a transform, not a database", "wixpy transform show x.mst x.msi tells what it does"
+            )
         tables: dict[str, cfb.Entry] = {}
         self = cls()
         self.clsid = file.root.clsid
@@ -292,7 +345,7 @@ class Database:
             else:
                 inner = BytesIO()
                 cfb.write(file.storage(entry), inner)
-                self.storages[name] = inner.getvalue()
+                self.storages[stored] = inner.getvalue()
         if _POOL not in tables or _DATA not in tables:
             raise WixpyError("the compound file holds no Windows Installer database", "give an .msi or .msm file")
         pool = strings.StringPool.parse(file.read(tables[_POOL]), file.read(tables[_DATA]))
@@ -303,10 +356,10 @@ class Database:
                 return []
             return table.decode(file.read(tables[table.name]), pool.cell, pool.reference_width)
 
-        self._define(rows(_TABLES), rows(_COLUMNS))
+        self._define(rows(TABLES), rows(COLUMNS))
         for name, table in self.tables.items():
             self._rows[name] = {row[: table.key_count]: row for row in rows(table)}
-        self._describe()
+        self.describe()
         return self
 
     def _define(self, table_rows: list[Values], column_rows: list[Values]) -> None:
@@ -325,10 +378,12 @@ class Database:
                 raise WixpyError(f"table {table} has two columns of one name", _DAMAGED)
             self.add_table(defined)
 
-    def _describe(self) -> None:
+    def describe(self) -> None:
         """Give the columns what ``_Validation`` of the file says of them, or else what the standard schema says."""
         for name, table in self.tables.items():
-            self.tables[name] = Table(name, tuple(self._described(name, column) for column in table.columns))
+            columns = tuple(self._described(name, column) for column in table.columns)
+            if columns != table.columns:
+                self.tables[name] = Table(name, columns)
 
     def _described(self, table: str, column: Column) -> Column:
         row = self.get(VALIDATION, table, column.name)

@@ -26,6 +26,8 @@ class Status(IntEnum):
     INVALID_HANDLE_STATE = 1609
     BAD_QUERY_SYNTAX = 1615
     INVALID_FIELD = 1616
+    PACKAGE_INVALID = 1620
+    TRANSFORM_FAILURE = 1624
     FUNCTION_FAILED = 1627
     INVALID_TABLE = 1628
     DATATYPE_MISMATCH = 1629
@@ -64,6 +66,9 @@ MESSAGES = {
     2219: "Database: [2]. Invalid Installer database format.",
     2220: "Database: [2]. Invalid row/field data.",
     2221: "Database: [2]. Code page conflict in import file: [3].",
+    2222: "Database: [2]. Transform or merge code page [3] differs from database code page [4].",
+    2225: "Database: [2]. Transform: Cannot transform a temporary table. Table: [3].",
+    2226: "Database: [2]. Transform failed.",
     2227: "Database: [2]. Invalid identifier '[3]' in SQL query: [4].",
     2228: "Database: [2]. Unknown table '[3]' in SQL query: [4].",
     2230: "Database: [2]. Repeated table '[3]' in SQL query: [4].",
@@ -81,10 +86,25 @@ MESSAGES = {
     2242: "Database: [2]. Column '[3]' repeated.",
     2243: "Database: [2]. No primary columns defined for table creation.",
     2244: "Database: [2]. Invalid type specifier '[3]' in SQL query [4].",
+    2246: "Database: [2]. Invalid Installer transform format.",
+    2247: "Database: [2] Transform stream read/write failure.",
+    2248: "Database: [2] GenerateTransform/Merge: Column type in base table does not match reference table. "
+    "Table: [3] Col #: [4].",
+    2249: "Database: [2] GenerateTransform: More columns in base table than in reference table. Table: [3].",
+    2250: "Database: [2] Transform: Cannot add existing row. Table: [3].",
+    2251: "Database: [2] Transform: Cannot delete row that does not exist. Table: [3].",
+    2252: "Database: [2] Transform: Cannot add existing table. Table: [3].",
+    2253: "Database: [2] Transform: Cannot delete table that does not exist. Table: [3].",
+    2254: "Database: [2] Transform: Cannot update row that does not exist. Table: [3].",
+    2255: "Database: [2] Transform: Column with this name already exists. Table: [3] Col: [4].",
+    2256: "Database: [2] GenerateTransform/Merge: Number of primary keys in base table does not match reference table. "
+    "Table: [3].",
     2257: "Database: [2]. Intent to modify read only table: [3].",
     2258: "Database: [2]. Type mismatch in parameter: [3].",
     2259: "Database: [2] Table(s) Update failed: [3] [4]",
     2262: "Stream does not exist: [2]. System error: [3].",
+    2268: "Database: [2]. GenerateTransform/Merge: Column name in base table does not match reference table. "
+    "Table: [3] Col #: [4].",
 }
 
 

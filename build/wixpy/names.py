@@ -4,7 +4,7 @@
 A compound file allows 31 UTF-16 units in a name ([MS-CFB] 2.6.1).  Windows Installer fits up to 62 characters into that
 by packing two characters of a 64-character alphabet (digits, letters, ``.`` and ``_``) into one unit U+3800..U+47FF, a
 lone one into U+4800..U+483F, and marks the streams that hold tables with a leading U+4840.  Other characters, and names
-of property sets (leading U+0005), are stored as they are.
+of property sets (leading U+0005) and of storages, are stored as they are.
 """
 
 from __future__ import annotations
@@ -49,6 +49,15 @@ def encode(name: str, *, table: bool = False) -> str:
             f"the stream name “{name}” does not fit into a compound file", "use 1 to 62 letters, digits, “.” and “_”"
         )
     return stored
+
+
+def check_storage(name: str) -> None:
+    """WixpyError for what is no name of a storage; such names are stored as they are."""
+    if not 0 < len(name.encode("utf-16-le", "surrogatepass")) <= 2 * MAX_UNITS or set(name) & set("/\\:!"):
+        raise WixpyError(
+            f"“{name}” is no name for a storage in a package",
+            f"use 1 to {MAX_UNITS} characters without “/”, “\\”, “:”, “!”",
+        )
 
 
 def decode(stored: str) -> tuple[str, bool]:

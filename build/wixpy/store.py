@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from wixpy import cfb, names, summary
 from wixpy.blob import Streams
-from wixpy.database import Database
+from wixpy.database import COLUMNS, TABLES, Database
 from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError, Status
 from wixpy.sql.syntax import MAX_COLUMN_NAME, MAX_TABLE_NAME
@@ -24,11 +24,6 @@ from wixpy.tables import Cell, Column, Table, Values
 
 Value = int | str | bytes | None
 
-TABLES = Table("_Tables", (Column("Name", "s64", key=True),))
-COLUMNS = Table(
-    "_Columns",
-    (Column("Table", "s64", key=True), Column("Number", "i2", key=True), Column("Name", "s64"), Column("Type", "i2")),
-)
 STREAMS = Table("_Streams", (Column("Name", "s62", key=True), Column("Data", "V0")))
 STORAGES = Table("_Storages", (Column("Name", "s62", key=True), Column("Data", "V0")))
 SYSTEM = {table.name: table for table in (TABLES, COLUMNS, STREAMS, STORAGES)}
@@ -193,9 +188,11 @@ class Store:
 
     def _check_stream(self, table: Table, name: str, content: bytes) -> None:
         try:
-            names.encode(name)
             if table is STORAGES:
+                names.check_storage(name)
                 cfb.CompoundFile(content)
+            else:
+                names.encode(name)
             if name == names.SUMMARY_INFORMATION:
                 summary.decode(content)
         except WixpyError as error:
@@ -275,6 +272,13 @@ class Store:
         for key, row in rows.items():
             rows[key] = row[:kept]
         known.clear()
+
+    def adopt(self, database: Database) -> None:
+        """Go on with another database's content in place of the own."""
+        if not self.writable:
+            raise self.fail(2212, status=Status.ACCESS_DENIED)
+        self.database = database
+        self.generation += 1
 
     # Saving.
 

@@ -35,7 +35,7 @@ _LETTER_BITS = {
     "l": VALID | LOCALIZABLE | SHORT_OR_TEXT | STRING,
     "v": VALID | STRING,
 }
-_BIAS = {"i2": 0x8000, "i4": 0x80000000}
+BIAS = {2: 0x8000, 4: 0x80000000}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Column:
                 raise ValueError("may not be null")
             return None
         if self.is_integer:
-            bias = _BIAS[f"i{self.size}"]
+            bias = BIAS[self.size]
             if not isinstance(value, int) or not -bias < value < bias:
                 raise ValueError(f"{value!r} is not an integer of {self.size} bytes")
             return int(value)
@@ -169,7 +169,7 @@ class Table:
             if column.is_string:
                 cells.append([text(number) if number else None for number in stored])
             elif column.is_integer:
-                bias = _BIAS[f"i{column.size}"]
+                bias = BIAS[column.size]
                 cells.append([number - bias if number else None for number in stored])
             else:
                 cells.append(["" if number else None for number in stored])
@@ -195,7 +195,7 @@ def _store(column: Column, value: Cell, number: Callable[[str], int]) -> int:
     if value is None:
         return 0
     if isinstance(value, int):
-        return value + _BIAS[f"i{column.size}"]
+        return value + BIAS[column.size]
     return 1 if column.is_binary else number(value)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import lzxkit
 import wixpy
 from wixpy.cab import Cabinet
 from wixpy.database import Database
@@ -83,3 +84,27 @@ def test_files_arrive_from(kind: str, machine: Windows, tmp_path: Path, monkeypa
     assert {name: machine.path(f"{target}\\{name}").read_bytes() for name in FILES} == FILES
     assert machine.msiexec(f"{source}\\media.msi", action="/x")[0] == 0
     assert not machine.exists(target)
+
+
+def test_files_arrive_from_an_lzx_cabinet(machine: Windows, tmp_path: Path) -> None:
+    contents = {"text.txt": FILES["first.txt"][:90_000], "noise.bin": NOISE[:50_000]}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    files = "".join(f'<File Id="{name}" Source="{name}"/>' for name in contents)
+    media_element = '<Media Id="1" Cabinet="one.cab" EmbedCab="yes"/>'
+    (tmp_path / "media.wxs").write_text(SOURCE.format(package="", media=media_element, files=files))
+    package = tmp_path / "lzx.msi"
+    wixpy.build(tmp_path / "media.wxs", package, epoch=1_200_000_000)
+
+    database = Database.open(package)
+    read = Cabinet(database.streams["one.cab"])
+    members = [(entry.name, read.read(entry)) for entry in read.files]
+    frames = lzxkit.encode(b"".join(content for _, content in members), 19, [(1, 40_000), (2, 40_000), (3, 999)])
+    database.streams["one.cab"] = lzxkit.cabinet([(19, members, frames)])
+    database.commit(package)
+    assert wixpy.check(package, ["CAB"]) == []
+    code, log = machine.msiexec(package)
+    assert code == 0, log
+    target = "C:\\Program Files\\Media"
+    assert {name: machine.path(f"{target}\\{name}").read_bytes() for name in contents} == contents
+    assert machine.msiexec(package, action="/x")[0] == 0

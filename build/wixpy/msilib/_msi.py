@@ -10,10 +10,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from wixpy import cab, database, idt, summary
+from wixpy import cab, database, idt, summary, transform
 from wixpy.blob import PathBlob
 from wixpy.errors import WixpyError
-from wixpy.files import replacing
+from wixpy.files import read_bytes, replacing
 from wixpy.msi_errors import MsiError, Status
 from wixpy.record import Record
 from wixpy.store import WESTERN, Store
@@ -92,6 +92,40 @@ class Database:
         """Read a table from a text archive (MsiDatabaseImport; beyond msilib)."""
         idt.import_file(self.store, Path(folder) / file)
 
+    def GenerateTransform(self, reference: Database, storage: str | os.PathLike[str] | None = None) -> bool:
+        """Whether this database has other tables than ``reference``; the transform that makes it of that goes into the
+        file ``storage`` when one is named (MsiDatabaseGenerateTransform; beyond msilib)."""
+        made = transform.generate(reference.store.persistent(), self.store.persistent())
+        if made is not None and storage is not None:
+            _save(made, storage)
+        return made is not None
+
+    def CreateTransformSummaryInfo(
+        self, reference: Database, storage: str | os.PathLike[str], errorConditions: int = 0, validation: int = 0
+    ) -> None:
+        """Say in the transform ``storage``, from ``reference`` to this database, for which packages it is
+        (:class:`wixpy.transform.Validation`) and what is no error when it is applied
+        (:class:`wixpy.transform.Condition`; MsiCreateTransformSummaryInfo; beyond msilib)."""
+        made = _transform(storage)
+        flags = transform.Condition(errorConditions), transform.Validation(validation)
+        made.summary = transform.describe(reference.store.database, self.store.database, *flags)
+        _save(made, storage)
+
+    def ApplyTransform(self, storage: str | os.PathLike[str], errorConditions: int = 0) -> None:
+        """Carry out the transform in the file ``storage``, all of it or nothing; ``errorConditions`` are no errors.
+
+        With Condition.VIEW it is not carried out: what it does is in the table ``_TransformView``
+        (MsiDatabaseApplyTransform; beyond msilib).
+        """
+        made, store = _transform(storage), self.store
+        temporary = [name for name in made.tables if store.temporary_columns.get(name)]
+        if temporary:
+            raise store.fail(2225, temporary[0], status=Status.TRANSFORM_FAILURE)
+        if errorConditions & transform.Condition.VIEW:
+            transform.show(made, store)
+        else:
+            store.adopt(transform.apply(made, store.database, transform.Condition(errorConditions)))
+
     def Close(self) -> None:
         """Let go of the database; what was not committed is lost, unless it was opened directly."""
         if self._store.closed:
@@ -125,6 +159,21 @@ def OpenDatabase(path: str | os.PathLike[str], persist: int) -> Database:
         content = _read(file)
     store = Store(content, writable=mode != MSIDBOPEN_READONLY)
     return Database(store, file.absolute(), direct=mode in (MSIDBOPEN_DIRECT, MSIDBOPEN_CREATEDIRECT))
+
+
+def _transform(path: str | os.PathLike[str]) -> transform.Transform:
+    try:
+        return transform.Transform.parse(read_bytes(Path(path)))
+    except WixpyError as error:
+        raise MsiError(Status.OPEN_FAILED, 2246, path) from error
+
+
+def _save(made: transform.Transform, path: str | os.PathLike[str]) -> None:
+    try:
+        with replacing(Path(path)) as (_, out):
+            made.write(out)
+    except WixpyError as error:
+        raise MsiError(Status.CREATE_FAILED, hint=str(error)) from error
 
 
 def _read(path: Path) -> database.Database:

@@ -160,6 +160,7 @@ class Compilation:
     automatic_guids: list[AutomaticGuid] = field(default_factory=list)
     media: dict[int, Media] = field(default_factory=dict)
     template: Node | None = None
+    instances: Node | None = None
     declared: set[str] = field(default_factory=set)
     """Properties that the source has, with or without a value."""
     module: str | None = None

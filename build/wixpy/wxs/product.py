@@ -10,6 +10,7 @@ from wixpy.media import COMPRESSED_SOURCE, SHORT_NAMES
 from wixpy.schema import standard
 from wixpy.strings import codec
 from wixpy.summary import Pid, Value
+from wixpy.wxs import instances
 from wixpy.wxs.actions import SEQUENCES, custom_action, row_reference, sequence, set_directory, set_property
 from wixpy.wxs.compilation import ADMIN, HIDDEN, SECURE, Compilation, Membership, guid
 from wixpy.wxs.components import component, component_group, component_id, directory, directory_ref
@@ -254,6 +255,7 @@ PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Binary": _binary,
     "Icon": icon,
     **dict.fromkeys(SEQUENCES, sequence),
+    "InstanceTransforms": instances.declare,
     "InstallUISequence": ui_sequence,
     "AdminUISequence": ui_sequence,
     "UI": ui,

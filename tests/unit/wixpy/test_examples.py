@@ -13,7 +13,9 @@ MODULES = [module.name for module in pkgutil.walk_packages(wixpy.__path__, "wixp
 
 
 # What people call has an example.
-SHOWN = {"wixpy", "wixpy.cab", "wixpy.checks", "wixpy.diff", "wixpy.idt", "wixpy.record", "wixpy.view"}
+SHOWN = {
+    "wixpy", "wixpy.cab", "wixpy.checks", "wixpy.diff", "wixpy.idt", "wixpy.record", "wixpy.transform", "wixpy.view",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["wixpy", *MODULES])

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import lzxkit
 from wixpy import cab, cfb, checks, cli, diff, idt, names, strings, summary
 from wixpy.database import Database
 from wixpy.errors import WixpyError
@@ -25,9 +26,9 @@ from wixpy.package import installed_files
 from wixpy.record import Record
 from wixpy.store import Store
 from wixpy.summary import Pid
+from wixpy.transform import Condition, Transform, apply, view
+from wixpy.transform.validity import EVERY_CONDITION
 from wixpy.view import ModifyMode, View
-
-from . import lzxkit
 
 EXAMPLES = int(os.environ.get("WIXPY_FUZZ", "40"))
 FUZZ = settings(
@@ -215,6 +216,54 @@ def nested() -> bytes:
     database.insert("Binary", "b", b"b")
     database.storages["Inner"] = whole()
     return database.to_bytes(4096)
+
+
+@cache
+def transform() -> bytes:
+    """A transform with operations of every kind on the package."""
+    changed = Database.parse(whole())
+    changed.delete("File", "b")
+    changed.delete("Binary", "large")
+    changed.insert("Binary", "other", b"x")
+    changed.insert("Icon", "icon", b"y")
+    changed.remove_table("Dialog")
+    changed.insert("Property", "Name", "value")
+    changed.replace(changed.rows("Control")[0], X=7, Text="other")
+    data = changed.generate_transform(Database.parse(whole()))
+    assert data is not None
+    return data
+
+
+@given(EDITS, KEPT)
+@FUZZ
+def test_damaged_transforms(edits: list[tuple[int, str, int]], keep: float) -> None:
+    def work() -> None:
+        parsed = Transform.parse(spoil(transform(), edits, keep))
+        database = Database.parse(whole())
+        refused(lambda: list(view(parsed, database)))
+        for condition in (Condition.NONE, EVERY_CONDITION):
+            refused(lambda: apply(parsed, database, condition).to_bytes())  # noqa: B023
+
+    refused(work)
+
+
+@given(EDITS, st.sampled_from(["_StringPool", "_Tables", "_Columns", "Property", "Control", "Binary", "Icon"]))
+@FUZZ
+def test_damaged_streams_of_transforms(edits: list[tuple[int, str, int]], table: str) -> None:
+    file = cfb.CompoundFile(transform())
+    root = file.storage(file.root)
+    stored = root.children[stream_of(table)]
+    assert isinstance(stored, bytes)
+    root.children[stream_of(table)] = spoil(stored, edits)
+    out = BytesIO()
+    cfb.write(root, out)
+
+    def work() -> None:
+        changed = apply(Transform.parse(out.getvalue()), Database.parse(whole()), EVERY_CONDITION)
+        changed.to_bytes()
+        changed.generate_transform(Database.parse(whole()))
+
+    refused(work)
 
 
 VOCABULARY = """

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lzxkit import ALIGNED, FRAME, UNCOMPRESSED, VERBATIM, Encoder, Token, cabinet, encode
 from wixpy import cabdata
 from wixpy.cab import Cabinet
 from wixpy.database import Database
@@ -24,8 +25,6 @@ from wixpy.diff import compare
 from wixpy.errors import WixpyError
 from wixpy.lzx import Lzx
 from wixpy.package import check, installed_files
-
-from .lzxkit import ALIGNED, FRAME, UNCOMPRESSED, VERBATIM, Encoder, Token, cabinet, encode
 
 DICE = random.Random(11)
 NOISE = DICE.randbytes(35_000)

@@ -86,6 +86,26 @@ def test_the_snippets_of_the_page_of_user_interfaces(tmp_path: Path) -> None:
         assert wixpy.open(tmp_path / "x.msi").property("HELLO") == "Guten Tag"
 
 
+def test_the_session_the_source_and_the_program_of_the_page_of_transforms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "transforms.md").read_text("utf-8")
+    Path("main.txt").write_text("main")
+    [body], upgrade = re.findall(r"```xml\n(.*?)```", text, re.DOTALL), "6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a48"
+    for name, product in (("old", "Sample"), ("new", "Another")):
+        source = PRODUCT.replace('Id="*" Name="Sample"', f'Id="{upgrade}" Name="{product}"')
+        Path(f"{name}.wxs").write_text(source.format(body=body, inside="", beside="", upgrade=upgrade), "utf-8")
+        assert wixpy.build(Path(f"{name}.wxs"), Path(f"{name}.msi"), epoch=1) == []
+    for command in re.findall(r"^    wixpy (.*?)(?:   .*)?$", text, re.MULTILINE):
+        assert cli.main(command.split()) == 0
+    assert "Property\tValue\tProductName\tAnother\tSample\n" in capsys.readouterr().out
+    assert wixpy.open(Path("out.msi")).property("ProductName") == "Another"
+    [program] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(program, {"old_path": Path("old.msi"), "new_path": Path("new.msi")})
+    assert capsys.readouterr().out == "Another ['Second', '1031']\n"
+
+
 def test_the_sources_of_the_page_of_media(tmp_path: Path) -> None:
     (tmp_path / "main.txt").write_text("main")
     media = [
@@ -102,8 +122,8 @@ def test_the_sources_of_the_page_of_media(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
 def test_every_command_and_option_of_a_page_is_one(page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for command, rest in re.findall(r"wixpy (build|check|dump|tables|query|extract|export|import|diff)\b([^`|\n]*)",
-                                    (DOCS / page).read_text("utf-8")):  # fmt: skip
+    commands = "build|check|dump|tables|query|extract|export|import|diff|transform"
+    for command, rest in re.findall(rf"wixpy ({commands})\b([^`|\n]*)", (DOCS / page).read_text("utf-8")):
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
         shown = capsys.readouterr().out

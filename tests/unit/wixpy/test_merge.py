@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import lzxkit
 import wixpy
 from wixpy import cab
 from wixpy.database import Database
@@ -18,7 +19,6 @@ from wixpy.summary import Pid
 from wixpy.tables import Table
 from wixpy.wxs import compile
 
-from . import lzxkit
 from .conftest import EPOCH
 
 Package = Callable[..., Database]

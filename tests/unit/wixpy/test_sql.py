@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from wixpy import cfb
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError, Status
@@ -146,8 +147,11 @@ def test_a_storage_comes_back_from_the_file() -> None:
     run(store, "INSERT INTO `_Storages` (`Name`, `Data`) VALUES ('nested', ?)", inner)
     back = Store(Database.parse(store.database.to_bytes()))
     assert run(back, "SELECT * FROM `_Storages`") == [("nested", inner)]
-    with pytest.raises(MsiError, match="2259"):
-        run(store, "INSERT INTO `_Storages` (`Name`, `Data`) VALUES ('bad', ?)", b"no compound file")
+    # Unlike those of streams, as Windows Installer and IStorage::OpenStorage have them.
+    assert "nested" in cfb.CompoundFile(store.database.to_bytes()).root.children
+    for name, data in (("bad", b"no compound file"), ("a/b", inner), ("x" * 32, inner)):
+        with pytest.raises(MsiError, match="2259"):
+            run(store, "INSERT INTO `_Storages` (`Name`, `Data`) VALUES (?, ?)", name, data)
 
 
 def test_a_file_that_defines_a_system_table_does_not_confuse() -> None:
