@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Cabinet files ([MS-CAB] Cabinet File Format) with stored or MSZIP data ([MS-MCI] MSZIP compression); LZX is read.
+"""Cabinet files ([MS-CAB] Cabinet File Format) with stored or MSZIP data; with LZX or Quantum data they are read.
 
 A cabinet is a list of files in folders.  A folder is the concatenation of its files, cut into blocks of 32 KiB; an
 MSZIP block is ``CK`` and a deflate stream of its own, whose history starts with the block before it in the folder.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 BATCH = 16 * BLOCK
 OPEN_FOLDERS = 16
 MAX_REPEATED = 4 << 30
-MAX_REPEATED_SLOW = 128 << 20
+MAX_REPEATED_SLOW = 16 << 20
 MAX_MSZIP_BLOCK = BLOCK + 12
 MAX_FOLDER_BLOCKS = 0xFFFF
 MAX_COUNT = 0xFFFF
@@ -247,8 +247,8 @@ class Cabinet:
     """A cabinet that is read: ``files`` in order, :meth:`chunks` or :meth:`read` for their content.
 
     ``data`` may be a blob, and what is in memory at a time is little: OPEN_FOLDERS folders are kept as far as they are
-    unpacked.  WixpyError for a damaged cabinet, for one of a set of several, for Quantum compression, and for one whose
-    content is larger only because folders or files share their data.
+    unpacked.  WixpyError for a damaged cabinet, for one of a set of several, and for one whose content is larger only
+    because folders or files share their data.
     """
 
     data: Blob

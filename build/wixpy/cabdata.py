@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The data of a cabinet's folders ([MS-CAB] 2.3 CFDATA): blocks of up to 32 KiB of content, and what unpacks them.
 
-A block is stored as it is, or MSZIP ([MS-MCI]), whose history is the block before it, or a frame of LZX.
+A block is stored as it is, or MSZIP ([MS-MCI]), whose history is the block before it, or a block of LZX or Quantum.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Protocol
 
 from wixpy.blob import Blob
 from wixpy.errors import WixpyError
-from wixpy.lzx import Lzx
 
 BLOCK = 32768
 MARK = 128
@@ -122,10 +121,15 @@ class _Mszip:
 def _decoder(kind: int) -> _Decoder:
     """The decoder for a folder's compression (CFFOLDER.typeCompress)."""
     method, window = kind & _METHOD, kind >> _WINDOW_SHIFT & _WINDOW
+    # What wixpy writes needs neither.
     if method == _LZX:
+        from wixpy.lzx import Lzx  # noqa: PLC0415
+
         return Lzx(window)
     if method == _QUANTUM:
-        raise WixpyError("the cabinet uses Quantum compression", "only stored, MSZIP and LZX data is read")
+        from wixpy.quantum import Quantum  # noqa: PLC0415
+
+        return Quantum(window)
     if method not in (Compression.NONE, Compression.MSZIP):
         raise WixpyError(f"the cabinet uses a compression of an unknown kind, {method}", _DAMAGED)
     return _Mszip() if method == Compression.MSZIP else _Stored()

@@ -296,10 +296,12 @@ def encode(
 
 
 Folder = tuple[int, Sequence[tuple[str, bytes]], Sequence[bytes]]
+LZX = 3
 
 
-def cabinet(folders: Sequence[Folder], *, summed: bool = True) -> bytes:
-    """A cabinet of folders, each given by its window, its files and its frames; its blocks may be without checksums."""
+def cabinet(folders: Sequence[Folder], *, summed: bool = True, kind: int = LZX) -> bytes:
+    """A cabinet of folders, each given by its window, its files and its frames; its blocks may be without checksums,
+    and of another kind of compression."""
     entries, places, data = b"", [], b""
     for number, (_, files, frames) in enumerate(folders):
         places.append(len(data))
@@ -316,7 +318,7 @@ def cabinet(folders: Sequence[Folder], *, summed: bool = True) -> bytes:
     files_at = 36 + 8 * len(folders)
     start = files_at + len(entries)
     records = b"".join(
-        struct.pack("<IHH", start + place, len(frames), 3 | window << 8)
+        struct.pack("<IHH", start + place, len(frames), kind | window << 8)
         for place, (window, _, frames) in zip(places, folders, strict=True)
     )
     count = sum(len(files) for _, files, _ in folders)

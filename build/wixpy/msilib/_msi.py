@@ -8,9 +8,9 @@ import uuid
 from datetime import datetime, timezone
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from wixpy import cab, database, idt, summary, transform
+from wixpy import cab, database, idt, summary
 from wixpy.blob import PathBlob
 from wixpy.errors import WixpyError
 from wixpy.files import read_bytes, replacing
@@ -20,6 +20,9 @@ from wixpy.store import WESTERN, Store
 from wixpy.strings import NEUTRAL, codec
 from wixpy.summary import Pid
 from wixpy.view import View
+
+if TYPE_CHECKING:
+    from wixpy.transform import Transform
 
 MSIError = MsiError
 
@@ -95,6 +98,8 @@ class Database:
     def GenerateTransform(self, reference: Database, storage: str | os.PathLike[str] | None = None) -> bool:
         """Whether this database has other tables than ``reference``; the transform that makes it of that goes into the
         file ``storage`` when one is named (MsiDatabaseGenerateTransform; beyond msilib)."""
+        from wixpy import transform  # noqa: PLC0415
+
         made = transform.generate(reference.store.persistent(), self.store.persistent())
         if made is not None and storage is not None:
             _save(made, storage)
@@ -106,6 +111,8 @@ class Database:
         """Say in the transform ``storage``, from ``reference`` to this database, for which packages it is
         (:class:`wixpy.transform.Validation`) and what is no error when it is applied
         (:class:`wixpy.transform.Condition`; MsiCreateTransformSummaryInfo; beyond msilib)."""
+        from wixpy import transform  # noqa: PLC0415
+
         made = _transform(storage)
         flags = transform.Condition(errorConditions), transform.Validation(validation)
         made.summary = transform.describe(reference.store.database, self.store.database, *flags)
@@ -117,6 +124,8 @@ class Database:
         With Condition.VIEW it is not carried out: what it does is in the table ``_TransformView``
         (MsiDatabaseApplyTransform; beyond msilib).
         """
+        from wixpy import transform  # noqa: PLC0415
+
         made, store = _transform(storage), self.store
         temporary = [name for name in made.tables if store.temporary_columns.get(name)]
         if temporary:
@@ -161,14 +170,16 @@ def OpenDatabase(path: str | os.PathLike[str], persist: int) -> Database:
     return Database(store, file.absolute(), direct=mode in (MSIDBOPEN_DIRECT, MSIDBOPEN_CREATEDIRECT))
 
 
-def _transform(path: str | os.PathLike[str]) -> transform.Transform:
+def _transform(path: str | os.PathLike[str]) -> Transform:
+    from wixpy.transform import Transform  # noqa: PLC0415 - most programs need none of it
+
     try:
-        return transform.Transform.parse(read_bytes(Path(path)))
+        return Transform.parse(read_bytes(Path(path)))
     except WixpyError as error:
         raise MsiError(Status.OPEN_FAILED, 2246, path) from error
 
 
-def _save(made: transform.Transform, path: str | os.PathLike[str]) -> None:
+def _save(made: Transform, path: str | os.PathLike[str]) -> None:
     try:
         with replacing(Path(path)) as (_, out):
             made.write(out)

@@ -18,19 +18,8 @@ from wixpy.wxs.compilation import Compilation, derived_guid, guid
 from wixpy.wxs.source import Node
 
 
-def declare(compilation: Compilation, node: Node) -> None:
-    """InstanceTransforms: noted until the rest of the package is known."""
-    if compilation.instances is not None:
-        raise node.error("the package has two InstanceTransforms", "put all Instance elements into one")
-    compilation.refer(node, "Property", node.need("Property"))
-    compilation.instances = node
-
-
-def embed(compilation: Compilation) -> None:
-    """Make the transforms; the package is complete but for its package code."""
-    node = compilation.instances
-    if node is None:
-        return
+def embed(compilation: Compilation, node: Node) -> None:
+    """Make the transforms of InstanceTransforms; the package is complete but for its package code."""
     database = compilation.database
     if not node.children:
         raise node.error("InstanceTransforms is empty", "add <Instance Id='…' ProductCode='*'/>, or remove it")

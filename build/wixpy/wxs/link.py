@@ -11,7 +11,7 @@ from wixpy.actions import standard
 from wixpy.errors import WixpyError
 from wixpy.strings import codec
 from wixpy.summary import Pid
-from wixpy.wxs import instances, media, shortnames
+from wixpy.wxs import media, shortnames
 from wixpy.wxs.compilation import STANDARD_DIRECTORIES, AutomaticGuid, Compilation, Membership, derived_guid, guid
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.sequence import Step, resolve
@@ -246,5 +246,8 @@ def _codes(compilation: Compilation) -> None:
     assert row is not None
     if compilation.derive_product_code:
         database.replace(row, Value=derived_guid("product", database.digest().hex()))
-    instances.embed(compilation)
+    if compilation.instances is not None:
+        from wixpy.wxs import instances  # noqa: PLC0415 - most packages have none
+
+        instances.embed(compilation, compilation.instances)
     database.summary[Pid.REVISION] = derived_guid("package", database.digest().hex())

@@ -10,7 +10,6 @@ from wixpy.media import COMPRESSED_SOURCE, SHORT_NAMES
 from wixpy.schema import standard
 from wixpy.strings import codec
 from wixpy.summary import Pid, Value
-from wixpy.wxs import instances
 from wixpy.wxs.actions import SEQUENCES, custom_action, row_reference, sequence, set_directory, set_property
 from wixpy.wxs.compilation import ADMIN, HIDDEN, SECURE, Compilation, Membership, guid
 from wixpy.wxs.components import component, component_group, component_id, directory, directory_ref
@@ -212,6 +211,14 @@ def _membership(node: Node) -> Membership:
     return Membership(node.name.removesuffix("Ref"), name, node, node.yes("Primary"))
 
 
+def _instances(compilation: Compilation, node: Node) -> None:
+    """InstanceTransforms: noted until the rest of the package is known."""
+    if compilation.instances is not None:
+        raise node.error("the package has two InstanceTransforms", "put all Instance elements into one")
+    compilation.refer(node, "Property", node.need("Property"))
+    compilation.instances = node
+
+
 def _done(_: Compilation, __: Node) -> None:
     """Package was compiled first: other elements depend on its platform."""
 
@@ -255,7 +262,7 @@ PRODUCT_CHILDREN: Mapping[str, Callable[..., None]] = {
     "Binary": _binary,
     "Icon": icon,
     **dict.fromkeys(SEQUENCES, sequence),
-    "InstanceTransforms": instances.declare,
+    "InstanceTransforms": _instances,
     "InstallUISequence": ui_sequence,
     "AdminUISequence": ui_sequence,
     "UI": ui,
