@@ -54,6 +54,8 @@ def checksum(data: bytes, seed: int = 0) -> int:
 
 
 def data_record(packed: bytes, size: int) -> bytes:
+    """A block as the cabinet has it: its header, with checksum and sizes, and ``packed``, which unpacks to ``size``
+    bytes."""
     lengths = struct.pack("<HH", len(packed), size)
     return struct.pack("<I", checksum(lengths, checksum(packed))) + lengths + packed
 
@@ -160,6 +162,11 @@ class Folder:
         self._go_back(self._marks[0])
         self._begun = self._marks[0]
 
+    def _nearest(self, position: int) -> _Mark:
+        """The last mark that is not behind a position of the folder."""
+        marks = [mark for mark in (*self._marks, self._begun) if mark.start <= position]
+        return max(marks, key=lambda mark: mark.start)
+
     def _go_back(self, mark: _Mark) -> None:
         self._number, self._position, self.start = mark.number, mark.position, mark.start
         self._decoder = mark.decoder.copy()
@@ -171,8 +178,7 @@ class Folder:
         ``begins`` says that a file begins there, which may be read again.
         """
         if position < self.start:
-            marks = [mark for mark in (*self._marks, self._begun) if mark.start <= position]
-            self._go_back(max(marks, key=lambda mark: mark.start))
+            self._go_back(self._nearest(position))
         while self.start + len(self.block) <= position:
             if self._number >= self._place.blocks:
                 return False
@@ -209,7 +215,7 @@ class Folder:
         try:
             block = self._decoder.unpack(packed, size)
         except WixpyError:
-            self._go_back(self._marks[0])
+            self._go_back(self._nearest(self.start + len(self.block)))
             raise
         self.start, self.block = self.start + len(self.block), block
         self._number += 1

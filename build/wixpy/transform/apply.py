@@ -87,7 +87,7 @@ class _Application:
                 added.setdefault(str(table), []).append(Column.from_bits(name, bits))
             elif operation.action is not Action.DELETE or table in self._database.tables:
                 raise self._fails(2226, f"the transform changes columns of {table} that are there")
-        for name in {**added, **dict.fromkeys(self._new)}:
+        for name in {**added, **dict.fromkeys(sorted(self._new))}:
             columns = added.get(name, [])
             if name in self._database.tables:
                 self._extend(self._database.tables[name], columns)

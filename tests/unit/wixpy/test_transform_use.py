@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import wixpy
 from wixpy import cli, transform
 from wixpy.database import Database
+from wixpy.diff import compare
 from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError
 from wixpy.msilib import MSIDBOPEN_READONLY, MSIDBOPEN_TRANSACT, OpenDatabase
@@ -142,7 +142,7 @@ def test_the_functions_of_windows_installer(tmp_path: Path) -> None:
     with pytest.raises(MsiError, match="2251"):
         database.ApplyTransform(file, Condition.DELETE_MISSING_TABLE | Condition.ADD_EXISTING_TABLE)
     database.Commit()
-    assert list(wixpy.diff.compare(Database.open(paths[0]), Database.open(paths[1]))) == []
+    assert list(compare(Database.open(paths[0]), Database.open(paths[1]))) == []
 
 
 def test_functions_refuse(tmp_path: Path) -> None:
