@@ -18,6 +18,14 @@ class State(Enum):
     FINISHED = auto()
 
 
+class ThreadExit(Exception):
+    """Raised by a routine to end the current thread with a status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 @dataclass
 class Mode:
     """What a thread does next: run guest code, or (guest False) send `value` to the topmost frame's generator."""
