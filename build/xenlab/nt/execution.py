@@ -62,8 +62,10 @@ class Execution:
         kernel.attention = False
         thread = kernel.scheduler.current
         if not (thread and thread.mode.guest and not self._machine.interrupts_enabled):
-            self._interrupt()
+            interrupted = self._interrupt()
             kernel.scheduler.choose()
+            if not interrupted:
+                self._deliver_apcs()
         thread = kernel.scheduler.current
         if thread is None:
             due = kernel.world.next_time
@@ -89,14 +91,25 @@ class Execution:
         self._kernel.world.advance(ns)
         self._kernel.clock.tell()
 
-    def _interrupt(self) -> None:
+    def _interrupt(self) -> bool:
+        """Let what the IRQL does not hold off interrupt the thread; whether there was something."""
         kernel = self._kernel
         serve = kernel.interrupts.due()
         if serve:
             self.push(serve(), "interrupt")
-        elif kernel.dpcs and kernel.irql < DISPATCH_LEVEL:
+            return True
+        if kernel.dpcs and kernel.irql < DISPATCH_LEVEL:
             self.push(kernel.dpcs.run(), "DPC")
             self._machine.sp = kernel.scheduler.dpc_stack - 0x80
+            return True
+        return False
+
+    def _deliver_apcs(self) -> None:
+        """An APC runs in its thread, once that has the processor and lets it."""
+        kernel = self._kernel
+        thread = kernel.scheduler.current
+        if thread and thread.kernel_apcs and kernel.apcs.next(thread, kernel.irql):
+            self.push(kernel.apcs.deliver(thread), "APC")
 
     # Guest code, and the routines that it calls
 
@@ -160,6 +173,9 @@ class Execution:
 
     def _step(self, thread: Thread) -> None:
         kernel, frame = self._kernel, thread.frames[-1]
+        if thread.mode.waiter:
+            self._waits(thread, kernel.dispatcher.go_on(thread.mode.waiter))
+            return
         try:
             item = frame.steps.send(thread.mode.value)  # type: ignore[arg-type]
         except StopIteration as stop:
@@ -175,16 +191,27 @@ class Execution:
         except ThreadExit as leaving:
             for each in reversed(thread.frames):
                 each.steps.close()
-            kernel.scheduler.end(thread, leaving.status)
+            self._end(thread, leaving.status)
             return
         if isinstance(item, Call):
             self._enter(thread, frame, item)
             return
-        status = kernel.dispatcher.wait(thread, item)
+        self._waits(thread, kernel.dispatcher.wait(thread, item))
+
+    def _waits(self, thread: Thread, status: int | None) -> None:
+        """Hand the status of a wait back, or let the thread block."""
         if status is None:
-            kernel.scheduler.leave(State.WAITING)
+            self._kernel.scheduler.leave(State.WAITING)
         else:
             thread.mode = Mode(False, status)
+
+    def _end(self, thread: Thread, status: int | None) -> None:
+        """A thread ends, after its APCs of user mode have been run down."""
+        if thread.user_apcs:
+            thread.frames[:] = [Frame(self._kernel.apcs.run_down(thread, status), "the end of a thread")]
+            thread.mode = Mode(False)
+        else:
+            self._kernel.scheduler.end(thread, status)
 
     def _resume(self, thread: Thread, resumed: seh.Resume) -> None:
         """Go on in the guest where it handles an exception."""
@@ -234,7 +261,7 @@ class Execution:
         scheduler = self._kernel.scheduler
         thread.frames.pop()
         if frame.registers is None:
-            scheduler.end(thread, value)
+            self._end(thread, value)
             return
         self._machine.restore(frame.registers)
         if frame.routine:

@@ -24,6 +24,7 @@ from xenlab.cpu.memory import PAGE_SIZE
 from xenlab.cpu.symbols import Symbols
 from xenlab.errors import Violation
 from xenlab.nt import objects, routine, seh
+from xenlab.nt.apc import Apcs
 from xenlab.nt.clock import Clock
 from xenlab.nt.dispatcher import Dispatcher
 from xenlab.nt.execution import Execution
@@ -90,6 +91,7 @@ class Kernel(GuestMemory):
         self.dpcs = Dpcs(self)
         self.interrupts = Interrupts(self)
         self.clock = Clock(self)
+        self.apcs = Apcs(self)
         self._set_up_processor()
 
     def _set_up_processor(self) -> None:
@@ -319,6 +321,9 @@ class Kernel(GuestMemory):
         for dpc in (*self.dpcs.queued, *self.clock.dpcs):
             if image.contains(objects.view(self, "KDPC", dpc)["DeferredRoutine"]):
                 self.violation(f"{image.name} is unloaded while a DPC or a timer still leads to it.")
+        for apc in self.apcs.queued():
+            if image.contains(objects.view(self, "KAPC", apc)["KernelRoutine"]):
+                self.violation(f"{image.name} is unloaded while an APC still leads to it.")
         self.pool.release(image.base, image.size)
         loader.unload(self.machine, image)
         self.drivers.remove(driver)
