@@ -263,13 +263,13 @@ class Kernel(GuestMemory):
                 self.violation(f"Pageable memory is {_WORDS[access]} at IRQL {self.irql}: {self._explain(va)}.")
             self.pager.page_in(va)
         page = self.memory.page(va)
-        if page is None:
-            text = f"{va:#x} is {_WORDS[access]}: {self._explain(va)}."
-            if va < _USER_END[self.arch] and self.irql < DISPATCH_LEVEL and access != memory.EXECUTE:
-                raise seh.UserFault(text, self.stack(), va, access == memory.WRITE)
-            self.violation(text)
-        if not page[1] & access:
-            self.violation(f"{va:#x} is {_WORDS[access]}, which its page does not allow: {self._explain(va)}.")
+        if page and page[1] & access:
+            return
+        denied = ", which its page does not allow" if page else ""
+        text = f"{va:#x} is {_WORDS[access]}{denied}: {self._explain(va)}."
+        if va < _USER_END[self.arch] and self.irql < DISPATCH_LEVEL and access != memory.EXECUTE:
+            raise seh.UserFault(text, self.stack(), va, access == memory.WRITE)
+        self.violation(text)
 
     def _explain(self, va: int) -> str:
         if va < _NULL_END:

@@ -14,6 +14,7 @@ from xenlab.errors import Violation
 from xenlab.nt.codes import Status
 from xenlab.nt.filesystem import FileSystem
 from xenlab.nt.section import Sections
+from xenlab.nt.seh import UserFault
 
 from . import driver
 from .driver import Lab, line
@@ -63,6 +64,13 @@ def test_a_view_that_is_left_is_named_with_the_line_that_mapped_it(lab):
     view, section = lab.kernel.part(Sections).outstanding()
     assert line("LEFT MAPPED", "sections") in view or "show (sections.c:" in view
     assert "is still referenced" in section
+
+
+def test_a_view_of_user_mode_that_may_not_be_written_is_an_exception(lab):
+    view = lab.run("maps_and_leaves", 1)
+    with pytest.raises(UserFault) as caught:
+        lab.run("writes", view)
+    assert (caught.value.address, caught.value.writes) == (view, True)
 
 
 @pytest.mark.parametrize(
