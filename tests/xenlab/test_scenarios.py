@@ -17,7 +17,9 @@ from xenlab import report, scenario
 from xenlab.folder import DriverFolder
 from xenlab.lab import Options
 from xenlab.scenario import Scenario
+from xenlab.scenarios.trouble import LIES, be_lied_to
 from xenlab.trace import Trace
+from xenlab.xen.blkback import Features
 
 PROJECT = Path(__file__).parents[2]
 Drivers = Callable[..., DriverFolder]
@@ -48,6 +50,13 @@ def run(which: Scenario, drivers: DriverFolder, options: Options) -> None:
 @pytest.mark.parametrize(("which", "arch"), EVERYDAY)
 def test_a_quick_scenario(drivers: Drivers, which: Scenario, arch: str) -> None:
     run(which, drivers("XP", arch), Options())
+
+
+@pytest.mark.parametrize(("index", "name"), list(enumerate(LIES)), ids=LIES)
+def test_a_back_end_of_every_feature_that_lies(drivers: Drivers, index: int, name: str) -> None:
+    features = Features(persistent=True, max_indirect=256, max_ring_page_order=2)
+    which = Scenario(name, "", lambda new: be_lied_to(new, LIES[name][0], features))
+    run(which, drivers("XP", ARCHES[index % 2]), Options())
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda each: each.name)
