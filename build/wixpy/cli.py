@@ -237,10 +237,10 @@ def _choose(words: Sequence[str]) -> str:
 
 def print_error(error: WixpyError) -> None:
     """Print an error as people read it."""
-    message, hint, number = str(error), error.hint, getattr(error, "number", 0)
-    if number and hint:
-        # Windows Installer's number comes second, what it means first.
-        message, hint = f"{hint.rstrip('.')} (error {number})", None
+    message, hint, number = str(error), error.hint, getattr(error, "number", None)
+    if number is not None and hint:
+        # Windows Installer's number or word comes second, what it means first.
+        message, hint = f"{hint.rstrip('.')} ({f'error {number}' if number else message})", None
     print(f"wixpy: error: {message}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)

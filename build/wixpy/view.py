@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from wixpy import validate
 from wixpy.msi_errors import MsiError, Status
-from wixpy.record import Record
+from wixpy.record import Record, as_integer
 from wixpy.sql.plan import Joined
 from wixpy.sql.statements import Output, Result, prepare
 from wixpy.store import SYSTEM, Store, Value
@@ -236,12 +236,16 @@ class View:
         return self._result.scope.tables[0]
 
     def _values(self, table: Table, record: Record, base: Values | None = None) -> list[Value]:
-        """A row of the table: the record's fields, the rest null or as in ``base``."""
+        """A row of the table: the record's fields, the rest null or as in ``base``.
+
+        Text that is no number is null in a column of numbers: Windows Installer asks the record for a number.
+        """
         assert self._result
         values: list[Value] = list(base) if base else [None] * len(table.columns)
         for output, value in zip(self._result.outputs, record.values, strict=False):
             if output.table is table:
-                values[output.place.column] = value
+                is_text = output.column.is_integer and isinstance(value, str)
+                values[output.place.column] = as_integer(value) if is_text else value
         return values
 
     def _key(self, table: Table, record: Record) -> Values:

@@ -30,13 +30,6 @@ MSIDBOPEN_CREATE = 3
 MSIDBOPEN_CREATEDIRECT = 4
 MSIDBOPEN_PATCHFILE = 16
 
-# HRESULTs of a file that is not there, may not be read, or is no compound file.
-_STG_E: dict[type[Exception], int] = {
-    FileNotFoundError: -2147287038, PermissionError: -2147287035, IsADirectoryError: -2147287035,
-}  # fmt: skip
-_STG_E_INVALID_NAME = -2147286788
-_STG_E_NO_FOLDER = -2147287037
-_STG_E_NOT_COMPOUND = -2147286960
 _LAST_PROPERTY = 19
 _FCI_OPEN, _FCI_CABINET = 1, 8
 
@@ -117,7 +110,7 @@ def OpenDatabase(path: str | os.PathLike[str], persist: int) -> Database:
     file = Path(path)
     if mode in (MSIDBOPEN_CREATE, MSIDBOPEN_CREATEDIRECT):
         if not file.absolute().parent.is_dir():
-            raise MsiError(Status.OPEN_FAILED, 2203, path, _STG_E_NO_FOLDER)
+            raise MsiError(Status.CREATE_FAILED, hint=f"cannot create {path}: there is no such folder")
         content = database.Database()
         if is_patch:
             content.clsid = database.PATCH_CLSID
@@ -128,16 +121,13 @@ def OpenDatabase(path: str | os.PathLike[str], persist: int) -> Database:
 
 
 def _read(path: Path) -> database.Database:
+    """A database file.  MsiOpenDatabase leaves no error record, so that the status is all that msilib tells."""
     try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise MsiError(Status.OPEN_FAILED, 2203, path, _STG_E.get(type(error), _STG_E_INVALID_NAME)) from error
-    try:
-        return database.Database.parse(data)
-    except WixpyError as error:
-        if data[:8] != bytes.fromhex("d0cf11e0a1b11ae1"):
-            raise MsiError(Status.OPEN_FAILED, 2203, path, _STG_E_NOT_COMPOUND) from error
-        raise MsiError(Status.OPEN_FAILED, 2219, path) from error
+        return database.Database.parse(path.read_bytes())
+    except OSError as error:
+        raise MsiError(Status.OPEN_FAILED, hint=f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, WixpyError) as error:
+        raise MsiError(Status.OPEN_FAILED, hint=f"{path} is no database: {error}") from error
 
 
 class SummaryInformation:
