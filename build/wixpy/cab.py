@@ -131,7 +131,11 @@ def dos_time(moment: datetime) -> tuple[int, int]:
 
 
 def from_dos_time(date: int, time: int) -> datetime:
-    """The UTC time behind a DOS date and time; 1980-01-01 for a value that is no date."""
+    """The UTC time behind a DOS date and time; 1980-01-01 for a value that is no date.
+
+    >>> str(from_dos_time(0x3864, 0x28C4)), str(from_dos_time(0, 0))
+    ('2008-03-04 05:06:08+00:00', '1980-01-01 00:00:00+00:00')
+    """
     try:
         return datetime(
             1980 + (date >> 9),
@@ -211,7 +215,13 @@ def _parts(
 def write(
     folders: Sequence[Sequence[CabinetFile]], compression: Compression = Compression.MSZIP, level: int = 9
 ) -> bytes:
-    """A cabinet of ``folders`` as bytes; :func:`write_to` says the rest."""
+    """A cabinet of ``folders`` as bytes; :func:`write_to` says the rest.
+
+    >>> moment = datetime(2008, 1, 10, tzinfo=timezone.utc)
+    >>> cabinet = Cabinet(write([[CabinetFile("a.txt", b"text", moment)], [CabinetFile("b.txt", b"more", moment)]]))
+    >>> [(entry.name, entry.folder, cabinet.read(entry)) for entry in cabinet.files]
+    [('a.txt', 0, b'text'), ('b.txt', 1, b'more')]
+    """
     out = BytesIO()
     write_to(out, folders, compression, level)
     return out.getvalue()
@@ -225,6 +235,11 @@ def write_to(
 
     ``level`` is zlib's, 1 (fast) to 9 (small); ``threads`` is how many compress, by default one a processor.  At any
     time only some MiB of the content are in memory.  WixpyError for what the format cannot hold.
+
+    >>> out = BytesIO()
+    >>> write_to(out, [[CabinetFile("a.txt", bytes(100_000), datetime(2008, 1, 10, tzinfo=timezone.utc))]])
+    >>> len(out.getvalue()) < 1000
+    True
     """
     count = sum(map(len, folders))
     if count > MAX_COUNT or len(folders) > MAX_COUNT:
@@ -278,6 +293,12 @@ class Cabinet:
     ``data`` may be a blob, and what is in memory at a time is little: OPEN_FOLDERS folders are kept as far as they are
     unpacked.  WixpyError for a damaged cabinet, for one of a set of several, for compressions other than MSZIP, and for
     one whose content is larger only because folders or files share their data.
+
+    >>> file = CabinetFile("a.txt", bytes(40_000), datetime(2008, 1, 10, tzinfo=timezone.utc))
+    >>> cabinet = Cabinet(write([[file]]))
+    >>> [entry] = cabinet.files
+    >>> cabinet.read(entry) == bytes(40_000), [len(part) for part in cabinet.chunks(entry)]
+    (True, [32768, 7232])
     """
 
     data: Blob

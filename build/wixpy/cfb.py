@@ -160,6 +160,12 @@ def write(root: Storage, out: BinaryIO, sector: int = 512) -> None:
 
     The order is header, streams, mini stream, mini FAT, directory, FAT, DIFAT.  WixpyError when the file would pass
     2 GiB, which Windows Installer does not open.
+
+    >>> from io import BytesIO
+    >>> out = BytesIO()
+    >>> write(Storage({"stream": b"data", "folder": Storage({"inner": b"more"})}), out)
+    >>> list(CompoundFile(out.getvalue()).root.children)
+    ['stream', 'folder']
     """
     nodes = _directory(root)
     streams = [node for node in nodes if node.kind == STREAM and node.size]
@@ -260,6 +266,16 @@ class CompoundFile:
     that stays where it is.
 
     ``data`` is the whole file, as bytes or as a blob.  WixpyError says why a file cannot be read.
+
+    >>> from io import BytesIO
+    >>> out = BytesIO()
+    >>> write(Storage({"stream": b"data", "folder": Storage({"inner": b"more"})}), out)
+    >>> file = CompoundFile(out.getvalue())
+    >>> entries = file.root.children
+    >>> entries["stream"].is_stream, file.read(entries["stream"]), file.blob(entries["stream"])[1:]
+    (True, b'data', b'ata')
+    >>> file.storage(entries["folder"]).children
+    {'inner': b'more'}
     """
 
     def __init__(self, data: Blob) -> None:

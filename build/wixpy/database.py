@@ -38,7 +38,12 @@ _DAMAGED = "the file is damaged: get it again"
 
 
 class Row(Mapping[str, Cell]):
-    """A row, read by column name; ``cells`` is the plain tuple."""
+    """A row, read by column name; ``cells`` is the plain tuple.
+
+    >>> row = Database().insert("Media", 1, 5, None, "#a.cab", None, None)
+    >>> row["LastSequence"], row.text("Cabinet"), row.text("DiskPrompt"), row.number("LastSequence"), row.key
+    (5, '#a.cab', '', 5, (1,))
+    """
 
     __slots__ = ("cells", "table")
 
@@ -80,6 +85,19 @@ class Database:
     and the row's key, joined by dots; the cell holds that name.  ``storages`` are the compound files inside the file
     (transforms, nested packages), each as the bytes of a file of its own.  ``clsid`` says what the file is: a package
     or a patch; ``sector`` how large its sectors are, 512 or 4096 bytes.
+
+    >>> database = Database(1252)
+    >>> row = database.insert("Property", "ProductName", "Sample")
+    >>> database.property("ProductName"), database.get("Property", "ProductName"), database.get("Property", "X")
+    ('Sample', Property('ProductName', 'Sample'), None)
+    >>> database.replace(row, Value="Example")
+    >>> database.rows("Property"), database.cells("Property")
+    ([Property('ProductName', 'Example')], {('ProductName',): ('ProductName', 'Example')})
+    >>> database.delete("Property", "ProductName")
+    >>> database.remove_table("Property")
+    >>> _ = database.insert("Icon", "app.ico", b"picture")
+    >>> database.streams["Icon.app.ico"]
+    b'picture'
     """
 
     def __init__(self, codepage: int = strings.NEUTRAL) -> None:
@@ -93,7 +111,13 @@ class Database:
         self._rows: dict[str, dict[Values, Values]] = {}
 
     def add_table(self, table: Table) -> None:
-        """Define a table; WixpyError when one of that name exists."""
+        """Define a table; WixpyError when one of that name exists.
+
+        >>> database = Database()
+        >>> database.add_table(Table("Mine", (Column("Key", "s72", key=True), Column("Number", "I4"))))
+        >>> database.insert("Mine", "a", 70_000)
+        Mine('a', 70000)
+        """
         if table.name in self.tables:
             raise WixpyError(f"table {table.name} is already there", "insert into it")
         if not table.key_count or any(column.key for column in table.columns[table.key_count :]):
@@ -184,7 +208,14 @@ class Database:
         return None if row is None else row.text("Value")
 
     def add_validation(self) -> None:
-        """Fill ``_Validation`` with what the schema says of every table, itself included."""
+        """Fill ``_Validation`` with what the schema says of every table, itself included.
+
+        >>> database = Database()
+        >>> _ = database.insert("Property", "A", "1")
+        >>> database.add_validation()
+        >>> database.get("_Validation", "Property", "Value")["Category"]
+        'Text'
+        """
         if VALIDATION not in self.tables:
             self.add_table(schema.standard()[VALIDATION])
         self._rows[VALIDATION].clear()
@@ -193,7 +224,15 @@ class Database:
                 self.insert(VALIDATION, *values)
 
     def digest(self) -> bytes:
-        """SHA-256 of everything but the order of insertion: code page, rows, streams and summary."""
+        """SHA-256 of everything but the order of insertion: code page, rows, streams and summary.
+
+        >>> one, other = Database(), Database()
+        >>> one.digest() == other.digest()
+        True
+        >>> _ = one.insert("Property", "A", "1")
+        >>> one.digest() == other.digest()
+        False
+        """
         state = hashlib.sha256(self.codepage.to_bytes(4, "little") + summary.encode(self.summary))
         for name in sorted(self.tables):
             columns = [(column.name, column.bits) for column in self.tables[name].columns]
@@ -209,7 +248,13 @@ class Database:
         return state.digest()
 
     def write(self, out: BinaryIO, sector: int | None = None) -> None:
-        """Write the database as a compound file, with sectors of 512 or 4096 bytes, by default as it had when read."""
+        """Write the database as a compound file, with sectors of 512 or 4096 bytes, by default as it had when read.
+
+        >>> out = BytesIO()
+        >>> Database(65001).write(out)
+        >>> Database.parse(out.getvalue()).codepage
+        65001
+        """
         pool = strings.StringPool(self.codepage)
         ordered = [self.tables[name] for name in sorted(self.tables)]
         definitions: list[Values] = [
@@ -244,13 +289,27 @@ class Database:
         cfb.write(root, out, sector or self.sector)
 
     def to_bytes(self, sector: int | None = None) -> bytes:
-        """The file as bytes."""
+        """The file as bytes.
+
+        >>> database = Database()
+        >>> _ = database.insert("Property", "A", "1")
+        >>> content = database.to_bytes(4096)
+        >>> Database.parse(content).sector, Database.parse(content).property("A")
+        (4096, '1')
+        """
         out = BytesIO()
         self.write(out, sector)
         return out.getvalue()
 
     def commit(self, path: Path, sector: int | None = None) -> None:
-        """Write the database to ``path``: the whole new file or the old one, never a part."""
+        """Write the database to ``path``: the whole new file or the old one, never a part.
+
+        >>> database = Database()
+        >>> _ = database.insert("Property", "A", "1")
+        >>> database.commit(Path("x.msi"))
+        >>> Database.open(Path("x.msi")).property("A")
+        '1'
+        """
         with replacing(path) as (_, out):
             self.write(out, sector)
 
@@ -265,7 +324,15 @@ class Database:
     @classmethod
     @contextmanager
     def browse(cls, path: Path) -> Iterator[Database]:
-        """Open a database whose streams, when they are large, stay in the file: until the end of the context."""
+        """Open a database whose streams, when they are large, stay in the file: until the end of the context.
+
+        >>> database = Database()
+        >>> database.streams["large"] = bytes(5000)
+        >>> database.commit(Path("x.msi"))
+        >>> with Database.browse(Path("x.msi")) as database:
+        ...     len(database.streams.blob("large"))
+        5000
+        """
         with reading(path) as file:
             try:
                 database = cls.parse(FileBlob(file))

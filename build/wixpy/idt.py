@@ -104,7 +104,14 @@ def _exported(store: Store, table: Table, row: Values, streams: dict[str, bytes]
 
 
 def export_file(store: Store, name: str, path: Path) -> None:
-    """Write a table as an archive, its streams into a folder beside it; MsiError when that fails."""
+    """Write a table as an archive, its streams into a folder beside it; MsiError when that fails.
+
+    >>> store = Store(Database())
+    >>> _ = store.database.insert("Binary", "tool", b"data")
+    >>> export_file(store, "Binary", Path("Binary.idt"))
+    >>> Path("Binary/tool.ibd").read_bytes()
+    b'data'
+    """
     archive = export(store, name)
     if not _is_file_name(name):
         raise store.fail(2214, path)
@@ -120,7 +127,14 @@ def export_file(store: Store, name: str, path: Path) -> None:
 
 
 def import_file(store: Store, path: Path) -> str:
-    """Read an archive and the files beside it into the database; the name of the table, which replaces an old one."""
+    """Read an archive and the files beside it into the database; the name of the table, which replaces an old one.
+
+    >>> one, other = Store(Database()), Store(Database())
+    >>> _ = one.database.insert("Property", "A", "1")
+    >>> export_file(one, "Property", Path("Property.idt"))
+    >>> import_file(other, Path("Property.idt")), other.database.property("A")
+    ('Property', '1')
+    """
     try:
         text = read_bytes(path)
     except WixpyError as error:
@@ -129,7 +143,13 @@ def import_file(store: Store, path: Path) -> str:
 
 
 def import_text(store: Store, text: bytes, path: Path) -> str:
-    """Read the text of an archive; ``path`` is where it lies, for its streams and for error records."""
+    """Read the text of an archive; ``path`` is where it lies, for its streams and for error records.
+
+    >>> one, other = Store(Database()), Store(Database())
+    >>> _ = one.database.insert("Property", "A", "1")
+    >>> import_text(other, export(one, "Property").text, Path("Property.idt")), other.database.rows("Property")
+    ('Property', [Property('A', '1')])
+    """
     if not store.writable:
         raise store.fail(2212, status=Status.ACCESS_DENIED)
     lines = text.replace(b"\r\n", b"\n").split(b"\n")

@@ -33,6 +33,17 @@ class Record:
     >>> record.SetString(2, "seven")
     >>> record.GetString(1), record.GetString(2), record
     ('7', 'seven', <Record 7, 'seven'>)
+
+    >>> record.GetFieldCount(), record.IsNull(0), record.GetInteger(1)
+    (2, True, 7)
+    >>> _ = Path("picture").write_bytes(b"data")
+    >>> record.SetStream(2, "picture")
+    >>> record.GetStream(2), record.values
+    (b'data', [7, b'data'])
+    >>> record.ClearData()
+    >>> record.set_values(["a"])
+    >>> record
+    <Record 'a', None>
     """
 
     def __init__(self, count: int) -> None:

@@ -30,7 +30,11 @@ def _number(text: str | None) -> int | None:
 
 
 def parse(text: str) -> dict[str, Table]:
-    """Tables of a schema text by name; ValueError for a line of another form."""
+    """Tables of a schema text by name; ValueError for a line of another form.
+
+    >>> parse("Fruit\\n  Name* s72 Identifier\\n  Colour I2 0..9")["Fruit"].column("Colour").maximum
+    9
+    """
     columns: dict[str, list[Column]] = {}
     current: list[Column] = []
     for line in text.splitlines():
@@ -55,18 +59,30 @@ def parse(text: str) -> dict[str, Table]:
 
 @cache
 def base() -> Mapping[str, Table]:
-    """The tables that a new database of msilib has, by name."""
+    """The tables that a new database of msilib has, by name.
+
+    >>> list(base()["Property"].index)
+    ['Property', 'Value']
+    """
     return parse(data("standard.schema"))
 
 
 @cache
 def standard() -> Mapping[str, Table]:
-    """All standard tables by name."""
+    """All standard tables by name.
+
+    >>> "ModuleSignature" in standard(), "ModuleSignature" in base()
+    (True, False)
+    """
     return {**base(), **parse(data("further.schema"))}
 
 
 def validation_rows(table: Table) -> list[Values]:
-    """The rows of ``_Validation`` that describe a table; descriptions are left to the SDK."""
+    """The rows of ``_Validation`` that describe a table; descriptions are left to the SDK.
+
+    >>> validation_rows(standard()["Property"])[0]
+    ('Property', 'Property', 'N', None, None, None, None, 'Identifier', None, None)
+    """
     return [
         (
             table.name, column.name, "Y" if column.nullable else "N", column.minimum, column.maximum,

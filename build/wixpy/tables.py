@@ -46,6 +46,13 @@ class Column:
     capital letter allows null.  ``minimum`` to ``maximum`` bounds integers; ``key_table`` (several joined by ``;``) and
     ``key_column`` (from 1) name a foreign key; ``category`` is a data category of the SDK; ``choices`` the permitted
     values joined by ``;``.
+
+    >>> column = Column("FileSize", "i4", minimum=0)
+    >>> column.is_integer, column.nullable, column.size, column.accept(5), column.width(2)
+    (True, False, 4, 5, 4)
+    >>> column.accept(None)
+    Traceback (most recent call last):
+    ValueError: may not be null
     """
 
     name: str
@@ -123,7 +130,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's name and columns; the key columns come first."""
+    """A table's name and columns; the key columns come first.
+
+    >>> table = Table("Pair", (Column("Key", "s72", key=True), Column("Number", "I2")))
+    >>> table.index, table.column("Number").type, table.stream_name(["a", 1])
+    ({'Key': 0, 'Number': 1}, 'I2', 'Pair.a')
+    >>> stored = table.encode([("a", 7)], {"a": 1}.__getitem__, 2)
+    >>> stored.hex(), table.decode(stored, {1: "a"}.get, 2)
+    ('01000780', [('a', 7)])
+    """
 
     name: str
     columns: tuple[Column, ...]

@@ -29,7 +29,19 @@ class ColumnInfo(IntEnum):
 
 
 class ModifyMode(IntEnum):
-    """What Modify does with a record."""
+    """What Modify does with a record.
+
+    >>> from wixpy.database import Database
+    >>> store = Store(Database())
+    >>> _ = store.database.insert("Property", "A", "1")
+    >>> view = View(store, "SELECT * FROM `Property`")
+    >>> view.Execute()
+    >>> record = view.Fetch()
+    >>> record.SetString(2, "2")
+    >>> view.Modify(ModifyMode.UPDATE, record)
+    >>> store.database.property("A")
+    '2'
+    """
 
     SEEK = -1
     REFRESH = 0
@@ -69,6 +81,16 @@ class View:
     >>> view.Execute()
     >>> list(view)
     [<Record 'apple', 3>]
+
+    >>> view.GetColumnInfo(ColumnInfo.NAMES), view.GetColumnInfo(ColumnInfo.TYPES)
+    (<Record 'Name', 'Count'>, <Record 's72', 'I2'>)
+    >>> view.Execute()
+    >>> record = view.Fetch()
+    >>> record.SetInteger(2, 4)
+    >>> view.Modify(ModifyMode.UPDATE, record)
+    >>> view.GetError()
+    (0, '')
+    >>> view.Close()
     """
 
     def __init__(self, store: Store, sql: str) -> None:

@@ -39,6 +39,23 @@ class Database:
 
     A transacted one reaches the disk by :meth:`Commit` alone, whole or not at all; one opened directly is also written
     when it is closed.
+
+    >>> db = OpenDatabase("fruit.msi", MSIDBOPEN_CREATE)
+    >>> for sql in (
+    ...     "CREATE TABLE `Fruit` (`Name` CHAR(72) NOT NULL, `Count` SHORT PRIMARY KEY `Name`)",
+    ...     "INSERT INTO `Fruit` (`Name`, `Count`) VALUES ('apple', 3)",
+    ... ):
+    ...     db.OpenView(sql).Execute(None)
+    >>> db.Export("Fruit", ".", "Fruit.idt")
+    >>> db.Import(".", "Fruit.idt")
+    >>> db.GetSummaryInformation(0).GetPropertyCount()
+    0
+    >>> db.Commit()
+    >>> db.Close()
+    >>> view = OpenDatabase("fruit.msi", MSIDBOPEN_READONLY).OpenView("SELECT * FROM `Fruit`")
+    >>> view.Execute(None)
+    >>> view.Fetch(), view.Fetch()
+    (<Record 'apple', 3>, None)
     """
 
     def __init__(self, store: Store, path: Path, *, direct: bool) -> None:
@@ -101,6 +118,12 @@ def OpenDatabase(path: str | os.PathLike[str], persist: int) -> Database:
     """Open or create a database; ``persist`` is one of the constants MSIDBOPEN.
 
     MsiError when the file is not there or no database.  A created one is on the disk once it is committed.
+
+    >>> OpenDatabase("new.msi", MSIDBOPEN_CREATE).Commit()
+    >>> OpenDatabase("new.msi", MSIDBOPEN_TRANSACT).Close()
+    >>> OpenDatabase("none.msi", MSIDBOPEN_READONLY)
+    Traceback (most recent call last):
+    wixpy.msi_errors.MsiError: open failed
     """
     mode = int(persist)
     is_patch = mode >= MSIDBOPEN_PATCHFILE
@@ -131,7 +154,19 @@ def _read(path: Path) -> database.Database:
 
 
 class SummaryInformation:
-    """The summary information of a database; changes are in it after :meth:`Persist`, in the file after Commit."""
+    """The summary information of a database; changes are in it after :meth:`Persist`, in the file after Commit.
+
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
+    >>> information = db.GetSummaryInformation(2)
+    >>> information.SetProperty(Pid.AUTHOR, "Maker")
+    >>> information.SetProperty(Pid.PAGE_COUNT, 200)
+    >>> information.Persist()
+    >>> information = db.GetSummaryInformation(0)
+    >>> information.GetProperty(Pid.AUTHOR), information.GetProperty(Pid.PAGE_COUNT), information.GetProperty(Pid.TITLE)
+    (b'Maker', 200, None)
+    >>> information.GetPropertyCount()
+    2
+    """
 
     def __init__(self, store: Store, count: int) -> None:
         self._store = store
@@ -189,7 +224,11 @@ class SummaryInformation:
 
 
 def CreateRecord(count: int) -> Record:
-    """A record of ``count`` fields, all null."""
+    """A record of ``count`` fields, all null.
+
+    >>> CreateRecord(2)
+    <Record None, None>
+    """
     try:
         return Record(count)
     except MsiError as error:
@@ -197,12 +236,21 @@ def CreateRecord(count: int) -> Record:
 
 
 def UuidCreate() -> str:
-    """A new unique identifier."""
+    """A new unique identifier.
+
+    >>> len(UuidCreate())
+    36
+    """
     return str(uuid.uuid4())
 
 
 def cabinet(files: list[tuple[str, str]]) -> bytes:
-    """A cabinet of files, as bytes; :func:`_write_cabinet` says the rest."""
+    """A cabinet of files, as bytes; :func:`_write_cabinet` says the rest.
+
+    >>> _ = Path("a.txt").write_text("text")
+    >>> [entry.name for entry in cab.Cabinet(cabinet([("a.txt", "inside")])).files]
+    ['inside']
+    """
     out = BytesIO()
     _write_cabinet(out, files)
     return out.getvalue()
@@ -230,7 +278,13 @@ def _write_cabinet(out: BinaryIO, files: list[tuple[str, str]]) -> None:
 
 
 def FCICreate(cabname: str, files: list[tuple[str, str]]) -> None:
-    """Write a cabinet file; ``files`` are pairs of path on disk and name inside."""
+    """Write a cabinet file; ``files`` are pairs of path on disk and name inside.
+
+    >>> _ = Path("a.txt").write_text("text")
+    >>> FCICreate("x.cab", [("a.txt", "inside")])
+    >>> Path("x.cab").read_bytes()[:4]
+    b'MSCF'
+    """
     if not isinstance(files, list):
         raise TypeError("FCICreate expects a list")
     if not all(isinstance(pair, tuple) and [*map(type, pair)] == [str, str] for pair in files):

@@ -47,6 +47,10 @@ def compile(
     own; ``warn`` gets what ``<?warning?>`` says.  What belongs beside the package goes to ``outputs``, which also holds
     its large cabinets and must outlast the database.  WixpyError, with file and line, for anything that is not
     understood or does not fit together.
+
+    >>> database, places = compile(Path("hello.wxs"), {}, 1_200_000_000)  # the source of docs/wixpy/README.md
+    >>> database.rows("File")[0]["FileName"], places["File", ("hello",)].line
+    ('hello.txt', 11)
     """
     paths = [sources] if isinstance(sources, Path) else list(sources)
     settings = Settings(defines, tuple(includes), platform, epoch, dict(bind_paths))
