@@ -25,6 +25,7 @@ import wixpy
 from wixpy.database import Database
 from wixpy.tables import Table
 
+from .package import Package
 from .prefix import PROJECT
 from .windows import Windows
 
@@ -285,3 +286,11 @@ def test_what_bdist_msi_makes_is_read_by_others(
     of_olefile(path, database)
     of_python_msi(path, database, monkeypatch)
     of_msidb(machine.put(path), database, machine)
+
+
+def test_the_drivers_packages_are_read_by_msidb(machine: Windows, packages: Mapping[str, Package]) -> None:
+    """The other readers are in tests/packages."""
+    paths = [package.path for package in packages.values() if package.is_msi]
+    assert len(paths) == 2
+    for path in paths:
+        of_msidb(machine.put(path), wixpy.open(path), machine)
