@@ -152,7 +152,7 @@ class View:
         return record
 
     def _type(self, output: Output) -> str:
-        if not self._store.is_temporary(output.table, output.column):
+        if output.table is None or not self._store.is_temporary(output.table, output.column):
             return output.column.type
         return output.column.type.translate(str.maketrans("slSLiIvV", "ggGGjJoO"))
 
@@ -203,8 +203,10 @@ class View:
     def _fill(self, record: Record, result: Result, keys: Joined, rows: Joined) -> None:
         values: list[Value] = []
         for output, cell in zip(result.outputs, result.values(rows), strict=True):
-            is_stream = output.column.is_binary and cell is not None
-            values.append(self._store.stream(output.table, cell) if is_stream else cell)
+            if output.table and output.column.is_binary and cell is not None:
+                values.append(self._store.stream(output.table, cell))
+            else:
+                values.append(cell)
         record.set_values(values)
         record.origin = _Origin(result, keys)
 
@@ -265,7 +267,7 @@ class View:
         assert self._result
         values: list[Value] = list(base) if base else [None] * len(table.columns)
         for output, value in zip(self._result.outputs, record.values, strict=False):
-            if output.table is table:
+            if output.table is table and output.place:
                 is_text = output.column.is_integer and isinstance(value, str)
                 values[output.place.column] = as_integer(value) if is_text else value
         return values
@@ -363,6 +365,8 @@ class View:
                     self._faults.append((validate.Fault.BAD_LINK, column))
         if mode is not ModifyMode.VALIDATE_DELETE:
             for output, value in zip(self._result.outputs, record.values, strict=False):
+                if output.table is None:
+                    continue
                 if mode is ModifyMode.VALIDATE_FIELD and value is None:
                     continue
                 self._check_field(table, output.column, value)
