@@ -34,8 +34,8 @@ class CAB:
     >>> _ = Path("read me.txt").write_text("text")
     >>> cab.append("read me.txt", "read me.txt", None), cab.gen_id("read me.txt")
     ((1, 'read_me.txt'), 'read_me.txt.1')
-    >>> from wixpy.msilib import OpenDatabase, schema
-    >>> db = OpenDatabase("x.msi", 3)
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE, OpenDatabase, schema
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
     >>> schema.Media.create(db)
     >>> cab.commit(db)
     """
@@ -85,8 +85,8 @@ class CAB:
 class Feature:
     """A row of the Feature table.
 
-    >>> from wixpy.msilib import OpenDatabase, schema
-    >>> db = OpenDatabase("x.msi", 3)
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE, OpenDatabase, schema
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
     >>> schema.Feature.create(db)
     >>> feature = Feature(db, "All", "Hello", "Everything", 1, directory="TARGETDIR")
     >>> feature.set_current()
@@ -111,8 +111,8 @@ class Feature:
 def current_feature() -> Feature | None:
     """The feature that was made current last, None when none was.
 
-    >>> from wixpy.msilib import OpenDatabase, schema
-    >>> db = OpenDatabase("x.msi", 3)
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE, OpenDatabase, schema
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
     >>> schema.Feature.create(db)
     >>> Feature(db, "All", "Hello", None, 1).set_current()
     >>> current_feature().id

@@ -71,7 +71,8 @@ class Table:
     >>> table.sql()
     'CREATE TABLE `Pair` (`Key` CHAR(72) NOT NULL, `Value` SHORT PRIMARY KEY `Key`)'
 
-    >>> table.create(OpenDatabase("x.msi", 3))
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE
+    >>> table.create(OpenDatabase("x.msi", MSIDBOPEN_CREATE))
     """
 
     def __init__(self, name: str) -> None:
@@ -135,8 +136,8 @@ def change_sequence(
 def add_data(db: Database, table: str, values: Iterable[Sequence[Field]]) -> None:
     """Add rows, each with a value for every column; MSIError when one does not fit.
 
-    >>> from wixpy.msilib import schema
-    >>> db = OpenDatabase("x.msi", 3)
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE, schema
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
     >>> schema.Property.create(db)
     >>> add_data(db, "Property", [("ProductName", "Hello"), ("ALLUSERS", 1)])
     >>> view = db.OpenView("SELECT * FROM `Property`")
@@ -191,7 +192,8 @@ def add_tables(db: Database, module: object) -> None:
 def add_stream(db: Database, name: str, path: str) -> None:
     """Add a file as a stream.
 
-    >>> db = OpenDatabase("x.msi", 3)
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
     >>> with open("licence.rtf", "w") as file:
     ...     _ = file.write("Do as you like.")
     >>> add_stream(db, "licence", "licence.rtf")
