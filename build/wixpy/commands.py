@@ -233,13 +233,14 @@ def _query(options: argparse.Namespace) -> int:
         if options.json:
             _print_json({"columns": [], "rows": []})
         return 0
-    names, types = view.GetColumnInfo(msilib.MSICOLINFO_NAMES), view.GetColumnInfo(msilib.MSICOLINFO_TYPES)
+    information = [view.GetColumnInfo(kind) for kind in (msilib.MSICOLINFO_NAMES, msilib.MSICOLINFO_TYPES)]
+    names, types = ([each.GetString(field + 1) for field in range(each.GetFieldCount())] for each in information)
     rows = [[_plain(value) for value in row.values] for row in view]
     if options.json:
-        columns = [{"name": name, "type": kind} for name, kind in zip(names.values, types.values, strict=True)]
+        columns = [{"name": name, "type": kind} for name, kind in zip(names, types, strict=True)]
         _print_json({"columns": columns, "rows": rows})
         return 0
-    print_table([str(name) for name in names.values], rows)
+    print_table(names, rows)
     return 0
 
 

@@ -244,6 +244,8 @@ def test_query_prints_what_it_finds(built: Path, capsys: pytest.CaptureFixture[s
         ],
         "rows": [["main", 80, None]],
     }
+    assert cli.main(["query", str(built), "SELECT 'x', `File` FROM `File`"]) == 0
+    assert capsys.readouterr().out == "\tFile\nx\tmain\n"
 
 
 def test_query_saves_what_it_changes_and_leaves_the_file_when_it_fails(
