@@ -179,7 +179,8 @@ def _extract(options: argparse.Namespace) -> int:
     from wixpy.media import beside  # noqa: PLC0415
     from wixpy.package import installed_contents  # noqa: PLC0415
 
-    paths = []
+    paths: list[Path] = []
+    tidied: set[Path] = set()
     with progress(f"unpacking {options.package.name}") as at, Database.browse(options.package) as database:
         for name, content in installed_contents(database, beside(options.package.parent)):
             path = options.output / name
@@ -188,8 +189,9 @@ def _extract(options: argparse.Namespace) -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise WixpyError(f"cannot make {path.parent}: {error.strerror}", "choose another folder") from error
-            with replacing(path) as (_, file):
+            with replacing(path, tidy=path.parent not in tidied) as (_, file):
                 file.writelines(content)
+            tidied.add(path.parent)
             paths.append(path)
     _print_names(options, paths)
     return 0

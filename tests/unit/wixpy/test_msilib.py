@@ -236,6 +236,7 @@ def test_a_program_that_is_killed_at_any_step_of_a_commit_leaves_the_old_file_or
     # All of it is on the disk before it takes the name, and nothing is done to the file after that.
     assert [*steps[len(writes) :], last] == ["flush old", "rename old", "renamed new", "done new"]
     assert dict(Content.open(path).streams) == dict(content.streams)
+    assert list(tmp_path.iterdir()) == [path], "the last commit cleared away what the killed ones left"
 
 
 def test_a_commit_keeps_the_rights_the_link_and_the_sectors(tmp_path: Path) -> None:
