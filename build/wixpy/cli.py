@@ -135,6 +135,8 @@ def _extract(parser: argparse.ArgumentParser) -> None:
 def _export(parser: argparse.ArgumentParser) -> None:
     _package_and_tables(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--msitools", action="store_true",
+                        help="for msibuild: text as UTF-8, and no code page in the archive of a table")  # fmt: skip
 
 
 def _import(parser: argparse.ArgumentParser) -> None:

@@ -263,7 +263,7 @@ def _export(options: argparse.Namespace) -> int:
     with progress(f"exporting {options.package.name}") as at:
         for name in tables:
             at(name)
-            database.Export(name, options.output, f"{name}.idt")
+            database.Export(name, options.output, f"{name}.idt", for_msitools=options.msitools)
     _print_names(options, [options.output / f"{name}.idt" for name in tables])
     return 0
 

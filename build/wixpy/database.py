@@ -84,7 +84,7 @@ class Database:
     ``codepage`` is that of all text (0: ASCII only).  Data of binary columns is in ``streams`` under the table's name
     and the row's key, joined by dots; the cell holds that name.  ``storages`` are the compound files inside the file
     (transforms, nested packages), each as the bytes of a file of its own.  ``clsid`` says what the file is: a package
-    or a patch; ``sector`` how large its sectors are, 512 or 4096 bytes.
+    or a patch; ``sector`` how large its sectors are, 512 or 4096 bytes.  ``damaged`` are the tables with repeated keys.
 
     >>> database = Database(1252)
     >>> row = database.insert("Property", "ProductName", "Sample")
@@ -109,6 +109,7 @@ class Database:
         self.sector = SECTOR
         self.summary: summary.Summary = {}
         self._rows: dict[str, dict[Values, Values]] = {}
+        self.damaged: set[str] = set()
 
     def add_table(self, table: Table) -> None:
         """Define a table; WixpyError when one of that name exists.
@@ -128,6 +129,7 @@ class Database:
     def remove_table(self, name: str) -> None:
         """Forget a table and its rows; streams stay."""
         del self.tables[name], self._rows[name]
+        self.damaged.discard(name)
 
     def insert(self, name: str, *values: Cell | bytes) -> Row:
         """Add a row to a table, which is defined from the standard schema when it is not there yet.
@@ -174,8 +176,17 @@ class Database:
         return [] if table is None else [Row(table, values) for values in self._rows[name].values()]
 
     def cells(self, name: str) -> dict[Values, Values]:
-        """The rows of a table by key, as plain tuples; the mapping itself, for those who keep its rules."""
+        """The rows of a table by key, as plain tuples; the mapping itself, for those who keep its rules.
+
+        In a damaged file several rows may have one key.  All are kept, so that nothing is lost by reading and writing:
+        the first by its key, each further one by its key and its place in the file, which no look-up finds.
+        """
         return self._rows[name]
+
+    def repeated(self, name: str) -> list[Row]:
+        """The rows of a table whose key a row before them has, which only a damaged file can hold."""
+        table = self.tables[name]
+        return [Row(table, row) for key, row in self._rows[name].items() if len(key) > table.key_count]
 
     def get(self, name: str, *key: Cell) -> Row | None:
         """The row with that key, or None."""
@@ -372,7 +383,9 @@ class Database:
 
         self._define(rows(_TABLES), rows(_COLUMNS))
         for name, table in self.tables.items():
-            self._rows[name] = {row[: table.key_count]: row for row in rows(table)}
+            self._rows[name] = _by_key(table, rows(table))
+            if self.repeated(name):
+                self.damaged.add(name)
         self._describe()
         return self
 
@@ -382,7 +395,9 @@ class Database:
         for table, number, name, bits in column_rows:
             if not isinstance(number, int) or not isinstance(bits, int) or not isinstance(name, str):
                 raise WixpyError("the list of columns has empty cells", _DAMAGED)
-            columns.setdefault(table, {})[number] = Column.from_bits(name, bits)
+            column = Column.from_bits(name, bits)
+            if columns.setdefault(table, {}).setdefault(number, column) != column:
+                raise WixpyError(f"table {table} has two columns {number}", _DAMAGED)
         for (table,) in table_rows:
             numbered = columns.get(table, {})
             if not isinstance(table, str) or sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
@@ -413,6 +428,15 @@ class Database:
             column.name, column.type, column.key, like.minimum, like.maximum, like.key_table, like.key_column,
             like.category, like.choices,
         )  # fmt: skip
+
+
+def _by_key(table: Table, rows: list[Values]) -> dict[Values, Values]:
+    """Rows as ``Database.cells`` keeps them."""
+    keyed: dict[Values, Values] = {}
+    for place, row in enumerate(rows):
+        key = row[: table.key_count]
+        keyed[(*key, place) if key in keyed else key] = row
+    return keyed
 
 
 def _integer(cell: Cell) -> int | None:

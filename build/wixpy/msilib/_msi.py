@@ -94,9 +94,12 @@ class Database:
             raise MsiError(Status.ACCESS_DENIED)
         return SummaryInformation(self.store, updateCount)
 
-    def Export(self, table: str, folder: str | os.PathLike[str], file: str) -> None:
-        """Write a table as text archive ``file`` into ``folder`` (MsiDatabaseExport; beyond msilib)."""
-        idt.export_file(self.store, table, Path(folder) / file)
+    def Export(self, table: str, folder: str | os.PathLike[str], file: str, *, for_msitools: bool = False) -> None:
+        """Write a table as text archive ``file`` into ``folder`` (MsiDatabaseExport; beyond msilib).
+
+        ``for_msitools`` writes it as msibuild reads it (:mod:`wixpy.idt`).
+        """
+        idt.export_file(self.store, table, Path(folder) / file, for_msitools=for_msitools)
 
     def Import(self, folder: str | os.PathLike[str], file: str) -> None:
         """Read a table from a text archive (MsiDatabaseImport; beyond msilib)."""

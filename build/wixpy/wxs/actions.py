@@ -173,8 +173,8 @@ def schedule(
     steps = compilation.steps.setdefault(table, {})
     if action in steps:
         earlier = steps[action].node
-        line = f" (first in line {earlier.line})" if earlier else ""
-        raise node.error(f"{action} is scheduled twice in {table}{line}", "remove one")
+        hint = f"the other is in {earlier.place}; remove one" if earlier else "remove one"
+        raise node.error(f"{action} is scheduled twice in {table}", hint)
     steps[action] = Step(action, node, number, before, after, condition)
 
 

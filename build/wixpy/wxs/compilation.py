@@ -152,6 +152,7 @@ class Compilation:
     epoch: int
     database: Database = field(default_factory=Database)
     places: dict[tuple[str, tuple[Cell, ...]], Node] = field(default_factory=dict)
+    defined: dict[str, Node] = field(default_factory=dict)
     references: list[tuple[Node, str, tuple[Cell, ...]]] = field(default_factory=list)
     properties: dict[str, set[str]] = field(default_factory=dict)
     payloads: list[Payload] = field(default_factory=list)
@@ -200,10 +201,16 @@ class Compilation:
             earlier = self.places.get(
                 (table, tuple(v for v in values if not isinstance(v, bytes))[: self._keys(table)])
             )
-            hint = f"the other is in line {earlier.line}; give one another Id" if earlier else error.hint
+            hint = f"the other is in {earlier.place}; give one another Id" if earlier else error.hint
             raise node.error(error.message, hint) from error
         self.places[table, row.key] = node
         return row
+
+    def define(self, node: Node, what: str) -> None:
+        """Note that ``node`` defines something that has no row; an error when another element does too."""
+        earlier = self.defined.setdefault(what, node)
+        if earlier is not node:
+            raise node.error(f"{what} is defined twice", f"the other is in {earlier.place}; remove one or rename it")
 
     def _keys(self, table: str) -> int:
         return self.database.tables[table].key_count if table in self.database.tables else 0

@@ -128,8 +128,7 @@ def _content(compilation: Compilation, node: Node, name: str, outer: Place | Non
 def component_group(compilation: Compilation, node: Node) -> None:
     """ComponentGroup: components under one name, each installed when a feature refers to the group."""
     name = node.need("Id")
-    if name in compilation.groups:
-        raise node.error(f"the component group {name} is defined twice", "give one another Id")
+    compilation.define(node, f"the component group {name}")
     members = compilation.groups[name] = []
     default = node.get("Directory")
     if default is not None:
@@ -253,8 +252,7 @@ def _done(_: Compilation, __: Node, ___: Component) -> None:
 def _merge(compilation: Compilation, node: Node, directory_name: str, place: Place) -> None:
     """Merge: a module and the directory that takes the place of its root."""
     name, compressed = node.need("Id"), node.get("FileCompression")
-    if name in compilation.merges:
-        raise node.error(f"the merge {name} is defined twice", "give one another Id")
+    compilation.define(node, f"the merge {name}")
     disk = node.number("DiskId") or place.disk or 1
     compilation.merges[name] = Merge(node, directory_name, disk, None if compressed is None else compressed == "yes")
 

@@ -47,7 +47,7 @@ class Strings:
             raise node.error(f"the string {name} has both a Value and a text", "keep one")
         value = node.attributes.get("Value", node.text)
         if earlier is not None:
-            place = f"{earlier.file}:{earlier.line}"
+            place = earlier.place
             fixed = "no" in (node.attributes.get("Localizable"), earlier.attributes.get("Localizable"))
             if fixed and value != self.values[name]:
                 raise node.error(f"the string {name} is Localizable='no' and differs from {place}", "make them equal")
@@ -224,7 +224,7 @@ def _variables(root: Node) -> dict[str, Node]:
         earlier, overridable = found.get(name), node.yes("Overridable")
         if earlier is not None and not earlier.yes("Overridable"):
             if not overridable:
-                raise node.error(f"the variable {name} is in line {earlier.line} already", "remove one")
+                raise node.error(f"the variable {name} is in {earlier.place} already", "remove one")
             continue
         found[name] = node
     return found

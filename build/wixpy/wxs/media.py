@@ -77,8 +77,7 @@ def media(compilation: Compilation, node: Node) -> None:
     number, cabinet = node.number("Id") or 0, node.get("Cabinet")
     if number < 1:
         raise node.error(f"Media/@Id is {number}", "number media from 1")
-    if number in compilation.media:
-        raise node.error(f"media {number} is defined twice", "change Id of one")
+    compilation.define(node, f"media {number}")
     if compilation.template:
         raise node.error("the product has Media and MediaTemplate", "keep one kind")
     if cabinet is None and (node.yes("EmbedCab") or node.get("CompressionLevel")):
@@ -115,8 +114,8 @@ def media_template(compilation: Compilation, node: Node) -> None:
 def _add(compilation: Compilation, node: Node, number: int, cabinet: str | None) -> None:
     embedded = node.yes("EmbedCab")
     compression, level = _LEVELS[node.get("CompressionLevel") or _DEFAULT_LEVEL]
-    if cabinet and any((other.cabinet or "").lower() == cabinet.lower() for other in compilation.media.values()):
-        raise node.error(f"the cabinet {cabinet} is defined twice", "change Cabinet of one")
+    if cabinet:
+        compilation.define(node, f"the cabinet {cabinet.lower()}")
     if cabinet and not embedded and not is_short(cabinet):
         raise node.error(f"the cabinet beside the package has the name “{cabinet}”", "use an 8.3 name")
     name = f"{EMBEDDED}{cabinet}" if embedded else cabinet

@@ -89,6 +89,11 @@ class Node:
         for child in self.children:
             yield from child.walk()
 
+    @property
+    def place(self) -> str:
+        """Where the element is, for another's error: ``file:line``."""
+        return f"{self.file}:{self.line}"
+
     def error(self, message: str, hint: str | None = None) -> WixpyError:
         """An error about this element, to be raised."""
         return WixpyError(message, hint, self.file, self.line)
