@@ -10,8 +10,10 @@ import argparse
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +35,14 @@ Examples
   wixpy diff old.msi new.msi
 
 wixpy COMMAND --help tells the options of a command; every one takes --json, for
-programs. On a terminal tables fit its width and long work shows its progress;
-in a pipe tables have tabs and there is no progress.
+programs; wixpy --version says which wixpy it is. On a terminal tables fit its
+width and long work shows its progress; in a pipe tables have tabs and there is
+no progress.
 
 {codes}
 """
 _PACKAGE = "x.msi"
+_OF_LIGHT = re.compile(r"(-cultures?|-sice):(.+)")
 
 
 class _Help(argparse.HelpFormatter):
@@ -58,11 +62,26 @@ class Command:
     can_be_quiet: bool = False
 
 
-def _define(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise argparse.ArgumentTypeError(f"“{text}” is not NAME=VALUE")
-    return name, value
+class _Define(argparse.Action):
+    """Collects the values of variables; one without a value is empty, as for candle."""
+
+    def __call__(
+        self, _: argparse.ArgumentParser, options: argparse.Namespace, text: object, __: str | None = None
+    ) -> None:
+        name, _equals, value = str(text).partition("=")
+        defined: dict[str, str] = getattr(options, self.dest)
+        if re.fullmatch(r"[^\W\d][\w.-]*", name) is None:
+            raise argparse.ArgumentError(self, f"“{text}” is not NAME=VALUE, the name of letters, digits, dots and _")
+        if defined.get(name, value) != value:
+            raise argparse.ArgumentError(self, f"{name} has two values, “{defined[name]}” and “{value}”: keep one")
+        setattr(options, self.dest, {**defined, name: value})
+
+
+def _extension(name: str) -> str:
+    raise argparse.ArgumentTypeError(
+        f"wixpy loads no extensions, {name} neither: built in are the dialog sets of WixUIExtension, the properties of "
+        "WixNetFxExtension and util:EventSource; leave -ext out"
+    )
 
 
 def _epoch(text: str) -> int:
@@ -78,15 +97,15 @@ def _bind_path(text: str) -> tuple[str, Path]:
 
 def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, nargs="+", metavar="x.wxs", help="the source, or several of one package")
-    parser.add_argument("-o", "--output", type=Path, metavar=_PACKAGE,
-                        help="the package; default the name of the first source, with .msi")  # fmt: skip
-    parser.add_argument("-d", "--define", type=_define, action="append", default=[], metavar="NAME=VALUE",
+    parser.add_argument("-o", "-out", "--output", type=Path, metavar=_PACKAGE,
+                        help="the package; default the first source's name with .msi, for a module .msm")  # fmt: skip
+    parser.add_argument("-d", "--define", action=_Define, default={}, metavar="NAME=VALUE",
                         help="the value of $(var.NAME) and !(wix.NAME)")  # fmt: skip
     parser.add_argument("-I", "--include", type=Path, action="append", default=[], metavar="FOLDER",
                         help="where <?include?> looks besides the folder of the source")  # fmt: skip
     parser.add_argument("-b", "-bindpath", "--bind-path", type=_bind_path, action="append", default=[],
                         metavar="NAME=FOLDER", help="the folder of !(bindpath.NAME), or of files")  # fmt: skip
-    parser.add_argument("-a", "--arch", choices=("x86", "x64"), default="x86",
+    parser.add_argument("-a", "-arch", "--arch", choices=("x86", "x64", "ia64", "arm64"), default="x86",
                         help="the platform of a package that does not name its own; default x86")  # fmt: skip
     parser.add_argument("-loc", "--loc", type=Path, action="append", default=[], metavar="x.wxl",
                         help="a file with the strings of !(loc.NAME); may be given several times")  # fmt: skip
@@ -94,7 +113,8 @@ def _build(parser: argparse.ArgumentParser) -> None:
                         help="the language of strings that -loc gives in several, and of stock dialogs")  # fmt: skip
     parser.add_argument("--epoch", type=_epoch, metavar="SECONDS",
                         help="time of files and summary; default SOURCE_DATE_EPOCH, else 1980-01-01")  # fmt: skip
-    parser.add_argument("--ignore", action="append", default=[], metavar="ICE", help="a check that may fail")
+    parser.add_argument("--ignore", "-sice", action="append", default=[], metavar="ICE", help="a check that may fail")
+    parser.add_argument("-ext", "--extension", type=_extension, metavar="NAME", help="is refused: there are none")
 
 
 def _elements(parser: argparse.ArgumentParser) -> None:
@@ -230,11 +250,30 @@ def _choose(words: Sequence[str]) -> str:
     if words and words[0] in ("-h", "--help", "help"):
         print(page(), end="")
         sys.exit(DONE)
+    if words and words[0] in ("-V", "--version"):
+        print(f"wixpy {_version()}")
+        sys.exit(DONE)
     from wixpy.wxs.grammar import nearest  # noqa: PLC0415
 
     message = f"there is no command {words[0]}" if words else "no command is named"
     print_error(WixpyError(message, nearest(words[0], _BY_NAME) if words else "wixpy --help lists them"))
     sys.exit(WRONG_COMMAND)
+
+
+def _version() -> str:
+    """The version of the distribution that wixpy came in."""
+    from importlib import metadata  # noqa: PLC0415
+
+    for name in ("wixpy", "gplpv"):
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return "(not installed)"
+
+
+def _separated(words: Sequence[str]) -> list[str]:
+    """Options that light writes with a colon before their value, as the others are written."""
+    matches = ((word, _OF_LIGHT.fullmatch(word)) for word in words)
+    return [part for word, match in matches for part in (match.groups() if match else (word,))]
 
 
 def print_error(error: WixpyError) -> None:
@@ -266,7 +305,7 @@ def _run(words: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         name = _choose(words)
-        options = parser(name).parse_intermixed_args(words[1:])
+        options = parser(name).parse_intermixed_args(_separated(words[1:]))
         from wixpy import commands  # noqa: PLC0415
 
         code = commands.RUN[name](options)

@@ -7,6 +7,7 @@ A command loads what it needs itself, so that it need not wait for what others n
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,12 +53,12 @@ def _epoch(given: int | None) -> int:
 def _build(options: argparse.Namespace) -> int:
     from wixpy.package import build  # noqa: PLC0415
 
-    output: Path = options.output or Path(options.source[0].with_suffix(".msi").name)
+    output: Path = options.output or _default_output(options)
     told: list[str] = []
-    cultures = [culture for given in options.culture for culture in given.split(";")]
+    cultures = [culture for given in options.culture for culture in re.split("[;,]", given)]
     with progress(f"building {output.name}") as at:
         findings = build(
-            options.source, output, defines=dict(options.define), epoch=_epoch(options.epoch),
+            options.source, output, defines=options.define, epoch=_epoch(options.epoch),
             localizations=options.loc, cultures=cultures, includes=options.include, bind_paths=options.bind_path,
             platform=options.arch, ignore=options.ignore, warn=lambda warning: told.append(str(warning)), at=at,
         )  # fmt: skip
@@ -68,6 +69,16 @@ def _build(options: argparse.Namespace) -> int:
         for line in [*(f"warning: {text}" for text in told), *map(str, findings)]:
             print(printable(line), file=sys.stderr)
     return 0
+
+
+def _default_output(options: argparse.Namespace) -> Path:
+    """The name of the first source, in the working folder."""
+    from wixpy.wxs import makes_module  # noqa: PLC0415
+
+    module = makes_module(
+        options.source, options.define, includes=options.include, bind_paths=options.bind_path, platform=options.arch
+    )
+    return Path(options.source[0].with_suffix(".msm" if module else ".msi").name)
 
 
 def _elements(options: argparse.Namespace) -> int:

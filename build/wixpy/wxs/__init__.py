@@ -17,7 +17,7 @@ from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.tables import Cell
 from wixpy.wxs import bind, grammar, link, localize, modern, product, source, stock
-from wixpy.wxs.compilation import Compilation
+from wixpy.wxs.compilation import PLATFORMS, Compilation
 from wixpy.wxs.media import Outputs
 from wixpy.wxs.preprocess import Settings
 from wixpy.wxs.source import Node
@@ -43,7 +43,7 @@ def compile(
     ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files; ``localizations``
     are .wxl files, from which ``!(loc.NAME)`` comes, ``cultures`` those that are wanted of several, the first
     preferred; ``includes`` are folders for ``<?include?>``, ``bind_paths`` those of ``!(bindpath.NAME)`` and, without a
-    name, for files that are not beside the source; ``platform`` (x86 or x64) is for a package that does not name its
+    name, for files that are not beside the source; ``platform`` (of PLATFORMS) is for a package that does not name its
     own; ``warn`` gets what ``<?warning?>`` says.  What belongs beside the package goes to ``outputs``, which also holds
     its large cabinets and must outlast the database.  WixpyError, with file and line, for anything that is not
     understood or does not fit together.
@@ -53,6 +53,8 @@ def compile(
     ('hello.txt', 11)
     """
     paths = [sources] if isinstance(sources, Path) else list(sources)
+    if platform not in PLATFORMS:
+        raise WixpyError(f"there is no platform {platform}", f"give one of {', '.join(PLATFORMS)}")
     settings = Settings(defines, tuple(includes), platform, epoch, dict(bind_paths))
     roots = [_root(path, settings, warn) for path in paths]
     whole = replace(roots[0], children=[child for root in roots for child in root.children])
@@ -85,6 +87,19 @@ def compile(
     for node in whole.walk():
         _report_unread(node)
     return compilation.database, compilation.places
+
+
+def makes_module(
+    sources: Sequence[Path],
+    defines: Mapping[str, str],
+    *,
+    includes: Sequence[Path] = (),
+    bind_paths: Sequence[tuple[str, Path]] = (),
+    platform: str = "x86",
+) -> bool:
+    """Whether sources are of a merge module; WixpyError when they cannot be read."""
+    settings = Settings(defines, tuple(includes), platform, 0, dict(bind_paths))
+    return any(child.name == "Module" for path in sources for child in source.parse(path, settings).children)
 
 
 def _root(path: Path, settings: Settings, warn: Callable[[WixpyError], None]) -> Node:

@@ -25,6 +25,24 @@ from wixpy.wxs.source import Node
 _WIX_LIBRARY = re.compile(r"WixCA|Wix\w*UtilCA\w*")
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:wixpy")
 
+
+@dataclass(frozen=True)
+class Platform:
+    """What a package is for: its word in the summary's template, and the least version of Windows Installer there,
+    times 100."""
+
+    template: str
+    is_64bit: bool
+    installer: int
+
+
+PLATFORMS = {
+    "x86": Platform("Intel", False, 100),
+    "x64": Platform("x64", True, 200),
+    "ia64": Platform("Intel64", True, 200),
+    "arm64": Platform("Arm64", True, 500),
+}
+
 STANDARD_DIRECTORIES = frozenset(
     [
         "AdminToolsFolder",
@@ -187,7 +205,7 @@ class Compilation:
 
     @property
     def is_64bit(self) -> bool:
-        return self.platform == "x64"
+        return PLATFORMS[self.platform].is_64bit
 
     @property
     def time(self) -> datetime:

@@ -292,7 +292,7 @@ def test_a_file_that_is_no_package(command: str, tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["frobnicate"], ["build"], ["extract", "x.msi"], ["build", "x.wxs", "-o", "y", "-d", "novalue"]]
+    "arguments", [[], ["frobnicate"], ["build"], ["extract", "x.msi"], ["build", "x.wxs", "-o", "y", "-d", "=v"]]
 )
 def test_a_wrong_command_line_is_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
