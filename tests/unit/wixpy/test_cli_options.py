@@ -105,9 +105,8 @@ def test_extensions_are_refused_by_what_is_built_in(capsys: pytest.CaptureFixtur
 
 
 def test_variables_have_names_with_dots_and_may_be_empty(build: Callable[..., Database]) -> None:
-    source = OPEN.format(package="", wide="").replace(
-        '"$(sys.BUILDARCH)"', '"$(var.App.TargetDir)"/><?ifdef var.EMPTY?><Property Id="E" Value="[$(var.EMPTY)]"/><?endif?>'
-    ).replace("?>/>", "?>")  # fmt: skip
+    more = "<?ifdef EMPTY?><Property Id='E' Value='[$(var.EMPTY)]'/><?endif?><Custom"
+    source = OPEN.format(package="", wide="").replace("sys.BUILDARCH", "var.App.TargetDir").replace("<Custom", more)
     database = build(source, "-dApp.TargetDir=C:\\x=y", "-d", "EMPTY")
     assert (database.property("ARCH"), database.property("E")) == ("C:\\x=y", "[]")
 
