@@ -39,7 +39,7 @@ SOURCE = """\
 <Feature Id="Sample" Title="The sample" Description="What everyone needs." Display="expand" Absent="disallow"
          ConfigurableDirectory="INSTALLDIR">
 <ComponentRef Id="Main"/>
-<Feature Id="Extra" Title="More of it" Description="What not everyone needs." Level="2"><ComponentRef Id="More"/>
+<Feature Id="Extra" Title="More of it" Description="What not everyone needs." Level="4"><ComponentRef Id="More"/>
 </Feature></Feature>
 <CustomAction Id="Fail" Error="It failed."/>
 <Property Id="CMD" Value="cmd.exe"/><CustomAction Id="Wait" Property="CMD" ExeCommand="/c C:\\wait.bat"/>
@@ -49,6 +49,8 @@ SOURCE = """\
 </Product></Wix>
 """
 FOLDER_ASKED = """<Property Id="WIXUI_INSTALLDIR" Value="INSTALLDIR"/><UI><DialogRef Id="WelcomeEulaDlg"/>
+<DialogRef Id="SetupTypeDlg"/><Publish Dialog="SetupTypeDlg" Control="CompleteButton" Event="EndDialog"
+ Value="Return">1</Publish>
 <Publish Dialog="CustomizeDlg" Control="Back" Event="NewDialog" Value="WelcomeDlg">1</Publish>
 <Publish Dialog="CustomizeDlg" Control="Next" Event="NewDialog" Value="VerifyReadyDlg">1</Publish></UI>"""
 # Holds the installation, with the dialog that it shows meanwhile, until there is a file.
@@ -199,11 +201,35 @@ def test_the_feature_tree_installs_what_was_chosen_where_it_was_chosen(
     assert not machine.exists(chosen)
 
 
+def test_the_mondo_set_installs_what_is_typical_or_everything(machine: Windows, screen: Screen, tmp_path: Path) -> None:
+    path = machine.put(package(tmp_path, "Mondo"))
+    first: list[Step] = [("WelcomeDlg", "Return"), ("LicenseAgreementDlg", "space", "alt+n")]
+    # Not by way of a complete one: Wine keeps the features of a level that has been left again.
+    there_and_back: list[Step] = [
+        ("SetupTypeDlg", "alt+c"),
+        ("CustomizeDlg", "alt+n"),
+        ("VerifyReadyDlg", "alt+b"),
+        ("CustomizeDlg", "alt+b"),
+        ("SetupTypeDlg", "alt+t"),
+        ("VerifyReadyDlg", "alt+b"),
+    ]
+    last: list[Step] = [("VerifyReadyDlg", "alt+i"), ("ExitDialog", "Return")]
+    steps = [*first, *there_and_back, ("SetupTypeDlg", "alt+t"), *last]
+    assert drive(machine, screen, "mondo-typical", ["/i", path], *steps) == 0
+    assert machine.exists(f"{FOLDER}\\main.txt")
+    assert not machine.exists(f"{FOLDER}\\more.txt"), "the feature has a level above 3"
+    assert machine.msiexec(path, action="/x")[0] == 0
+    assert drive(machine, screen, "mondo-complete", ["/i", path], *first, ("SetupTypeDlg", "alt+o"), *last) == 0
+    assert machine.exists(f"{FOLDER}\\more.txt")
+    assert machine.msiexec(path, action="/x")[0] == 0
+    assert not machine.exists(FOLDER)
+
+
 @pytest.mark.parametrize("culture", STOCK_CULTURES)
 def test_every_dialog_is_shown_in(culture: str, machine: Windows, screen: Screen, tmp_path: Path) -> None:
     """Those of Windows Installer's own making first; then the folder is asked for, installed into and removed."""
-    own = ["FilesInUse", "MsiRMFilesInUse", "OutOfDiskDlg", "OutOfRbDiskDlg", "WelcomeEulaDlg", "ResumeDlg",
-           "CustomizeDlg", "WaitForCostingDlg"]  # fmt: skip
+    own = ["FilesInUse", "MsiRMFilesInUse", "OutOfDiskDlg", "OutOfRbDiskDlg", "WelcomeEulaDlg", "SetupTypeDlg",
+           "ResumeDlg", "CustomizeDlg", "WaitForCostingDlg"]  # fmt: skip
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
@@ -214,6 +240,7 @@ def test_every_dialog_is_shown_in(culture: str, machine: Windows, screen: Screen
         ("OutOfDiskDlg", "Return"),
         ("OutOfRbDiskDlg", "Return"),
         ("WelcomeEulaDlg", "&LicenseAcceptedCheckBox", "&Install"),
+        ("SetupTypeDlg", "&CompleteButton"),
         ("ResumeDlg", "&Install"),
         ("CustomizeDlg", "&DiskCost"),
         ("DiskCostDlg", "Return"),

@@ -22,6 +22,7 @@ LIBRARY = (
     "WixUI_Minimal.wxs",
     "WixUI_FeatureTree.wxs",
     "WixUI_InstallDir.wxs",
+    "WixUI_Mondo.wxs",
     "NetFx.wxs",
 )
 ERROR_PROGRESS_TEXT = "WixUI_ErrorProgressText"
