@@ -206,6 +206,9 @@ def _extension(compilation: Compilation, node: Node, around: Around) -> None:
         if content:
             _write(compilation, node, this, f".{name}", content, "Content Type")
     _children(compilation, node, around, extension=name)
+    # What an advertised extension says of its content is a key of MIME, which needs no element of its own.
+    if around.advertised and content and compilation.database.get("MIME", content) is None:
+        compilation.insert(node, "MIME", content, name, around.clsid)
 
 
 def _verb(compilation: Compilation, node: Node, around: Around) -> None:

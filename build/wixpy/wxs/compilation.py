@@ -152,6 +152,17 @@ class Membership:
 
 
 @dataclass
+class Assembly:
+    """A file that is a side-by-side assembly, ``.net`` or ``win32``, and its component."""
+
+    kind: str
+    node: Node
+    component: str
+    file: str
+    content: Blob
+
+
+@dataclass
 class Merge:
     """A merge module: the directory that stands for its root, where its files go, and its components when it is in."""
 
@@ -187,6 +198,7 @@ class Compilation:
     groups: dict[str, list[Membership]] = field(default_factory=dict)
     feature_groups: dict[str, list[Membership]] = field(default_factory=dict)
     merges: dict[str, Merge] = field(default_factory=dict)
+    assemblies: list[Assembly] = field(default_factory=list)
     steps: dict[str, dict[str, Step]] = field(default_factory=dict)
     suppressed: dict[str, set[str]] = field(default_factory=dict)
     advertised: list[tuple[str, tuple[Cell, ...], str, str]] = field(default_factory=list)

@@ -14,6 +14,7 @@ from wixpy.wxs import com, folders, registry, rows, services
 from wixpy.wxs.compilation import (
     ROOT_DIRECTORY,
     STANDARD_DIRECTORIES,
+    Assembly,
     AutomaticGuid,
     Compilation,
     Membership,
@@ -187,6 +188,10 @@ def component(
         raise conditions[1].error("the component has two conditions", "join them with AND or OR")
     condition = _condition(conditions[0]) if conditions else None
     row = compilation.insert(node, "Component", this.name, None, target, attributes, condition, None)
+    feature = node.get("Feature")
+    if feature is not None:
+        compilation.refer(node, "Feature", feature)
+        compilation.features.setdefault(feature, []).append(Membership("Component", this.name, node))
     rows.rows(compilation, node, this, {})
     for child in node.children:
         handler = COMPONENT_CHILDREN.get(child.name, rows.element)
@@ -238,8 +243,9 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
     )
     this.offer(node, "File", key)
     rows.rows(compilation, node, this, {"File": key})
-    if node.get("Assembly") in (".net", "win32") and not any(child.name == "AssemblyName" for child in node.children):
-        raise node.error("the assembly has no name", "add <AssemblyName Id='Name' Value='…'/> and its other parts")
+    kind = node.get("Assembly")
+    if kind in (".net", "win32"):
+        compilation.assemblies.append(Assembly(kind, node, this.name, key, content))
     compilation.dispatch(node, {"Shortcut": folders.shortcut}, this, f"[#{key}]")
     compilation.dispatch(node, dict.fromkeys(com.FAMILY, com.register), this, key)
     parts(compilation, node, this, "File", key, {"File": key})

@@ -109,7 +109,8 @@ def entry(node: Node) -> Element:
 
 @cache
 def refused() -> Mapping[str, tuple[str, str]]:
-    """Elements that are known and not supported: why, and what to do instead."""
+    """Elements (``Name``, ``extension:``) and attributes (``Element/@name``, ``@name``) that are known and not
+    supported: why, and what to do instead."""
     lines = (line.split(" | ") for line in data("elements.refused").splitlines() if line and line[0] != "#")
     return {name: (reason, instead) for name, reason, instead in lines}
 
@@ -138,6 +139,9 @@ def validate(node: Node) -> None:
     element = entry(node)
     for name, value in node.attributes.items():
         if name not in element.attributes:
+            why = refused().get(f"{node.name}/@{name}") or refused().get(f"@{name}")
+            if why:
+                raise node.error(f"{node.name}/@{name} is not supported: {why[0]}", why[1])
             raise node.error(f"{node.name} has no attribute {name}", nearest(name, element.attributes))
         _validate_value(node, name, value, element.attributes[name])
     for name in element.required:
@@ -147,8 +151,9 @@ def validate(node: Node) -> None:
         raise node.error(f"{node.name} has no text, but here is “{node.text[:40]}”", "remove the text")
     for child in node.children:
         known = child.name in element.children or (ACTION in element.children and child.name in standard_names())
-        if not known and child.name in refused():
-            raise child.error(f"{child.name} is not supported: {refused()[child.name][0]}", refused()[child.name][1])
+        why = None if known else refused().get(child.name) or refused().get(child.name.partition(":")[0] + ":")
+        if why:
+            raise child.error(f"{child.name} is not supported: {why[0]}", why[1])
         if not known and ":" in child.name:
             hint = "of extensions there is what needs no custom action of WiX's: see docs/wixpy/elements.md"
             raise child.error(f"{node.name} has no element {child.name}", hint)

@@ -23,6 +23,10 @@ _ROOT_NAMES = {-1: "MachineUser", 0: "ClassesRoot", 1: "CurrentUser", 2: "LocalM
 
 def link(compilation: Compilation, root: Node, outputs: media.Outputs) -> None:
     """Complete the database; WixpyError, with the line, for what does not fit together."""
+    if compilation.assemblies:
+        from wixpy.wxs.assemblies import name_all  # noqa: PLC0415 - few packages have any
+
+        name_all(compilation)
     if compilation.module is not None:
         _link_module(compilation, root, outputs)
         return

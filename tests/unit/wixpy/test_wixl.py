@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """wixl, another compiler of .wxs sources, makes the same rows of what it understands.
 
-Where the two differ on purpose everywhere: wixl has random identifiers for registry values and leaves a backslash at the
-end of their keys, runs all custom actions without impersonation, puts custom actions at the end of the sequence whatever
-their place, asks for VersionNT where services are concerned, which is true since Windows 2000, has lists of properties
-in another order, and a comment of its own in the summary.  Where they differ for other reasons, wixl.cases says so.
+Where the two differ on purpose everywhere: wixl has random identifiers for registry values and leaves a backslash at
+the end of their keys, runs all custom actions without impersonation, puts custom actions at the end of the sequence
+whatever their place, asks for VersionNT where services are concerned, which is true since Windows 2000, has lists of
+properties in another order, and a comment of its own in the summary.  Other differences are in wixl.cases.
 """
 
 from __future__ import annotations
@@ -116,16 +116,7 @@ FRAME = """<Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
 <Directory Id="ProgramMenuFolder"/></Directory><Feature Id="All" Level="1"><ComponentRef Id="Main"/></Feature>{body}
 </Product></Wix>"""
 PARTS = {"package": "", "media": '<Media Id="1" Cabinet="a.cab" EmbedCab="yes"/>', "file": "", "inside": "", "body": ""}
-COMPARED = (
-    Pid.TITLE,
-    Pid.SUBJECT,
-    Pid.AUTHOR,
-    Pid.KEYWORDS,
-    Pid.TEMPLATE,
-    Pid.PAGE_COUNT,
-    Pid.WORD_COUNT,
-    Pid.SECURITY,
-)
+ABOUT = (Pid.TITLE, Pid.SUBJECT, Pid.AUTHOR, Pid.KEYWORDS, Pid.TEMPLATE, Pid.PAGE_COUNT, Pid.WORD_COUNT, Pid.SECURITY)
 Rows = set[tuple[str, ...]]
 
 
@@ -164,7 +155,7 @@ CASES = cases()
 def contents(database: Database) -> dict[str, Rows]:
     """The rows by table, and those of the summary, without what the two compilers do differently on purpose."""
     found = {name: {_cells(name, row.cells) for row in database.rows(name)} for name in database.tables}
-    summary = {(str(int(pid)), str(database.summary[pid])) for pid in COMPARED if pid in database.summary}
+    summary = {(str(int(pid)), str(database.summary[pid])) for pid in ABOUT if pid in database.summary}
     return {
         "summary": summary,
         **{name: rows for name, rows in found.items() if rows and name not in ("_Validation", "MsiFileHash")},
@@ -174,12 +165,7 @@ def contents(database: Database) -> dict[str, Rows]:
 def _cells(table: str, cells: tuple[Cell, ...]) -> tuple[str, ...]:
     shown = ["-" if cell is None else str(cell) for cell in cells]
     if table == "Registry":
-        shown = [
-            "" if re.fullmatch("reg[0-9A-F]{32}", shown[0]) else shown[0],
-            shown[1],
-            shown[2].rstrip("\\"),
-            *shown[3:],
-        ]
+        shown[0], shown[2] = re.sub("^reg[0-9A-F]{32}$", "", shown[0]), shown[2].rstrip("\\")
     elif table == "CustomAction":
         shown[1] = str(int(shown[1]) & ~ActionType.NO_IMPERSONATE)
     elif table == "Property":
