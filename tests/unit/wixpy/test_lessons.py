@@ -39,7 +39,8 @@ FIRST = """\
  KeyPath="yes"/></Component></Directory></Directory>
 <Directory Id="DesktopFolder" Name="Desktop"/></Directory>
 <Feature Id="Complete" Title="Sample" Description="All of it." Display="expand" Level="1"
- ConfigurableDirectory="INSTALLDIR"><ComponentRef Id="Program"/><ComponentRef Id="Library"/><ComponentRef Id="ProgramMenuDir"/></Feature>
+ ConfigurableDirectory="INSTALLDIR">
+<ComponentRef Id="Program"/><ComponentRef Id="Library"/><ComponentRef Id="ProgramMenuDir"/></Feature>
 <Icon Id="Sample.exe" SourceFile="Sample.exe"/>{body}</Product>{after}</Wix>
 """
 
