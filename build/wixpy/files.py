@@ -104,9 +104,11 @@ def _rename(file: BinaryIO, beside: Path, name: Path) -> None:
 def _remove_left(folder: Path, file: BinaryIO) -> None:
     """Remove what killed programs left unfinished in a folder, into which ``file`` has just been put."""
     now = os.fstat(file.fileno()).st_mtime  # the clock of the file system, which may be another machine's
+    own = Path(file.name).name
     found: list[tuple[Path, str]] = []
     with suppress(PermissionError), os.scandir(folder) as entries:
-        found += [(Path(entry.path), match[1]) for entry in entries if (match := _UNFINISHED.fullmatch(entry.name))]
+        others = (entry for entry in entries if entry.name != own)
+        found += [(Path(entry.path), match[1]) for entry in others if (match := _UNFINISHED.fullmatch(entry.name))]
     for path, kind in found:
         # What is gone by now, or another user's, is left alone.
         with suppress(OSError), path.open("r+b") as left:
