@@ -184,7 +184,13 @@ class Database:
         return self._rows[name]
 
     def repeated(self, name: str) -> list[Row]:
-        """The rows of a table whose key a row before them has, which only a damaged file can hold."""
+        """The rows of a table whose key a row before them has, which only a damaged file can hold.
+
+        >>> database = Database()
+        >>> _ = database.insert("Property", "ProductName", "Sample")
+        >>> database.repeated("Property")
+        []
+        """
         table = self.tables[name]
         return [Row(table, row) for key, row in self._rows[name].items() if len(key) > table.key_count]
 

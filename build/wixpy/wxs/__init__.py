@@ -97,7 +97,11 @@ def makes_module(
     bind_paths: Sequence[tuple[str, Path]] = (),
     platform: str = "x86",
 ) -> bool:
-    """Whether sources are of a merge module; WixpyError when they cannot be read."""
+    """Whether sources are of a merge module; WixpyError when they cannot be read.
+
+    >>> makes_module([Path("hello.wxs")], {})  # the source of docs/wixpy/README.md
+    False
+    """
     settings = Settings(defines, tuple(includes), platform, 0, dict(bind_paths))
     return any(child.name == "Module" for path in sources for child in source.parse(path, settings).children)
 
