@@ -200,7 +200,7 @@ def _extract(options: argparse.Namespace) -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise WixpyError(f"cannot make {path.parent}: {error.strerror}", "choose another folder") from error
-            with replacing(path, tidy=path.parent not in tidied) as (_, file):
+            with replacing(path, tidy=path.parent not in tidied) as file:
                 file.writelines(content)
             tidied.add(path.parent)
             paths.append(path)

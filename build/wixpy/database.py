@@ -327,7 +327,7 @@ class Database:
         >>> Database.open(Path("x.msi")).property("A")
         '1'
         """
-        with replacing(path) as (_, out):
+        with replacing(path) as out:
             self.write(out, sector)
 
     @classmethod

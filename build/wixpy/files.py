@@ -183,10 +183,9 @@ def flushing(file: BinaryIO) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path, *, tidy: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
+def replacing(path: Path, *, tidy: bool = True) -> Iterator[BinaryIO]:
     """Open a file beside ``path`` for writing; on success flush it to the disk and rename it over ``path``.
 
-    Yields the temporary path and the open file, so that what was written can be examined before it takes the name.
     On any exception the temporary file is removed and ``path`` stays as it was.  A file that is replaced passes its
     rights on, and a symbolic link stays one: what it leads to is replaced.  What killed programs left in the folder is
     removed, unless ``tidy`` says that it need not be looked for.
@@ -197,7 +196,7 @@ def replacing(path: Path, *, tidy: bool = True) -> Iterator[tuple[Path, BinaryIO
         try:
             if tidy:
                 _remove_left(path.parent, file)
-            yield beside, file
+            yield file
             file.flush()
             if path.exists():
                 beside.chmod(S_IMODE(path.stat().st_mode))

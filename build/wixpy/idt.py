@@ -122,11 +122,11 @@ def export_file(store: Store, name: str, path: Path, *, for_msitools: bool = Fal
     if not _is_file_name(name):
         raise store.fail(2214, path)
     try:
-        with replacing(path) as (_, file):
+        with replacing(path) as file:
             file.write(archive.text)
         for stream, data in archive.streams.items():
             (path.parent / name).mkdir(exist_ok=True)
-            with replacing(path.parent / name / stream) as (_, file):
+            with replacing(path.parent / name / stream) as file:
                 file.write(data)
     except (WixpyError, OSError) as error:
         raise store.fail(2214, path) from error

@@ -7,14 +7,16 @@ the source tree has short names (Windows Installer SDK, “Word Count Summary”
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from wixpy.blob import Blob, PathBlob
+from wixpy.blob import Blob, FileBlob, PathBlob
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_long
+from wixpy.payload import Hash
 from wixpy.summary import Pid
 
 SHORT_NAMES, COMPRESSED_SOURCE = 1, 2
@@ -48,6 +50,14 @@ class Disk:
     @property
     def is_embedded(self) -> bool:
         return self.cabinet.startswith(EMBEDDED)
+
+
+class Packed(FileBlob):
+    """A cabinet that was just made; ``hashes`` are those of the files that went into it, by name."""
+
+    def __init__(self, file: BinaryIO, hashes: Mapping[str, Hash]) -> None:
+        super().__init__(file)
+        self.hashes = hashes
 
 
 def disks(database: Database) -> list[Disk]:

@@ -46,8 +46,8 @@ def build(
     ``defines`` are values for ``$(var.NAME)`` and ``!(wix.NAME)``, ``localizations`` the .wxl files of
     ``!(loc.NAME)`` and ``cultures`` those that are wanted of several; ``epoch`` (seconds since 1970, UTC) is the time
     that files and summary carry; ``includes``, ``bind_paths``, ``platform`` and ``warn`` are those of ``wxs.compile``.
-    ``out`` appears only when the written file has been read back and passes all checks; before it, what the source
-    wants beside the package: cabinets and uncompressed files.  WixpyError otherwise.  What the checks named in
+    ``out`` appears only when it is written whole and the package passes all checks; before it, what the source wants
+    beside the package: cabinets and uncompressed files.  WixpyError otherwise.  What the checks named in
     ``ignore`` find are warnings; ``at`` is told what the build is at.
 
     >>> build(Path("hello.wxs"), Path("hello.msi"), epoch=1_200_000_000)  # the source of docs/wixpy/README.md
@@ -72,14 +72,14 @@ def build(
         )
         if any(name.lower() == out.name.lower() for name in outputs.beside):
             raise WixpyError(f"the package and a file beside it are both {out.name}", "choose another output")
-        with replacing(out) as (partial, file):
+        with replacing(out) as file:
             at("writing")
             database.write(file)
             at("checking")
-            with flushing(file), Database.browse(partial) as written:
+            with flushing(file):
                 findings = [
                     replace(finding, level=Level.WARNING) if finding.rule in ignore else finding
-                    for finding in _findings(written, outputs.beside.get)
+                    for finding in _findings(database, outputs.beside.get)
                 ]
             errors = [finding for finding in findings if finding.level is Level.ERROR]
             if errors:

@@ -93,7 +93,7 @@ def _cabinet(database: Database, disk: media.Disk, content: Blob | None) -> Find
         if positions != sorted(positions):
             yield error(disk.row, f"the order of files in the cabinet {name} is not that of File.Sequence")
         entries = [cabinet.files[order[row.text("File")]] for row in present]
-        hashes = _hashes(cabinet, entries)
+        hashes = content.hashes if isinstance(content, media.Packed) else _hashes(cabinet, entries)
         for row, entry in zip(present, entries, strict=True):
             yield from _cabinet_file(database, row, entry, hashes[entry.name])
     except WixpyError as fault:

@@ -293,7 +293,7 @@ def FCICreate(cabname: str, files: list[tuple[str, str]]) -> None:
     if not all(isinstance(pair, tuple) and [*map(type, pair)] == [str, str] for pair in files):
         raise TypeError("FCICreate expects a list of tuples containing two strings")
     try:
-        with replacing(Path(cabname)) as (_, out):
+        with replacing(Path(cabname)) as out:
             _write_cabinet(out, files)
     except WixpyError as error:
         raise ValueError(f"FCI error {_FCI_CABINET}: {error.message}") from error

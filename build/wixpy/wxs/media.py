@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wixpy import cab
-from wixpy.blob import Blob, FileBlob
+from wixpy.blob import Blob
 from wixpy.cab import Compression
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_short
-from wixpy.media import COMPRESSED, COMPRESSED_SOURCE, EMBEDDED, NONCOMPRESSED, source_path, word_count
+from wixpy.media import COMPRESSED, COMPRESSED_SOURCE, EMBEDDED, NONCOMPRESSED, Packed, source_path, word_count
 from wixpy.payload import Hash, Hasher, file_hash
 from wixpy.wxs import rows
 from wixpy.wxs.compilation import Compilation, Media, Payload
@@ -193,13 +193,14 @@ def pack(compilation: Compilation, media: Media, payloads: list[Payload], output
         cab.write_to(out, _folders(compilation, payloads, hashers), media.compression, media.level)
     except OSError as error:
         raise _cannot_write(outputs.folder, error) from error
+    hashes = {key: hasher.value for key, hasher in hashers.items()}
     for payload in payloads:
-        _add_hash(compilation, payload, hashers[payload.key].value)
+        _add_hash(compilation, payload, hashes[payload.key])
     name = media.cabinet or ""
     if media.embedded:
-        compilation.database.streams[name] = FileBlob(out)
+        compilation.database.streams[name] = Packed(out, hashes)
     else:
-        outputs.beside[name] = FileBlob(out)
+        outputs.beside[name] = Packed(out, hashes)
 
 
 def _put_beside(compilation: Compilation, payload: Payload, outputs: Outputs, taken: set[str]) -> None:
