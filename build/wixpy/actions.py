@@ -5,9 +5,9 @@ number of a custom action's type says (Windows Installer SDK, “Summary List of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntFlag
 from functools import cache
+from typing import NamedTuple
 
 from wixpy.files import data
 
@@ -37,8 +37,7 @@ class ActionType(IntFlag):
     TERMINAL_SERVER_AWARE = 0x4000
 
 
-@dataclass(frozen=True)
-class StandardAction:
+class StandardAction(NamedTuple):
     """A standard action in one sequence table; ``tables`` are those whose rows need it, None when it always runs."""
 
     name: str

@@ -13,14 +13,13 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import IntEnum, IntFlag
 from functools import partial
 from io import BytesIO
 from itertools import accumulate, pairwise
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wixpy.blob import Blob, Buffer, Content
 from wixpy.errors import WixpyError
@@ -71,8 +70,7 @@ class Attributes(IntFlag):
     NAME_IS_UTF8 = 0x80
 
 
-@dataclass(frozen=True)
-class CabinetFile:
+class CabinetFile(NamedTuple):
     """A file to put into a cabinet; ``modified`` is UTC and kept to two seconds from 1980 to 2107.
 
     ``seen`` is given the content, in order, as it is read.
@@ -85,8 +83,7 @@ class CabinetFile:
     seen: Callable[[Buffer], None] | None = None
 
 
-@dataclass(frozen=True)
-class CabinetEntry:
+class CabinetEntry(NamedTuple):
     """A file in a cabinet that was read: ``offset`` counts in the uncompressed folder number ``folder``."""
 
     name: str
@@ -286,7 +283,6 @@ def _file_records(folder: int, files: Sequence[CabinetFile]) -> Iterator[bytes]:
         offset += len(file.content)
 
 
-@dataclass
 class Cabinet:
     """A cabinet that is read: ``files`` in order, :meth:`chunks` or :meth:`read` for their content.
 
@@ -301,13 +297,12 @@ class Cabinet:
     (True, [32768, 7232])
     """
 
-    data: Blob
-    files: list[CabinetEntry] = field(default_factory=list)
-    _folders: list[_Place] = field(default_factory=list)
-    _open: dict[int, _Folder] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
-
-    def __post_init__(self) -> None:
+    def __init__(self, data: Blob) -> None:
+        self.data = data
+        self.files: list[CabinetEntry] = []
+        self._folders: list[_Place] = []
+        self._open: dict[int, _Folder] = {}
+        self._lock = Lock()
         try:
             self._parse()
         except (struct.error, ValueError) as error:
@@ -355,7 +350,7 @@ class Cabinet:
         for (start, number), (following, _) in pairwise(used):
             if start == following:
                 raise WixpyError("folders of the cabinet share their data", _DAMAGED)
-            self._folders[number].end = following
+            self._folders[number] = self._folders[number]._replace(end=following)
 
     def _folder(self, number: int) -> _Folder:
         """A folder as far as it is unpacked, or from its start when it was let go of."""
@@ -395,8 +390,7 @@ def _refuse_shared_data(files: Sequence[CabinetEntry], content: int) -> None:
         raise WixpyError("files of the cabinet share their data too often", _DAMAGED)
 
 
-@dataclass
-class _Place:
+class _Place(NamedTuple):
     """Where the data of a folder is in the cabinet, in how many blocks, how kept, and how long the header of each."""
 
     start: int
@@ -406,8 +400,7 @@ class _Place:
     header: int
 
 
-@dataclass(frozen=True)
-class _Mark:
+class _Mark(NamedTuple):
     """Where unpacking can start: a block by its number, its place in the cabinet and in the folder, its history."""
 
     number: int

@@ -14,8 +14,8 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wixpy.errors import WixpyError
 
@@ -52,8 +52,7 @@ class _Help(argparse.HelpFormatter):
         super().__init__(prog, width=80)
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """What a command does, in a few words and in a sentence, examples, and the function that adds its arguments."""
 
     summary: str

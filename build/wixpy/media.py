@@ -8,9 +8,8 @@ the source tree has short names (Windows Installer SDK, “Word Count Summary”
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from wixpy.blob import Blob, FileBlob, PathBlob
 from wixpy.database import Database, Row
@@ -28,8 +27,7 @@ MAX_DEPTH = 130
 Find = Callable[[str], Blob | None]
 
 
-@dataclass(frozen=True)
-class Disk:
+class Disk(NamedTuple):
     """A row of Media with the files that are on it, in their sequence.
 
     >>> database = Database()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from wixpy import cab, checks, media
@@ -78,7 +77,7 @@ def build(
             at("checking")
             with flushing(file):
                 findings = [
-                    replace(finding, level=Level.WARNING) if finding.rule in ignore else finding
+                    finding._replace(level=Level.WARNING) if finding.rule in ignore else finding
                     for finding in _findings(database, outputs.beside.get)
                 ]
             errors = [finding for finding in findings if finding.level is Level.ERROR]

@@ -13,8 +13,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 from wixpy.errors import WixpyError
 from wixpy.names import MAX_NAME
@@ -38,8 +37,7 @@ _LETTER_BITS = {
 _BIAS = {"i2": 0x8000, "i4": 0x80000000}
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column: its type and what ``_Validation`` says of its values.
 
     ``type`` is a letter and a size: ``s`` text, ``l`` localizable text, ``i`` integer of 2 or 4 bytes, ``v`` binary; a
@@ -65,28 +63,28 @@ class Column:
     category: str | None = None
     choices: str | None = None
 
-    @cached_property
+    @property
     def nullable(self) -> bool:
         return self.type[0].isupper()
 
-    @cached_property
+    @property
     def is_integer(self) -> bool:
         return self.type[0] in "iI"
 
-    @cached_property
+    @property
     def is_binary(self) -> bool:
         return self.type[0] in "vV"
 
-    @cached_property
+    @property
     def is_string(self) -> bool:
         return self.type[0] in "sSlL"
 
-    @cached_property
+    @property
     def size(self) -> int:
         """Bytes of an integer, greatest length of a text (0 for any)."""
         return int(self.type[1:])
 
-    @cached_property
+    @property
     def bits(self) -> int:
         """The number that ``_Columns`` keeps for the type."""
         letter = self.type[0].lower()
@@ -128,9 +126,10 @@ class Column:
         return reference_width if self.is_string else self.size if self.is_integer else 2
 
 
-@dataclass(frozen=True)
 class Table:
-    """A table's name and columns; the key columns come first.
+    """A table's name and columns; the key columns, ``key_count`` of them, come first.
+
+    ``index`` are the positions of columns by name.
 
     >>> table = Table("Pair", (Column("Key", "s72", key=True), Column("Number", "I2")))
     >>> table.index, table.column("Number").type, table.stream_name(["a", 1])
@@ -140,17 +139,17 @@ class Table:
     ('01000780', [('a', 7)])
     """
 
-    name: str
-    columns: tuple[Column, ...]
+    def __init__(self, name: str, columns: tuple[Column, ...]) -> None:
+        self.name = name
+        self.columns = columns
+        self.index = {column.name: position for position, column in enumerate(columns)}
+        self.key_count = sum(column.key for column in columns)
 
-    @cached_property
-    def index(self) -> dict[str, int]:
-        """Positions of columns by name."""
-        return {column.name: position for position, column in enumerate(self.columns)}
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and (self.name, self.columns) == (other.name, other.columns)
 
-    @cached_property
-    def key_count(self) -> int:
-        return sum(column.key for column in self.columns)
+    def __hash__(self) -> int:
+        return hash((self.name, self.columns))
 
     def column(self, name: str) -> Column:
         """A column by name; WixpyError when there is none."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 
 from wixpy import cab, media
@@ -49,7 +48,7 @@ def external(database: Database, find: media.Find) -> Findings:
 
 def _named(name: str, findings: Findings) -> Findings:
     for finding in findings:
-        yield replace(finding, rule=name)
+        yield finding._replace(rule=name)
 
 
 def _uncompressed(database: Database) -> Iterator[Row]:

@@ -10,7 +10,6 @@ stand where; ``product``, ``components``, ``searches``, ``actions``, ``ui`` and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from wixpy.database import Database
@@ -57,7 +56,7 @@ def compile(
         raise WixpyError(f"there is no platform {platform}", f"give one of {', '.join(PLATFORMS)}")
     settings = Settings(defines, tuple(includes), platform, epoch, dict(bind_paths))
     roots = [_root(path, settings, warn) for path in paths]
-    whole = replace(roots[0], children=[child for root in roots for child in root.children])
+    whole = roots[0].with_children([child for root in roots for child in root.children])
     if any(root.namespace == source.NAMESPACE_4 for root in roots):
         modern.complete([whole], platform)
     strings = localize.load(localizations, cultures, stock=stock.include(whole))
@@ -72,8 +71,8 @@ def compile(
             "write exactly one <Product …> or, in version 4, <Package>, or a <Module>",
         )
     root = products[0]
-    compilation = Compilation(paths[0].parent, epoch, platform=platform)
-    compilation.search = tuple(path for name, path in bind_paths if not name)
+    search = tuple(path for name, path in bind_paths if not name)
+    compilation = Compilation(paths[0].parent, epoch, platform, search)
     if root.name == "Module":
         from wixpy.wxs import module  # noqa: PLC0415 - a package needs none of it
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from wixpy.blob import Blob, PathBlob
-from wixpy.cab import Attributes, Compression
+from wixpy.cab import Compression
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.summary import Pid
@@ -96,22 +96,29 @@ def identifier(name: str) -> str:
     return text if text[0].isalpha() or text[0] == "_" else f"_{text}"
 
 
-@dataclass
 class Payload:
     """A file to install: ``values`` is its row of the File table but for the name's short form and the sequence."""
 
-    key: str
-    node: Node
-    directory: str
-    content: Blob
-    values: dict[str, Cell]
-    disk: int
-    compressed: bool | None
-    attributes: Attributes = Attributes.ARCHIVE
+    def __init__(
+        self,
+        key: str,
+        node: Node,
+        directory: str,
+        content: Blob,
+        values: dict[str, Cell],
+        disk: int,
+        compressed: bool | None,
+    ) -> None:
+        self.key = key
+        self.node = node
+        self.directory = directory
+        self.content = content
+        self.values = values
+        self.disk = disk
+        self.compressed = compressed
 
 
-@dataclass
-class NamePair:
+class NamePair(NamedTuple):
     """A name in a table that may need a short form in front: ``short|long``; unique within ``directory``."""
 
     node: Node
@@ -121,16 +128,14 @@ class NamePair:
     store: Callable[[str], None]
 
 
-@dataclass
-class AutomaticGuid:
+class AutomaticGuid(NamedTuple):
     """A component whose GUID is derived from where its key path is installed."""
 
     component: str
     node: Node
 
 
-@dataclass
-class Media:
+class Media(NamedTuple):
     """A disk: its cabinet, if it has one, whether that is inside the package, and how it is compressed."""
 
     node: Node
@@ -140,8 +145,7 @@ class Media:
     level: int
 
 
-@dataclass
-class Membership:
+class Membership(NamedTuple):
     """A component, a feature, a merge module or a group of them that belongs to a feature or to a group."""
 
     kind: str
@@ -151,8 +155,7 @@ class Membership:
     """Whether what is advertised belongs to this feature, should there be several."""
 
 
-@dataclass
-class Assembly:
+class Assembly(NamedTuple):
     """A file that is a side-by-side assembly, ``.net`` or ``win32``, and its component."""
 
     kind: str
@@ -162,52 +165,52 @@ class Assembly:
     content: Blob
 
 
-@dataclass
-class Merge:
+class Merge(NamedTuple):
     """A merge module: the directory that stands for its root, where its files go, and its components when it is in."""
 
     node: Node
     directory: str
     disk: int
     compressed: bool | None
-    components: list[str] = field(default_factory=list)
+    components: list[str]
 
 
-@dataclass
 class Compilation:
-    """Everything that the handlers of elements share."""
+    """Everything that the handlers of elements share.
 
-    base: Path
-    epoch: int
-    database: Database = field(default_factory=Database)
-    places: dict[tuple[str, tuple[Cell, ...]], Node] = field(default_factory=dict)
-    defined: dict[str, Node] = field(default_factory=dict)
-    references: list[tuple[Node, str, tuple[Cell, ...]]] = field(default_factory=list)
-    properties: dict[str, set[str]] = field(default_factory=dict)
-    payloads: list[Payload] = field(default_factory=list)
-    names: list[NamePair] = field(default_factory=list)
-    automatic_guids: list[AutomaticGuid] = field(default_factory=list)
-    media: dict[int, Media] = field(default_factory=dict)
-    template: Node | None = None
-    declared: set[str] = field(default_factory=set)
-    """Properties that the source has, with or without a value."""
-    module: str | None = None
-    """The suffix of a merge module, None for a package."""
-    unsuffixed: set[str] = field(default_factory=set)
-    features: dict[str, list[Membership]] = field(default_factory=dict)
-    groups: dict[str, list[Membership]] = field(default_factory=dict)
-    feature_groups: dict[str, list[Membership]] = field(default_factory=dict)
-    merges: dict[str, Merge] = field(default_factory=dict)
-    assemblies: list[Assembly] = field(default_factory=list)
-    steps: dict[str, dict[str, Step]] = field(default_factory=dict)
-    suppressed: dict[str, set[str]] = field(default_factory=dict)
-    advertised: list[tuple[str, tuple[Cell, ...], str, str]] = field(default_factory=list)
-    derive_product_code: bool = False
-    interface: Interface = field(default_factory=Interface)
-    platform: str = "x86"
-    search: tuple[Path, ...] = ()
-    """Folders with files that are not beside the source."""
-    last_display: int = 0
+    ``base`` is the folder of the source, ``search`` are others with files; ``declared`` are the properties that the
+    source has, with or without a value; ``module`` is the suffix of a merge module, None for a package.
+    """
+
+    def __init__(self, base: Path, epoch: int, platform: str = "x86", search: tuple[Path, ...] = ()) -> None:
+        self.base = base
+        self.epoch = epoch
+        self.platform = platform
+        self.search = search
+        self.database = Database()
+        self.places: dict[tuple[str, tuple[Cell, ...]], Node] = {}
+        self.defined: dict[str, Node] = {}
+        self.references: list[tuple[Node, str, tuple[Cell, ...]]] = []
+        self.properties: dict[str, set[str]] = {}
+        self.payloads: list[Payload] = []
+        self.names: list[NamePair] = []
+        self.automatic_guids: list[AutomaticGuid] = []
+        self.media: dict[int, Media] = {}
+        self.template: Node | None = None
+        self.declared: set[str] = set()
+        self.module: str | None = None
+        self.unsuffixed: set[str] = set()
+        self.features: dict[str, list[Membership]] = {}
+        self.groups: dict[str, list[Membership]] = {}
+        self.feature_groups: dict[str, list[Membership]] = {}
+        self.merges: dict[str, Merge] = {}
+        self.assemblies: list[Assembly] = []
+        self.steps: dict[str, dict[str, Step]] = {}
+        self.suppressed: dict[str, set[str]] = {}
+        self.advertised: list[tuple[str, tuple[Cell, ...], str, str]] = []
+        self.derive_product_code = False
+        self.interface = Interface()
+        self.last_display = 0
 
     @property
     def installer(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from wixpy.payload import file_version
@@ -49,8 +48,7 @@ class KeyPath(NamedTuple):
     key: str
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """What a component takes from the directories or group around it: the folder of sources and the media."""
 
     folder: str = ""
@@ -63,18 +61,14 @@ class Place:
         return Place(f"{folder}/" if folder else self.folder, disk or self.disk)
 
 
-@dataclass
 class Component:
     """The component that is being compiled."""
 
-    node: Node
-    name: str
-    directory: str
-    win64: bool
-    disk: int
-    folder: str = ""
-    candidates: list[KeyPath] = field(default_factory=list)
-    chosen: list[KeyPath] = field(default_factory=list)
+    def __init__(self, node: Node, name: str, directory: str, win64: bool, disk: int, folder: str) -> None:
+        self.node, self.name, self.directory = node, name, directory
+        self.win64, self.disk, self.folder = win64, disk, folder
+        self.candidates: list[KeyPath] = []
+        self.chosen: list[KeyPath] = []
 
     def offer(self, node: Node, table: str, key: str) -> None:
         """A row that may be the key path; it is when its element says so."""
@@ -260,7 +254,8 @@ def _merge(compilation: Compilation, node: Node, directory_name: str, place: Pla
     name, compressed = node.need("Id"), node.get("FileCompression")
     compilation.define(node, f"the merge {name}")
     disk = node.number("DiskId") or place.disk or 1
-    compilation.merges[name] = Merge(node, directory_name, disk, None if compressed is None else compressed == "yes")
+    packed = None if compressed is None else compressed == "yes"
+    compilation.merges[name] = Merge(node, directory_name, disk, packed, [])
 
 
 DIRECTORY_CHILDREN: Mapping[str, Callable[..., None]] = {

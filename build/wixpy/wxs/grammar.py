@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple
 
 from wixpy.actions import standard_names
 from wixpy.files import data
@@ -43,8 +43,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class RowLine:
+class RowLine(NamedTuple):
     """A row that an element makes: when, in which table, and its cells."""
 
     guard: tuple[str, ...]
@@ -52,16 +51,16 @@ class RowLine:
     cells: tuple[str, ...]
 
 
-@dataclass
 class Element:
     """An element's attributes (kind by name, required ones), children, whether it has text, and the rows it makes."""
 
-    name: str
-    text: bool
-    children: tuple[str, ...]
-    attributes: dict[str, str] = field(default_factory=dict)
-    required: list[str] = field(default_factory=list)
-    rows: list[RowLine] = field(default_factory=list)
+    def __init__(self, name: str, text: bool, children: tuple[str, ...]) -> None:
+        self.name = name
+        self.text = text
+        self.children = children
+        self.attributes: dict[str, str] = {}
+        self.required: list[str] = []
+        self.rows: list[RowLine] = []
 
 
 @cache

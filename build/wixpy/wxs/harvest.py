@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -36,12 +35,12 @@ def is_derived(node: Node) -> bool:
     return node.name == "Directory" and _DERIVED.fullmatch(node.attributes.get("Id", "")) is not None
 
 
-@dataclass
 class Places:
     """The directories of a source that no element defines."""
 
-    root: Node
-    fragments: list[Node] = field(default_factory=list)
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.fragments: list[Node] = []
 
     def define(self, node: Node, top: str, names: Sequence[str]) -> str:
         """The Id of the directory ``names`` below ``top``."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import replace
 
 from wixpy.actions import standard
 from wixpy.errors import WixpyError
@@ -158,7 +157,7 @@ def _expand(compilation: Compilation, members: list[Membership], path: tuple[str
 
 def _within(member: Membership, group: Membership) -> Membership:
     """A member of a group, which is primary when its group is."""
-    return replace(member, is_primary=member.is_primary or group.is_primary)
+    return member._replace(is_primary=member.is_primary or group.is_primary)
 
 
 def _component_guid(compilation: Compilation, automatic: AutomaticGuid) -> None:

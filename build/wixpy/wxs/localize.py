@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
@@ -31,14 +30,14 @@ STOCK_CULTURE = "en-us"
 STOCK_CULTURES = (STOCK_CULTURE, "de-de", "es-es", "fr-fr")
 
 
-@dataclass
 class Strings:
     """The strings of all files, and what the files say of cultures, code pages and controls."""
 
-    texts: dict[str, Node] = field(default_factory=dict)
-    values: dict[str, str] = field(default_factory=dict)
-    roots: list[Node] = field(default_factory=list)
-    places: list[Node] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.texts: dict[str, Node] = {}
+        self.values: dict[str, str] = {}
+        self.roots: list[Node] = []
+        self.places: list[Node] = []
 
     def add(self, node: Node, *, fallback: bool = False) -> None:
         """Take a string; one that is a ``fallback`` or overridable gives way to one that is there."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -38,16 +37,16 @@ _LEVELS = {
 _DEFAULT_LEVEL = "mszip"
 
 
-@dataclass
 class Outputs:
     """What a compilation makes beside the database, by relative path with ``/``.
 
     Cabinets that are too large for memory are kept in nameless files in ``folder``, until the end of the context.
     """
 
-    folder: Path | None = None
-    beside: dict[str, Blob] = field(default_factory=dict)
-    _open: ExitStack = field(default_factory=ExitStack)
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.beside: dict[str, Blob] = {}
+        self._open = ExitStack()
 
     def scratch(self, size: int) -> BinaryIO:
         """A new file to write and read, for about ``size`` bytes."""
@@ -238,6 +237,6 @@ def _folders(
             folders.append([])
             size = 0
         seen = hashers[payload.key].update
-        folders[-1].append(cab.CabinetFile(payload.key, payload.content, time, payload.attributes, seen))
+        folders[-1].append(cab.CabinetFile(payload.key, payload.content, time, seen=seen))
         size += len(payload.content)
     return folders

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from wixpy.errors import WixpyError
 
@@ -27,16 +27,15 @@ _BIND_PATH = "bindpath."
 _FIRST_DAY = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
-@dataclass
-class Settings:
+class Settings(NamedTuple):
     """What a build gives its sources: ``-d`` values, folders for includes, the platform, the time, and bind paths: the
     folders of ``!(bindpath.NAME)``."""
 
-    defines: Mapping[str, str] = field(default_factory=dict)
+    defines: Mapping[str, str] = {}
     includes: tuple[Path, ...] = ()
     platform: str = "x86"
     epoch: int = 0
-    bind_paths: Mapping[str, Path] = field(default_factory=dict)
+    bind_paths: Mapping[str, Path] = {}
 
 
 class Variables:

@@ -4,7 +4,6 @@ Installer SDK, “User Interface Reference”)."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
 
@@ -350,7 +349,7 @@ def ui_sequence(compilation: Compilation, node: Node) -> None:
     for child in node.children:
         if child.name == "Show":
             _show(compilation, child, table)
-    sequence(compilation, dataclasses.replace(node, children=[each for each in node.children if each.name != "Show"]))
+    sequence(compilation, node.with_children([each for each in node.children if each.name != "Show"]))
 
 
 def _show(compilation: Compilation, node: Node, table: str) -> None:
