@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 BLOCK = 32768
-BATCH = 16 * BLOCK
+BATCH = 4 * BLOCK
 MARK = 128
 OPEN_FOLDERS = 16
 MAX_REPEATED = 4 << 30

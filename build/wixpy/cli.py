@@ -53,10 +53,11 @@ class _Help(argparse.HelpFormatter):
 
 
 class Command(NamedTuple):
-    """What a command does, in a few words and in a sentence, examples, and the function that adds its arguments."""
+    """What a command does, in a few words and in a sentence, its operands, the function that adds its arguments."""
 
     summary: str
     description: str
+    operands: str
     arguments: Callable[[argparse.ArgumentParser], None]
     can_be_quiet: bool = False
 
@@ -169,52 +170,53 @@ COMMANDS = {
             "compile .wxs sources into a package and check it",
             "Compile .wxs sources into a package and check it. Equal sources give equal bytes. The package appears when"
             " it is whole and passes its checks; warnings go to the standard error.",
-            _build, can_be_quiet=True,
+            "x.wxs ...", _build, can_be_quiet=True,
         ),
         "elements": Command(
             "list the elements of .wxs sources that are understood",
             "List the elements of .wxs sources that are understood, with their attributes; * marks required ones.",
-            _elements,
+            "", _elements,
         ),
     },
     "Look into one": {
         "check": Command(
             "say what is wrong or questionable about it",
             "Say what is wrong or questionable about a package (docs/wixpy/checks.md). It is silent about a sound one.",
-            _check, can_be_quiet=True,
+            "x.msi", _check, can_be_quiet=True,
         ),
         "tables": Command(
             "list its tables, their columns and numbers of rows",
             "List the tables of a package with their columns (* marks keys) and numbers of rows.",
-            _package,
+            "x.msi", _package,
         ),
         "dump": Command(
             "print its summary and rows", "Print the summary information of a package and its rows.",
-            _package_and_tables,
+            "x.msi [TABLE ...]", _package_and_tables,
         ),
         "query": Command(
             "carry out a statement of Windows Installer's SQL",
             "Carry out a statement of Windows Installer's SQL, print what it finds, save what it changes.",
-            _query,
+            "x.msi SQL [VALUE ...]", _query,
         ),
         "diff": Command(
-            "compare two", "Compare two packages: summary information, rows, streams, files in cabinets.", _diff
+            "compare two", "Compare two packages: summary information, rows, streams, files in cabinets.",
+            "A.msi B.msi", _diff,
         ),
     },
     "Take out, put in": {
         "extract": Command(
             "unpack its files into a folder", "Unpack the files of a package into a folder and list them.",
-            _extract, can_be_quiet=True,
+            "x.msi -o FOLDER", _extract, can_be_quiet=True,
         ),
         "export": Command(
             "write tables as text archives (.idt)",
             "Write tables as text archives (.idt), by default all and the summary, and list them.",
-            _export, can_be_quiet=True,
+            "x.msi [TABLE ...] -o FOLDER", _export, can_be_quiet=True,
         ),
         "import": Command(
             "read text archives into it, or into a new one",
             "Read text archives into a package, all or none, and list their tables; the package is made if need be.",
-            _import, can_be_quiet=True,
+            "x.msi TABLE.idt ...", _import, can_be_quiet=True,
         ),
     },
 }  # fmt: skip
@@ -233,8 +235,10 @@ def parser(name: str) -> argparse.ArgumentParser:
     """The parser of one command's arguments."""
     command = _BY_NAME[name]
     made = argparse.ArgumentParser(
-        prog=f"wixpy {name}", description=command.description, epilog=EXIT_CODES, formatter_class=_Help
-    )
+        prog=f"wixpy {name}", usage=f"wixpy {name} [OPTION ...] {command.operands}".rstrip(),
+        description=command.description,
+        epilog=EXIT_CODES, formatter_class=_Help,
+    )  # fmt: skip
     command.arguments(made)
     made.add_argument("--json", action="store_true", help="print JSON")
     if command.can_be_quiet:

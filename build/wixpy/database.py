@@ -285,10 +285,11 @@ class Database:
             *((table, sorted(self._rows[table.name].values(), key=repr)) for table in ordered),
         ]
         for table, rows in tables:
+            places = [place for place, column in enumerate(table.columns) if column.is_string]
             for row in rows:
-                for column, cell in zip(table.columns, row, strict=True):
-                    if isinstance(cell, str) and not column.is_binary:
-                        pool.intern(cell)
+                for place in places:
+                    if row[place] is not None:
+                        pool.intern(str(row[place]))
         root = cfb.Storage(clsid=self.clsid)
         for table, rows in tables:
             encoded = table.encode(rows, pool.number, pool.reference_width)

@@ -11,7 +11,6 @@ and for files that are whole and wait for others, what is a day old is taken for
 from __future__ import annotations
 
 import os
-import pkgutil
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -38,14 +37,6 @@ def read_bytes(path: Path) -> bytes:
         raise WixpyError(
             f"cannot read {path}: {error.strerror}", "check that the file exists and is readable"
         ) from error
-
-
-def data(name: str) -> str:
-    """A text that belongs to this package."""
-    # importlib.resources takes longer to load than most of wixpy.
-    content = pkgutil.get_data("wixpy", f"data/{name}")
-    assert content is not None
-    return content.decode()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from wixpy.tables import Cell
 
 _REQUIRED = ("ProductCode", "ProductVersion", "ProductLanguage", "ProductName", "Manufacturer")
 _NULL_GUID = "{00000000-0000-0000-0000-000000000000}"
-_SAMPLE = re.compile(r"\{8FC7[0-9A-F]{4}-88A0-4B41-82B8-8905D4AA904C\}")
+_SAMPLE = r"\{8FC7[0-9A-F]{4}-88A0-4B41-82B8-8905D4AA904C\}"
 _SAMPLES = ("{80F7E030-A751-11D2-A7D4-006097C99860}", "{000C1101-0000-0000-C000-000000000047}")
 _64BIT, _64BIT_SCRIPT = 256, 0x1000
 _64BIT_FOLDERS = frozenset(("ProgramFiles64Folder", "CommonFiles64Folder", "System64Folder"))
@@ -164,7 +164,7 @@ def ice73(database: Database) -> Findings:
     codes = {name: database.property(name) or "" for name in ("ProductCode", "UpgradeCode")}
     codes["package code"] = str(database.summary.get(Pid.REVISION, ""))[:38]
     for name, code in codes.items():
-        if code.upper() in _SAMPLES or _SAMPLE.fullmatch(code.upper()):
+        if code.upper() in _SAMPLES or re.fullmatch(_SAMPLE, code.upper()):
             yield warning(None, f"the {name} {code} is that of a sample of the SDK")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.tables import Cell
-from wixpy.wxs import bind, grammar, link, localize, modern, product, source, stock
+from wixpy.wxs import bind, grammar, link, localize, product, source, stock
 from wixpy.wxs.compilation import PLATFORMS, Compilation
 from wixpy.wxs.media import Outputs
 from wixpy.wxs.preprocess import Settings
@@ -56,9 +56,14 @@ def compile(
         raise WixpyError(f"there is no platform {platform}", f"give one of {', '.join(PLATFORMS)}")
     settings = Settings(defines, tuple(includes), platform, epoch, dict(bind_paths))
     roots = [_root(path, settings, warn) for path in paths]
+    newer = [root for root in roots if root.namespace == source.NAMESPACE_4]
+    if newer:
+        from wixpy.wxs import modern  # noqa: PLC0415 - the older language needs none of it
+
+        for root in newer:
+            modern.translate(root, platform)
+        modern.complete(roots, platform)
     whole = roots[0].with_children([child for root in roots for child in root.children])
-    if any(root.namespace == source.NAMESPACE_4 for root in roots):
-        modern.complete([whole], platform)
     strings = localize.load(localizations, cultures, stock=stock.include(whole))
     localize.apply(whole, strings, defines)
     bind.resolve([whole])
@@ -106,12 +111,10 @@ def makes_module(
 
 
 def _root(path: Path, settings: Settings, warn: Callable[[WixpyError], None]) -> Node:
-    """The tree of a source in the language of version 3."""
+    """The tree of a source."""
     root = source.parse(path, settings, warn)
     if root.name != "Wix":
         raise root.error(f"the root element is {root.name}", "write <Wix xmlns='…'>")
-    if root.namespace == source.NAMESPACE_4:
-        modern.translate(root, settings.platform)
     return root
 
 

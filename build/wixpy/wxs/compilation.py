@@ -22,7 +22,7 @@ from wixpy.wxs.grammar import nearest
 from wixpy.wxs.sequence import Step
 from wixpy.wxs.source import Node
 
-_WIX_LIBRARY = re.compile(r"WixCA|Wix\w*UtilCA\w*")
+_WIX_LIBRARY = r"WixCA|Wix\w*UtilCA\w*"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:wixpy")
 
 
@@ -270,7 +270,7 @@ class Compilation:
             if not declared and self.database.get(table, *key) is None:
                 known = ["/".join(map(str, row.key)) for row in self.database.rows(table)]
                 wanted = "/".join(map(str, key))
-                if table == "Binary" and _WIX_LIBRARY.fullmatch(wanted):
+                if table == "Binary" and re.fullmatch(_WIX_LIBRARY, wanted):
                     raise node.error(
                         f"{wanted} is WiX's library of custom actions, which is not part of wixpy",
                         "let the action run the program itself (ExeCommand), or add a Binary of your own",

@@ -15,12 +15,12 @@ it adds to that entry.  Lines with ``=`` are rows (``rows.py``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
 from wixpy.actions import standard_names
-from wixpy.files import data
+from wixpy.texts import OnDemand, data, lines, sections
 from wixpy.wxs.source import Node
 
 ACTION = "ACTION"
@@ -54,10 +54,10 @@ class RowLine(NamedTuple):
 class Element:
     """An element's attributes (kind by name, required ones), children, whether it has text, and the rows it makes."""
 
-    def __init__(self, name: str, text: bool, children: tuple[str, ...]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.text = text
-        self.children = children
+        self.text = False
+        self.children: tuple[str, ...] = ()
         self.attributes: dict[str, str] = {}
         self.required: list[str] = []
         self.rows: list[RowLine] = []
@@ -66,44 +66,50 @@ class Element:
 @cache
 def elements() -> Mapping[str, Element]:
     """All elements by name."""
-    grammar: dict[str, Element] = {}
-    current = Element("", False, ())
-    for line in data("elements.grammar").splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        if line.strip().startswith("="):
-            current.rows.append(_row(line))
-        elif line[0].isspace():
-            name, kind = line.split(None, 1)
-            if name.endswith("*"):
-                current.required.append(name[:-1])
-            current.attributes[name.rstrip("*")] = kind.strip()
-        else:
-            head, _, children = line.partition(">")
-            name, *words = head.split()
-            if name.startswith("+"):
-                current = grammar[name[1:]]
-                current.children += tuple(children.split())
+    parts: dict[str, list[tuple[str, str]]] = {}
+    for head, below in sections(data("elements.grammar")):
+        parts.setdefault(head.split(None, 1)[0].removeprefix("+"), []).append((head, below))
+    return OnDemand(parts, lambda name: _element(name, parts[name]))
+
+
+def _element(name: str, parts: Sequence[tuple[str, str]]) -> Element:
+    """An element of its section and of those that add to it."""
+    made = Element(name)
+    for head, below in parts:
+        before, _, children = head.partition(">")
+        words = before.split()[1:]
+        made.text = made.text or "text" in words
+        made.children += tuple(children.split())
+        for base in (elements()[word[1:]] for word in words if word.startswith("+")):
+            made.children += base.children
+            made.attributes |= base.attributes
+            made.required += base.required
+            made.rows += base.rows
+        for line in lines(below):
+            if line.startswith("="):
+                made.rows.append(_row(line))
                 continue
-            current = grammar[name] = Element(name, "text" in words, tuple(children.split()))
-            for base in (grammar[word[1:]] for word in words if word.startswith("+")):
-                current.children += base.children
-                current.attributes |= base.attributes
-                current.required += base.required
-                current.rows += base.rows
-    return grammar
+            attribute, kind = line.split(None, 1)
+            made.attributes[attribute.rstrip("*")] = kind
+            made.required += [attribute[:-1]] if attribute.endswith("*") else []
+    return made
 
 
 def _row(line: str) -> RowLine:
-    match = _ROW.fullmatch(line.strip())
+    match = _ROW.fullmatch(line)
     assert match is not None, line
     return RowLine(tuple((match[1] or "").split()), match[2], tuple(match[3].split()))
 
 
 def entry(node: Node) -> Element:
     """The entry that says what an element is where it stands."""
+    return _entry(node.within, node.name)
+
+
+@cache
+def _entry(within: str, name: str) -> Element:
     known = elements()
-    return known.get(f"{node.within}/{node.name}") or known.get(node.name) or known[ACTION]
+    return known[next((each for each in (f"{within}/{name}", name) if each in known), ACTION)]
 
 
 @cache
@@ -119,6 +125,12 @@ def numbers(kind: str) -> Mapping[str, int]:
     """The numbers that stand for the words of a kind."""
     pairs = (word.partition("=") for word in kind.split("|"))
     return {word.strip(): int(number, 0) for word, equals, number in pairs if equals}
+
+
+@cache
+def _words(kind: str) -> tuple[str, ...]:
+    """The words of a kind."""
+    return tuple(word.partition("=")[0].strip() for word in kind.split("|"))
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -163,7 +175,7 @@ def validate(node: Node) -> None:
 
 
 def _validate_value(node: Node, name: str, value: str, kind: str) -> None:
-    words = [word.partition("=")[0].strip() for word in kind.split("|")]
+    words = _words(kind)
     kind = "yesno" if kind.startswith("yesno=") else "identifier" if kind.startswith("-> ") else kind
     if kind in _KINDS:
         pattern, meaning = _KINDS[kind]

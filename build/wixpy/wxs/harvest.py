@@ -15,7 +15,7 @@ from wixpy.wxs.compilation import derived_guid
 from wixpy.wxs.source import Node
 
 DEFAULT_DIRECTORY = "INSTALLFOLDER"
-_DERIVED = re.compile(r"d[0-9A-F]{32}")
+_DERIVED = r"d[0-9A-F]{32}"
 _IN_DIRECTORY = ("Directory", "DirectoryRef")
 _WITH_SUBDIRECTORY = ("Component", "ComponentGroup", "File", "Files")
 
@@ -32,7 +32,7 @@ def directory_id(parent: str, name: str) -> str:
 
 def is_derived(node: Node) -> bool:
     """Whether an element is a directory with such an Id."""
-    return node.name == "Directory" and _DERIVED.fullmatch(node.attributes.get("Id", "")) is not None
+    return node.name == "Directory" and re.fullmatch(_DERIVED, node.attributes.get("Id", "")) is not None
 
 
 class Places:

@@ -14,7 +14,8 @@ from pathlib import Path
 from xml.parsers import expat
 
 from wixpy.errors import WixpyError
-from wixpy.files import data, read_bytes
+from wixpy.files import read_bytes
+from wixpy.texts import data
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
@@ -24,7 +25,7 @@ _STRING = frozenset(["Id", "Value", "Overridable", "Localizable"])
 _PLACE = frozenset(
     ["Dialog", "Control", "X", "Y", "Width", "Height", "RightToLeft", "RightAligned", "LeftScroll", "Text"]
 )
-_REFERENCE = re.compile(r"(!!?)\((loc|wix)\.([\w.]+)(?:=([^()]*))?\)")
+_REFERENCE = r"(!!?)\((loc|wix)\.([\w.]+)(?:=([^()]*))?\)"
 _MAX_DEPTH = 16
 STOCK_CULTURE = "en-us"
 STOCK_CULTURES = (STOCK_CULTURE, "de-de", "es-es", "fr-fr")
@@ -191,7 +192,7 @@ def apply(root: Node, strings: Strings, defines: Mapping[str, str]) -> None:
                 raise node.error(f"{match[0]} refers to itself", "write the text out")
             return expand(node, value, depth + 1)
 
-        return _REFERENCE.sub(replacement, text)
+        return re.sub(_REFERENCE, replacement, text) if "!(" in text else text
 
     for node in root.walk():
         node.attributes = {name: expand(node, value) for name, value in node.attributes.items()}

@@ -38,7 +38,7 @@ _EXTENSIONS = {
 
 _MAX_DEPTH = 64
 _OPENING, _CLOSING = ("if", "ifdef", "ifndef"), ("elseif", "else", "endif")
-_DEFINE = re.compile(r"""\s*(\w+)\s*(?:=\s*(?:"([^"]*)"|'([^']*)'|(\S*))\s*)?""")
+_DEFINE = r"""\s*(\w+)\s*(?:=\s*(?:"([^"]*)"|'([^']*)'|(\S*))\s*)?"""
 
 
 class Node:
@@ -93,9 +93,11 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """This element and all below it."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += reversed(node.children)
 
     @property
     def place(self) -> str:
@@ -293,7 +295,7 @@ class _Reader:
     def instruction(self, target: str, text: str) -> None:
         """An instruction that stands by itself."""
         if target == "define":
-            match = _DEFINE.fullmatch(text)
+            match = re.fullmatch(_DEFINE, text)
             if match is None:
                 raise self.error(f"<?define {text}?> is not understood", "write <?define NAME='value'?>")
             name, *values = match.groups()
