@@ -47,6 +47,8 @@ class Column:
     >>> column = Column("FileSize", "i4", minimum=0)
     >>> column.is_integer, column.nullable, column.size, column.accept(5), column.width(2)
     (True, False, 4, 5, 4)
+    >>> column.store([5, None], int) == [0x80000005, 0]
+    True
     >>> column.accept(None)
     Traceback (most recent call last):
     ValueError: may not be null

@@ -26,8 +26,7 @@ _WIX_LIBRARY = r"WixCA|Wix\w*UtilCA\w*"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:wixpy")
 
 
-@dataclass(frozen=True)
-class Platform:
+class Platform(NamedTuple):
     """What a package is for: its word in the summary's template, and the least version of Windows Installer there,
     times 100."""
 

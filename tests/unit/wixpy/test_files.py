@@ -22,7 +22,7 @@ REPLACING = """
 import sys
 from pathlib import Path
 from wixpy.files import replacing
-with replacing(Path(sys.argv[1])) as (_, file):
+with replacing(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
     print("writing", flush=True)
@@ -53,7 +53,7 @@ def running(program: str, path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def write(path: Path, content: bytes = b"new") -> None:
-    with files.replacing(path) as (_, file):
+    with files.replacing(path) as file:
         file.write(content)
 
 
@@ -158,7 +158,7 @@ def test_a_name_of_any_length_that_the_folder_takes_is_written(tmp_path: Path) -
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.msi"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), files.replacing(path) as (_, file):
+    with pytest.raises(RuntimeError), files.replacing(path) as file:
         file.write(b"half")
         raise RuntimeError
     with pytest.raises(RuntimeError), files.placing(tmp_path, {"a/b.txt": b"1", "x.msi": b"2"}):
