@@ -24,11 +24,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./runtests long", description="Run the long scenarios on every target.")
     parser.add_argument("scenario", nargs="*", help="only these (`xenlab list` shows which are long)")
     parser.add_argument("--target", action="append", default=[], metavar="NAME", help="only this, such as XPx64")
+    parser.add_argument("--stale", action="store_true", help="only what the table lacks, or has of other drivers")
     parser.add_argument("--jobs", type=int, help="how many at once (default: one a processor)")
     options = parser.parse_args()
     try:
         table = Table(PROJECT / proof.TABLE)
-        rows = proof.run_all(PROJECT, options.scenario, options.target, lambda row: tell(row, table), options.jobs)
+        known = table if options.stale else None
+        rows = proof.run_all(
+            PROJECT, options.scenario, options.target, lambda row: tell(row, table), options.jobs, known
+        )
     except GplpvError as error:
         print(f"runtests: {error}", file=sys.stderr)
         return EXIT_CANNOT_RUN

@@ -4,8 +4,8 @@
 
 Both build the same sources by turns, several times; the smallest wall and processor times of each count, since all else
 is other load, and the largest peak of resident memory.  The files are lines as of logs, words as of a dictionary, and
-noise, from a fixed seed.  `--write` keeps the table in benchmarks/wixpy.txt. Exit codes: 0, or 3 when wixl is missing
-or a build fails.
+noise, from a fixed seed.  `--write` keeps the table in benchmarks/wixpy.txt; `--first` has wall times that other load
+does not touch, and needs root.  Exit codes: 0, or 3 when wixl is missing, a build fails or `--first` is not allowed.
 """
 
 from __future__ import annotations
@@ -158,7 +158,15 @@ def measure(folder: Path) -> Iterator[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--write", action="store_true", help=f"write it to {TABLE.name} as well")
+    parser.add_argument("--first", action="store_true", help="run before all else on the machine, which then waits")
     options = parser.parse_args()
+    if options.first:
+        try:
+            # What is started inherits it.
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except PermissionError:
+            print("wixpy: --first needs root; leave it out, on a machine with nothing else to do", file=sys.stderr)
+            return EXIT_CANNOT_RUN
     if shutil.which("wixl") is None:
         print("wixpy: wixl is missing; install it: apt-get install --no-install-recommends wixl", file=sys.stderr)
         return EXIT_CANNOT_RUN

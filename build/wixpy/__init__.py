@@ -54,7 +54,14 @@ def __dir__() -> list[str]:
 
 
 def open(path: Path) -> Database:
-    """Read the package at ``path``; WixpyError says why a file cannot be read."""
+    """Read the package at ``path``; WixpyError says why a file cannot be read.
+
+    >>> import wixpy
+    >>> from pathlib import Path
+    >>> wixpy.Database(1252).commit(Path("empty.msi"))
+    >>> wixpy.open(Path("empty.msi")).codepage
+    1252
+    """
     from wixpy.database import Database  # noqa: PLC0415
 
     return Database.open(path)

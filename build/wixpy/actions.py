@@ -5,11 +5,11 @@ number of a custom action's type says (Windows Installer SDK, “Summary List of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntFlag
 from functools import cache
+from typing import NamedTuple
 
-from wixpy.files import data
+from wixpy.texts import data, lines, sections
 
 SEQUENCE_TABLES = (
     "InstallExecuteSequence",
@@ -37,8 +37,7 @@ class ActionType(IntFlag):
     TERMINAL_SERVER_AWARE = 0x4000
 
 
-@dataclass(frozen=True)
-class StandardAction:
+class StandardAction(NamedTuple):
     """A standard action in one sequence table; ``tables`` are those whose rows need it, None when it always runs."""
 
     name: str
@@ -49,18 +48,16 @@ class StandardAction:
 @cache
 def standard() -> Mapping[str, Mapping[str, StandardAction]]:
     """Standard actions by sequence table and name."""
-    sequences: dict[str, dict[str, StandardAction]] = {}
-    current: dict[str, StandardAction] = {}
-    for line in data("standard.actions").splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        if not line[0].isspace():
-            current = sequences[line.strip()] = {}
-            continue
-        name, number, *needed = line.split()
-        tables = None if needed == ["always"] else tuple(table for table in needed if table != "-")
-        current[name] = StandardAction(name, int(number), tables)
-    return sequences
+    return {
+        table: {action.name: action for action in map(_action, lines(below))}
+        for table, below in sections(data("standard.actions"))
+    }
+
+
+def _action(line: str) -> StandardAction:
+    name, number, *needed = line.split()
+    tables = None if needed == ["always"] else tuple(table for table in needed if table != "-")
+    return StandardAction(name, int(number), tables)
 
 
 @cache

@@ -13,14 +13,13 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import IntFlag
 from functools import partial
 from io import BytesIO
 from itertools import accumulate, pairwise
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wixpy.blob import Blob, Buffer, Content
 from wixpy.cabdata import BLOCK, MSZIP_SIGNATURE, Compression, Folder, Place, data_record
@@ -30,7 +29,7 @@ from wixpy.parallel import in_order, processors
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-BATCH = 16 * BLOCK
+BATCH = 4 * BLOCK
 OPEN_FOLDERS = 16
 MAX_REPEATED = 4 << 30
 MAX_REPEATED_SLOW = 16 << 20
@@ -62,8 +61,7 @@ class Attributes(IntFlag):
     NAME_IS_UTF8 = 0x80
 
 
-@dataclass(frozen=True)
-class CabinetFile:
+class CabinetFile(NamedTuple):
     """A file to put into a cabinet; ``modified`` is UTC and kept to two seconds from 1980 to 2107.
 
     ``seen`` is given the content, in order, as it is read.
@@ -76,8 +74,7 @@ class CabinetFile:
     seen: Callable[[Buffer], None] | None = None
 
 
-@dataclass(frozen=True)
-class CabinetEntry:
+class CabinetEntry(NamedTuple):
     """A file in a cabinet that was read: ``offset`` counts in the uncompressed folder number ``folder``."""
 
     name: str
@@ -107,7 +104,11 @@ def dos_time(moment: datetime) -> tuple[int, int]:
 
 
 def from_dos_time(date: int, time: int) -> datetime:
-    """The UTC time behind a DOS date and time; 1980-01-01 for a value that is no date."""
+    """The UTC time behind a DOS date and time; 1980-01-01 for a value that is no date.
+
+    >>> str(from_dos_time(0x3864, 0x28C4)), str(from_dos_time(0, 0))
+    ('2008-03-04 05:06:08+00:00', '1980-01-01 00:00:00+00:00')
+    """
     try:
         return datetime(
             1980 + (date >> 9),
@@ -182,7 +183,13 @@ def _parts(
 def write(
     folders: Sequence[Sequence[CabinetFile]], compression: Compression = Compression.MSZIP, level: int = 9
 ) -> bytes:
-    """A cabinet of ``folders`` as bytes; :func:`write_to` says the rest."""
+    """A cabinet of ``folders`` as bytes; :func:`write_to` says the rest.
+
+    >>> moment = datetime(2008, 1, 10, tzinfo=timezone.utc)
+    >>> cabinet = Cabinet(write([[CabinetFile("a.txt", b"text", moment)], [CabinetFile("b.txt", b"more", moment)]]))
+    >>> [(entry.name, entry.folder, cabinet.read(entry)) for entry in cabinet.files]
+    [('a.txt', 0, b'text'), ('b.txt', 1, b'more')]
+    """
     out = BytesIO()
     write_to(out, folders, compression, level)
     return out.getvalue()
@@ -196,6 +203,11 @@ def write_to(
 
     ``level`` is zlib's, 1 (fast) to 9 (small); ``threads`` is how many compress, by default one a processor.  At any
     time only some MiB of the content are in memory.  WixpyError for what the format cannot hold.
+
+    >>> out = BytesIO()
+    >>> write_to(out, [[CabinetFile("a.txt", bytes(100_000), datetime(2008, 1, 10, tzinfo=timezone.utc))]])
+    >>> len(out.getvalue()) < 1000
+    True
     """
     count = sum(map(len, folders))
     if count > MAX_COUNT or len(folders) > MAX_COUNT:
@@ -242,22 +254,26 @@ def _file_records(folder: int, files: Sequence[CabinetFile]) -> Iterator[bytes]:
         offset += len(file.content)
 
 
-@dataclass
 class Cabinet:
     """A cabinet that is read: ``files`` in order, :meth:`chunks` or :meth:`read` for their content.
 
     ``data`` may be a blob, and what is in memory at a time is little: OPEN_FOLDERS folders are kept as far as they are
     unpacked.  WixpyError for a damaged cabinet, for one of a set of several, and for one whose content is larger only
     because folders or files share their data.
+
+    >>> file = CabinetFile("a.txt", bytes(40_000), datetime(2008, 1, 10, tzinfo=timezone.utc))
+    >>> cabinet = Cabinet(write([[file]]))
+    >>> [entry] = cabinet.files
+    >>> cabinet.read(entry) == bytes(40_000), [len(part) for part in cabinet.chunks(entry)]
+    (True, [32768, 7232])
     """
 
-    data: Blob
-    files: list[CabinetEntry] = field(default_factory=list)
-    _folders: list[Place] = field(default_factory=list)
-    _open: dict[int, Folder] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
-
-    def __post_init__(self) -> None:
+    def __init__(self, data: Blob) -> None:
+        self.data = data
+        self.files: list[CabinetEntry] = []
+        self._folders: list[Place] = []
+        self._open: dict[int, Folder] = {}
+        self._lock = Lock()
         try:
             self._parse()
         except (struct.error, ValueError) as error:
@@ -307,7 +323,7 @@ class Cabinet:
         for (start, number), (following, _) in pairwise(used):
             if start == following:
                 raise WixpyError("folders of the cabinet share their data", _DAMAGED)
-            self._folders[number].end = following
+            self._folders[number] = self._folders[number]._replace(end=following)
 
     def _folder(self, number: int) -> Folder:
         """A folder as far as it is unpacked, or from its start when it was let go of."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wixpy.blob import Blob
 from wixpy.errors import WixpyError
@@ -60,8 +59,7 @@ def data_record(packed: bytes, size: int) -> bytes:
     return struct.pack("<I", checksum(lengths, checksum(packed))) + lengths + packed
 
 
-@dataclass
-class Place:
+class Place(NamedTuple):
     """Where the data of a folder is in the cabinet, in how many blocks, and how it is kept (CFFOLDER.typeCompress).
 
     The header of each block has ``reserve`` further bytes.
@@ -137,8 +135,7 @@ def _decoder(kind: int) -> _Decoder:
     return _Mszip() if method == Compression.MSZIP else _Stored()
 
 
-@dataclass(frozen=True)
-class _Mark:
+class _Mark(NamedTuple):
     """Where unpacking can start: a block by its number, its place in the cabinet and in the folder, what unpacks it."""
 
     number: int

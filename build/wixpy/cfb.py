@@ -12,9 +12,8 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO, NamedTuple
 from uuid import UUID
 
 from wixpy.blob import Blob, Content, Pieces, chunks
@@ -34,7 +33,7 @@ MINI_SECTOR = 64
 HEADER_FAT_SLOTS = 109
 MAX_FILE = 0x7FFFFFFF
 
-STORAGE, STREAM, ROOT = 1, 2, 5
+UNUSED, STORAGE, STREAM, ROOT = 0, 1, 2, 5
 RED, BLACK = 0, 1
 
 _HEADER = struct.Struct("<8s16s5H6s9I")
@@ -45,12 +44,12 @@ _DAMAGED = "the file is damaged or no compound file: get it again"
 MAX_DEPTH = 16
 
 
-@dataclass
 class Storage:
     """A folder of a compound file: streams (content) and storages by name (at most 31 UTF-16 units)."""
 
-    children: dict[str, Content | Storage] = field(default_factory=dict)
-    clsid: UUID = NO_CLSID
+    def __init__(self, children: Mapping[str, Content | Storage] | None = None, clsid: UUID = NO_CLSID) -> None:
+        self.children = dict(children or {})
+        self.clsid = clsid
 
 
 def sort_key(name: str) -> tuple[int, bytes]:
@@ -63,20 +62,15 @@ def sort_key(name: str) -> tuple[int, bytes]:
     return len(name.encode("utf-16-le", "surrogatepass")), upper.encode("utf-16-be", "surrogatepass")
 
 
-@dataclass
 class _Node:
     """A directory entry that is being laid out."""
 
-    name: str
-    kind: int
-    content: Content = b""
-    clsid: UUID = NO_CLSID
-    color: int = BLACK
-    left: int = NO_STREAM
-    right: int = NO_STREAM
-    child: int = NO_STREAM
-    start: int = END_OF_CHAIN
-    size: int = 0
+    def __init__(self, name: str, kind: int, content: Content = b"", clsid: UUID = NO_CLSID) -> None:
+        self.name, self.kind, self.content, self.clsid = name, kind, content, clsid
+        self.color = BLACK
+        self.left = self.right = self.child = NO_STREAM
+        self.start = 0 if kind in (UNUSED, STORAGE) else END_OF_CHAIN
+        self.size = len(content)
 
     def pack(self) -> bytes:
         name = self.name.encode("utf-16-le", "surrogatepass")
@@ -98,10 +92,10 @@ def _directory(root: Storage) -> list[_Node]:
                 raise WixpyError(f"“{name}” is no name for a stream", "use 1 to 31 characters")
             child = storage.children[name]
             if isinstance(child, Storage):
-                nodes.append(_Node(name, STORAGE, clsid=child.clsid, start=0))
+                nodes.append(_Node(name, STORAGE, clsid=child.clsid))
                 pending.append((nodes[-1], child))
             else:
-                nodes.append(_Node(name, STREAM, child, size=len(child)))
+                nodes.append(_Node(name, STREAM, child))
         count = len(nodes) - first
         levels = count.bit_length()
         parent.child = _balance(nodes, first, len(nodes), 0 if count == (1 << levels) - 1 else levels)
@@ -160,6 +154,12 @@ def write(root: Storage, out: BinaryIO, sector: int = 512) -> None:
 
     The order is header, streams, mini stream, mini FAT, directory, FAT, DIFAT.  WixpyError when the file would pass
     2 GiB, which Windows Installer does not open.
+
+    >>> from io import BytesIO
+    >>> out = BytesIO()
+    >>> write(Storage({"stream": b"data", "folder": Storage({"inner": b"more"})}), out)
+    >>> list(CompoundFile(out.getvalue()).root.children)
+    ['stream', 'folder']
     """
     nodes = _directory(root)
     streams = [node for node in nodes if node.kind == STREAM and node.size]
@@ -206,7 +206,7 @@ def write(root: Storage, out: BinaryIO, sector: int = 512) -> None:
         _padded(out, [node.content], MINI_SECTOR, b"\0")
     out.write(bytes(-nodes[0].size % sector))
     _padded(out, [_little_endian(mini_fat)], sector, b"\xff")
-    unused = _Node("", 0, start=0)
+    unused = _Node("", UNUSED)
     entries = [node.pack() for node in nodes]
     entries += [unused.pack()[:64] + bytes(4) + unused.pack()[68:]] * (-len(nodes) % (sector // 128))
     out.write(b"".join(entries))
@@ -235,8 +235,7 @@ def _write_difat(out: BinaryIO, fat_sectors: list[int], start: int, sector: int)
         out.write(_little_endian(array("I", [*part, END_OF_CHAIN if last else start])))
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A storage (with ``children``) or a stream (with ``size`` bytes) of a compound file that was read."""
 
     name: str
@@ -244,7 +243,7 @@ class Entry:
     clsid: UUID
     start: int
     size: int
-    children: dict[str, Entry] = field(default_factory=dict)
+    children: dict[str, Entry]
 
     @property
     def is_stream(self) -> bool:
@@ -260,6 +259,16 @@ class CompoundFile:
     that stays where it is.
 
     ``data`` is the whole file, as bytes or as a blob.  WixpyError says why a file cannot be read.
+
+    >>> from io import BytesIO
+    >>> out = BytesIO()
+    >>> write(Storage({"stream": b"data", "folder": Storage({"inner": b"more"})}), out)
+    >>> file = CompoundFile(out.getvalue())
+    >>> entries = file.root.children
+    >>> entries["stream"].is_stream, file.read(entries["stream"]), file.blob(entries["stream"])[1:]
+    (True, b'data', b'ata')
+    >>> file.storage(entries["folder"]).children
+    {'inner': b'more'}
     """
 
     def __init__(self, data: Blob) -> None:
@@ -396,7 +405,7 @@ class CompoundFile:
             if size > len(self._data):
                 raise WixpyError(f"directory entry {number} is larger than the compound file", _DAMAGED)
             text = name[: length - 2].decode("utf-16-le", "surrogatepass")
-            return Entry(text, kind, UUID(bytes_le=clsid), start, size), left, right, child
+            return Entry(text, kind, UUID(bytes_le=clsid), start, size, {}), left, right, child
 
         root, _, _, child = entry_at(0)
         pending = [(root, child)]

@@ -10,10 +10,12 @@ import argparse
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from wixpy.errors import WixpyError
 
@@ -33,12 +35,14 @@ Examples
   wixpy diff old.msi new.msi
 
 wixpy COMMAND --help tells the options of a command; every one takes --json, for
-programs. On a terminal tables fit its width and long work shows its progress;
-in a pipe tables have tabs and there is no progress.
+programs; wixpy --version says which wixpy it is. On a terminal tables fit its
+width and long work shows its progress; in a pipe tables have tabs and there is
+no progress.
 
 {codes}
 """
 _PACKAGE = "x.msi"
+_OF_LIGHT = re.compile(r"(-cultures?|-sice):(.+)")
 
 
 class _Help(argparse.HelpFormatter):
@@ -48,21 +52,36 @@ class _Help(argparse.HelpFormatter):
         super().__init__(prog, width=80)
 
 
-@dataclass(frozen=True)
-class Command:
-    """What a command does, in a few words and in a sentence, examples, and the function that adds its arguments."""
+class Command(NamedTuple):
+    """What a command does, in a few words and in a sentence, its operands, the function that adds its arguments."""
 
     summary: str
     description: str
+    operands: str
     arguments: Callable[[argparse.ArgumentParser], None]
     can_be_quiet: bool = False
 
 
-def _define(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise argparse.ArgumentTypeError(f"“{text}” is not NAME=VALUE")
-    return name, value
+class _Define(argparse.Action):
+    """Collects the values of variables; one without a value is empty, as for candle."""
+
+    def __call__(
+        self, _: argparse.ArgumentParser, options: argparse.Namespace, text: object, __: str | None = None
+    ) -> None:
+        name, _equals, value = str(text).partition("=")
+        defined: dict[str, str] = getattr(options, self.dest)
+        if re.fullmatch(r"[^\W\d][\w.-]*", name) is None:
+            raise argparse.ArgumentError(self, f"“{text}” is not NAME=VALUE, the name of letters, digits, dots and _")
+        if defined.get(name, value) != value:
+            raise argparse.ArgumentError(self, f"{name} has two values, “{defined[name]}” and “{value}”: keep one")
+        setattr(options, self.dest, {**defined, name: value})
+
+
+def _extension(name: str) -> str:
+    raise argparse.ArgumentTypeError(
+        f"wixpy loads no extensions, {name} neither: built in are the dialog sets of WixUIExtension, the properties of "
+        "WixNetFxExtension and util:EventSource; leave -ext out"
+    )
 
 
 def _epoch(text: str) -> int:
@@ -78,15 +97,15 @@ def _bind_path(text: str) -> tuple[str, Path]:
 
 def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, nargs="+", metavar="x.wxs", help="the source, or several of one package")
-    parser.add_argument("-o", "--output", type=Path, metavar=_PACKAGE,
-                        help="the package; default the name of the first source, with .msi")  # fmt: skip
-    parser.add_argument("-d", "--define", type=_define, action="append", default=[], metavar="NAME=VALUE",
+    parser.add_argument("-o", "-out", "--output", type=Path, metavar=_PACKAGE,
+                        help="the package; default the first source's name with .msi, for a module .msm")  # fmt: skip
+    parser.add_argument("-d", "--define", action=_Define, default={}, metavar="NAME=VALUE",
                         help="the value of $(var.NAME) and !(wix.NAME)")  # fmt: skip
     parser.add_argument("-I", "--include", type=Path, action="append", default=[], metavar="FOLDER",
                         help="where <?include?> looks besides the folder of the source")  # fmt: skip
     parser.add_argument("-b", "-bindpath", "--bind-path", type=_bind_path, action="append", default=[],
                         metavar="NAME=FOLDER", help="the folder of !(bindpath.NAME), or of files")  # fmt: skip
-    parser.add_argument("-a", "--arch", choices=("x86", "x64"), default="x86",
+    parser.add_argument("-a", "-arch", "--arch", choices=("x86", "x64", "ia64", "arm64"), default="x86",
                         help="the platform of a package that does not name its own; default x86")  # fmt: skip
     parser.add_argument("-loc", "--loc", type=Path, action="append", default=[], metavar="x.wxl",
                         help="a file with the strings of !(loc.NAME); may be given several times")  # fmt: skip
@@ -94,7 +113,8 @@ def _build(parser: argparse.ArgumentParser) -> None:
                         help="the language of strings that -loc gives in several, and of stock dialogs")  # fmt: skip
     parser.add_argument("--epoch", type=_epoch, metavar="SECONDS",
                         help="time of files and summary; default SOURCE_DATE_EPOCH, else 1980-01-01")  # fmt: skip
-    parser.add_argument("--ignore", action="append", default=[], metavar="ICE", help="a check that may fail")
+    parser.add_argument("--ignore", "-sice", action="append", default=[], metavar="ICE", help="a check that may fail")
+    parser.add_argument("-ext", "--extension", type=_extension, metavar="NAME", help="is refused: there are none")
 
 
 def _elements(parser: argparse.ArgumentParser) -> None:
@@ -135,6 +155,8 @@ def _extract(parser: argparse.ArgumentParser) -> None:
 def _export(parser: argparse.ArgumentParser) -> None:
     _package_and_tables(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--msitools", action="store_true",
+                        help="for msibuild: text as UTF-8, and no code page in the archive of a table")  # fmt: skip
 
 
 def _import(parser: argparse.ArgumentParser) -> None:
@@ -169,57 +191,58 @@ COMMANDS = {
             "compile .wxs sources into a package and check it",
             "Compile .wxs sources into a package and check it. Equal sources give equal bytes. The package appears when"
             " it is whole and passes its checks; warnings go to the standard error.",
-            _build, can_be_quiet=True,
+            "x.wxs ...", _build, can_be_quiet=True,
         ),
         "elements": Command(
             "list the elements of .wxs sources that are understood",
             "List the elements of .wxs sources that are understood, with their attributes; * marks required ones.",
-            _elements,
+            "", _elements,
         ),
         "transform": Command(
             "make, apply or show a transform (.mst)",
             "Make a transform of what two packages differ in, apply one to a package, or show what one does to it.",
-            _transform, can_be_quiet=True,
+            "create|apply|show FILE FILE", _transform, can_be_quiet=True,
         ),
     },
     "Look into one": {
         "check": Command(
             "say what is wrong or questionable about it",
             "Say what is wrong or questionable about a package (docs/wixpy/checks.md). It is silent about a sound one.",
-            _check, can_be_quiet=True,
+            "x.msi", _check, can_be_quiet=True,
         ),
         "tables": Command(
             "list its tables, their columns and numbers of rows",
             "List the tables of a package with their columns (* marks keys) and numbers of rows.",
-            _package,
+            "x.msi", _package,
         ),
         "dump": Command(
             "print its summary and rows", "Print the summary information of a package and its rows.",
-            _package_and_tables,
+            "x.msi [TABLE ...]", _package_and_tables,
         ),
         "query": Command(
             "carry out a statement of Windows Installer's SQL",
             "Carry out a statement of Windows Installer's SQL, print what it finds, save what it changes.",
-            _query,
+            "x.msi SQL [VALUE ...]", _query,
         ),
         "diff": Command(
-            "compare two", "Compare two packages: summary information, rows, streams, files in cabinets.", _diff
+            "compare two", "Compare two packages: summary information, rows, streams, files in cabinets.",
+            "A.msi B.msi", _diff,
         ),
     },
     "Take out, put in": {
         "extract": Command(
             "unpack its files into a folder", "Unpack the files of a package into a folder and list them.",
-            _extract, can_be_quiet=True,
+            "x.msi -o FOLDER", _extract, can_be_quiet=True,
         ),
         "export": Command(
             "write tables as text archives (.idt)",
             "Write tables as text archives (.idt), by default all and the summary, and list them.",
-            _export, can_be_quiet=True,
+            "x.msi [TABLE ...] -o FOLDER", _export, can_be_quiet=True,
         ),
         "import": Command(
             "read text archives into it, or into a new one",
             "Read text archives into a package, all or none, and list their tables; the package is made if need be.",
-            _import, can_be_quiet=True,
+            "x.msi TABLE.idt ...", _import, can_be_quiet=True,
         ),
     },
 }  # fmt: skip
@@ -238,8 +261,10 @@ def parser(name: str) -> argparse.ArgumentParser:
     """The parser of one command's arguments."""
     command = _BY_NAME[name]
     made = argparse.ArgumentParser(
-        prog=f"wixpy {name}", description=command.description, epilog=EXIT_CODES, formatter_class=_Help
-    )
+        prog=f"wixpy {name}", usage=f"wixpy {name} [OPTION ...] {command.operands}".rstrip(),
+        description=command.description,
+        epilog=EXIT_CODES, formatter_class=_Help,
+    )  # fmt: skip
     command.arguments(made)
     made.add_argument("--json", action="store_true", help="print JSON")
     if command.can_be_quiet:
@@ -254,6 +279,9 @@ def _choose(words: Sequence[str]) -> str:
     if words and words[0] in ("-h", "--help", "help"):
         print(page(), end="")
         sys.exit(DONE)
+    if words and words[0] in ("-V", "--version"):
+        print(f"wixpy {_version()}")
+        sys.exit(DONE)
     from wixpy.wxs.grammar import nearest  # noqa: PLC0415
 
     message = f"there is no command {words[0]}" if words else "no command is named"
@@ -261,12 +289,28 @@ def _choose(words: Sequence[str]) -> str:
     sys.exit(WRONG_COMMAND)
 
 
+def _version() -> str:
+    """The version of the distribution that wixpy came in."""
+    from importlib import metadata  # noqa: PLC0415
+
+    for name in ("wixpy", "gplpv"):
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return "(not installed)"
+
+
+def _separated(words: Sequence[str]) -> list[str]:
+    """Options that light writes with a colon before their value, as the others are written."""
+    matches = ((word, _OF_LIGHT.fullmatch(word)) for word in words)
+    return [part for word, match in matches for part in (match.groups() if match else (word,))]
+
+
 def print_error(error: WixpyError) -> None:
     """Print an error as people read it."""
-    message, hint, number = str(error), error.hint, getattr(error, "number", 0)
-    if number and hint:
-        # Windows Installer's number comes second, what it means first.
-        message, hint = f"{hint.rstrip('.')} (error {number})", None
+    message, hint, number = str(error), error.hint, getattr(error, "number", None)
+    if number is not None and hint:
+        # Windows Installer's number or word comes second, what it means first.
+        message, hint = f"{hint.rstrip('.')} ({f'error {number}' if number else message})", None
     print(f"wixpy: error: {message}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
@@ -290,7 +334,7 @@ def _run(words: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         name = _choose(words)
-        options = parser(name).parse_intermixed_args(words[1:])
+        options = parser(name).parse_intermixed_args(_separated(words[1:]))
         from wixpy import commands  # noqa: PLC0415
 
         code = commands.RUN[name](options)

@@ -7,6 +7,7 @@ A command loads what it needs itself, so that it need not wait for what others n
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,12 +53,12 @@ def _epoch(given: int | None) -> int:
 def _build(options: argparse.Namespace) -> int:
     from wixpy.package import build  # noqa: PLC0415
 
-    output: Path = options.output or Path(options.source[0].with_suffix(".msi").name)
+    output: Path = options.output or _default_output(options)
     told: list[str] = []
-    cultures = [culture for given in options.culture for culture in given.split(";")]
+    cultures = [culture for given in options.culture for culture in re.split("[;,]", given)]
     with progress(f"building {output.name}") as at:
         findings = build(
-            options.source, output, defines=dict(options.define), epoch=_epoch(options.epoch),
+            options.source, output, defines=options.define, epoch=_epoch(options.epoch),
             localizations=options.loc, cultures=cultures, includes=options.include, bind_paths=options.bind_path,
             platform=options.arch, ignore=options.ignore, warn=lambda warning: told.append(str(warning)), at=at,
         )  # fmt: skip
@@ -68,6 +69,16 @@ def _build(options: argparse.Namespace) -> int:
         for line in [*(f"warning: {text}" for text in told), *map(str, findings)]:
             print(printable(line), file=sys.stderr)
     return 0
+
+
+def _default_output(options: argparse.Namespace) -> Path:
+    """The name of the first source, in the working folder."""
+    from wixpy.wxs import makes_module  # noqa: PLC0415
+
+    module = makes_module(
+        options.source, options.define, includes=options.include, bind_paths=options.bind_path, platform=options.arch
+    )
+    return Path(options.source[0].with_suffix(".msm" if module else ".msi").name)
 
 
 def _elements(options: argparse.Namespace) -> int:
@@ -179,7 +190,8 @@ def _extract(options: argparse.Namespace) -> int:
     from wixpy.media import beside  # noqa: PLC0415
     from wixpy.package import installed_contents  # noqa: PLC0415
 
-    paths = []
+    paths: list[Path] = []
+    tidied: set[Path] = set()
     with progress(f"unpacking {options.package.name}") as at, Database.browse(options.package) as database:
         for name, content in installed_contents(database, beside(options.package.parent)):
             path = options.output / name
@@ -188,8 +200,9 @@ def _extract(options: argparse.Namespace) -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise WixpyError(f"cannot make {path.parent}: {error.strerror}", "choose another folder") from error
-            with replacing(path) as (_, file):
+            with replacing(path, tidy=path.parent not in tidied) as file:
                 file.writelines(content)
+            tidied.add(path.parent)
             paths.append(path)
     _print_names(options, paths)
     return 0
@@ -233,13 +246,14 @@ def _query(options: argparse.Namespace) -> int:
         if options.json:
             _print_json({"columns": [], "rows": []})
         return 0
-    names, types = view.GetColumnInfo(msilib.MSICOLINFO_NAMES), view.GetColumnInfo(msilib.MSICOLINFO_TYPES)
+    information = [view.GetColumnInfo(kind) for kind in (msilib.MSICOLINFO_NAMES, msilib.MSICOLINFO_TYPES)]
+    names, types = ([each.GetString(field + 1) for field in range(each.GetFieldCount())] for each in information)
     rows = [[_plain(value) for value in row.values] for row in view]
     if options.json:
-        columns = [{"name": name, "type": kind} for name, kind in zip(names.values, types.values, strict=True)]
+        columns = [{"name": name, "type": kind} for name, kind in zip(names, types, strict=True)]
         _print_json({"columns": columns, "rows": rows})
         return 0
-    print_table([str(name) for name in names.values], rows)
+    print_table(names, rows)
     return 0
 
 
@@ -260,7 +274,7 @@ def _export(options: argparse.Namespace) -> int:
     with progress(f"exporting {options.package.name}") as at:
         for name in tables:
             at(name)
-            database.Export(name, options.output, f"{name}.idt")
+            database.Export(name, options.output, f"{name}.idt", for_msitools=options.msitools)
     _print_names(options, [options.output / f"{name}.idt" for name in tables])
     return 0
 

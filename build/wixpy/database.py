@@ -42,7 +42,12 @@ _DAMAGED = "the file is damaged: get it again"
 
 
 class Row(Mapping[str, Cell]):
-    """A row, read by column name; ``cells`` is the plain tuple."""
+    """A row, read by column name; ``cells`` is the plain tuple.
+
+    >>> row = Database().insert("Media", 1, 5, None, "#a.cab", None, None)
+    >>> row["LastSequence"], row.text("Cabinet"), row.text("DiskPrompt"), row.number("LastSequence"), row.key
+    (5, '#a.cab', '', 5, (1,))
+    """
 
     __slots__ = ("cells", "table")
 
@@ -83,7 +88,20 @@ class Database:
     ``codepage`` is that of all text (0: ASCII only).  Data of binary columns is in ``streams`` under the table's name
     and the row's key, joined by dots; the cell holds that name.  ``storages`` are the compound files inside the file
     (transforms, nested packages), each as the bytes of a file of its own.  ``clsid`` says what the file is: a package
-    or a patch; ``sector`` how large its sectors are, 512 or 4096 bytes.
+    or a patch; ``sector`` how large its sectors are, 512 or 4096 bytes.  ``damaged`` are the tables with repeated keys.
+
+    >>> database = Database(1252)
+    >>> row = database.insert("Property", "ProductName", "Sample")
+    >>> database.property("ProductName"), database.get("Property", "ProductName"), database.get("Property", "X")
+    ('Sample', Property('ProductName', 'Sample'), None)
+    >>> database.replace(row, Value="Example")
+    >>> database.rows("Property"), database.cells("Property")
+    ([Property('ProductName', 'Example')], {('ProductName',): ('ProductName', 'Example')})
+    >>> database.delete("Property", "ProductName")
+    >>> database.remove_table("Property")
+    >>> _ = database.insert("Icon", "app.ico", b"picture")
+    >>> database.streams["Icon.app.ico"]
+    b'picture'
     """
 
     def __init__(self, codepage: int = strings.NEUTRAL) -> None:
@@ -95,9 +113,16 @@ class Database:
         self.sector = SECTOR
         self.summary: summary.Summary = {}
         self._rows: dict[str, dict[Values, Values]] = {}
+        self.damaged: set[str] = set()
 
     def add_table(self, table: Table) -> None:
-        """Define a table; WixpyError when one of that name exists."""
+        """Define a table; WixpyError when one of that name exists.
+
+        >>> database = Database()
+        >>> database.add_table(Table("Mine", (Column("Key", "s72", key=True), Column("Number", "I4"))))
+        >>> database.insert("Mine", "a", 70_000)
+        Mine('a', 70000)
+        """
         if table.name in self.tables:
             raise WixpyError(f"table {table.name} is already there", "insert into it")
         if not table.key_count or any(column.key for column in table.columns[table.key_count :]):
@@ -108,6 +133,7 @@ class Database:
     def remove_table(self, name: str) -> None:
         """Forget a table and its rows; streams stay."""
         del self.tables[name], self._rows[name]
+        self.damaged.discard(name)
 
     def insert(self, name: str, *values: Cell | bytes) -> Row:
         """Add a row to a table, which is defined from the standard schema when it is not there yet.
@@ -154,8 +180,23 @@ class Database:
         return [] if table is None else [Row(table, values) for values in self._rows[name].values()]
 
     def cells(self, name: str) -> dict[Values, Values]:
-        """The rows of a table by key, as plain tuples; the mapping itself, for those who keep its rules."""
+        """The rows of a table by key, as plain tuples; the mapping itself, for those who keep its rules.
+
+        In a damaged file several rows may have one key.  All are kept, so that nothing is lost by reading and writing:
+        the first by its key, each further one by its key and its place in the file, which no look-up finds.
+        """
         return self._rows[name]
+
+    def repeated(self, name: str) -> list[Row]:
+        """The rows of a table whose key a row before them has, which only a damaged file can hold.
+
+        >>> database = Database()
+        >>> _ = database.insert("Property", "ProductName", "Sample")
+        >>> database.repeated("Property")
+        []
+        """
+        table = self.tables[name]
+        return [Row(table, row) for key, row in self._rows[name].items() if len(key) > table.key_count]
 
     def get(self, name: str, *key: Cell) -> Row | None:
         """The row with that key, or None."""
@@ -188,7 +229,14 @@ class Database:
         return None if row is None else row.text("Value")
 
     def add_validation(self) -> None:
-        """Fill ``_Validation`` with what the schema says of every table, itself included."""
+        """Fill ``_Validation`` with what the schema says of every table, itself included.
+
+        >>> database = Database()
+        >>> _ = database.insert("Property", "A", "1")
+        >>> database.add_validation()
+        >>> database.get("_Validation", "Property", "Value")["Category"]
+        'Text'
+        """
         if VALIDATION not in self.tables:
             self.add_table(schema.standard()[VALIDATION])
         self._rows[VALIDATION].clear()
@@ -197,7 +245,14 @@ class Database:
                 self.insert(VALIDATION, *values)
 
     def copy(self) -> Database:
-        """Another database with the same content, which changes of this one do not reach."""
+        """Another database with the same content, which changes of this one do not reach.
+
+        >>> one = Database()
+        >>> other = one.copy()
+        >>> _ = one.insert("Property", "A", "1")
+        >>> one.property("A"), other.property("A")
+        ('1', None)
+        """
         twin = Database(self.codepage)
         twin.__dict__.update(self.__dict__)
         twin.tables = dict(self.tables)
@@ -215,6 +270,14 @@ class Database:
         With ``suppressed`` or ``validation`` it has a summary, which an installation needs: it says which conditions
         are no errors while the transform is applied, and what must hold of the package.  MsiError when the databases
         differ in what a transform cannot change.
+
+        >>> old, new = Database(), Database()
+        >>> new.generate_transform(old) is None
+        True
+        >>> _ = new.insert("Property", "A", "1")
+        >>> old.apply_transform(new.generate_transform(old))
+        >>> old.property("A")
+        '1'
         """
         from wixpy import transform  # noqa: PLC0415
 
@@ -242,7 +305,15 @@ class Database:
         self.__dict__.update(changed.__dict__)
 
     def digest(self) -> bytes:
-        """SHA-256 of everything but the order of insertion: code page, rows, streams and summary."""
+        """SHA-256 of everything but the order of insertion: code page, rows, streams and summary.
+
+        >>> one, other = Database(), Database()
+        >>> one.digest() == other.digest()
+        True
+        >>> _ = one.insert("Property", "A", "1")
+        >>> one.digest() == other.digest()
+        False
+        """
         state = hashlib.sha256(self.codepage.to_bytes(4, "little") + summary.encode(self.summary))
         for name in sorted(self.tables):
             columns = [(column.name, column.bits) for column in self.tables[name].columns]
@@ -258,7 +329,13 @@ class Database:
         return state.digest()
 
     def write(self, out: BinaryIO, sector: int | None = None) -> None:
-        """Write the database as a compound file, with sectors of 512 or 4096 bytes, by default as it had when read."""
+        """Write the database as a compound file, with sectors of 512 or 4096 bytes, by default as it had when read.
+
+        >>> out = BytesIO()
+        >>> Database(65001).write(out)
+        >>> Database.parse(out.getvalue()).codepage
+        65001
+        """
         pool = strings.StringPool(self.codepage)
         ordered = [self.tables[name] for name in sorted(self.tables)]
         definitions: list[Values] = [
@@ -272,10 +349,11 @@ class Database:
             *((table, sorted(self._rows[table.name].values(), key=repr)) for table in ordered),
         ]
         for table, rows in tables:
+            places = [place for place, column in enumerate(table.columns) if column.is_string]
             for row in rows:
-                for column, cell in zip(table.columns, row, strict=True):
-                    if isinstance(cell, str) and not column.is_binary:
-                        pool.intern(cell)
+                for place in places:
+                    if row[place] is not None:
+                        pool.intern(str(row[place]))
         root = cfb.Storage(clsid=self.clsid)
         for table, rows in tables:
             encoded = table.encode(rows, pool.number, pool.reference_width)
@@ -293,14 +371,28 @@ class Database:
         cfb.write(root, out, sector or self.sector)
 
     def to_bytes(self, sector: int | None = None) -> bytes:
-        """The file as bytes."""
+        """The file as bytes.
+
+        >>> database = Database()
+        >>> _ = database.insert("Property", "A", "1")
+        >>> content = database.to_bytes(4096)
+        >>> Database.parse(content).sector, Database.parse(content).property("A")
+        (4096, '1')
+        """
         out = BytesIO()
         self.write(out, sector)
         return out.getvalue()
 
     def commit(self, path: Path, sector: int | None = None) -> None:
-        """Write the database to ``path``: the whole new file or the old one, never a part."""
-        with replacing(path) as (_, out):
+        """Write the database to ``path``: the whole new file or the old one, never a part.
+
+        >>> database = Database()
+        >>> _ = database.insert("Property", "A", "1")
+        >>> database.commit(Path("x.msi"))
+        >>> Database.open(Path("x.msi")).property("A")
+        '1'
+        """
+        with replacing(path) as out:
             self.write(out, sector)
 
     @classmethod
@@ -314,7 +406,15 @@ class Database:
     @classmethod
     @contextmanager
     def browse(cls, path: Path) -> Iterator[Database]:
-        """Open a database whose streams, when they are large, stay in the file: until the end of the context."""
+        """Open a database whose streams, when they are large, stay in the file: until the end of the context.
+
+        >>> database = Database()
+        >>> database.streams["large"] = bytes(5000)
+        >>> database.commit(Path("x.msi"))
+        >>> with Database.browse(Path("x.msi")) as database:
+        ...     len(database.streams.blob("large"))
+        5000
+        """
         with reading(path) as file:
             try:
                 database = cls.parse(FileBlob(file))
@@ -358,7 +458,9 @@ class Database:
 
         self._define(rows(TABLES), rows(COLUMNS))
         for name, table in self.tables.items():
-            self._rows[name] = {row[: table.key_count]: row for row in rows(table)}
+            self._rows[name] = _by_key(table, rows(table))
+            if self.repeated(name):
+                self.damaged.add(name)
         self.describe()
         return self
 
@@ -368,7 +470,9 @@ class Database:
         for table, number, name, bits in column_rows:
             if not isinstance(number, int) or not isinstance(bits, int) or not isinstance(name, str):
                 raise WixpyError("the list of columns has empty cells", _DAMAGED)
-            columns.setdefault(table, {})[number] = Column.from_bits(name, bits)
+            column = Column.from_bits(name, bits)
+            if columns.setdefault(table, {}).setdefault(number, column) != column:
+                raise WixpyError(f"table {table} has two columns {number}", _DAMAGED)
         for (table,) in table_rows:
             numbered = columns.get(table, {})
             if not isinstance(table, str) or sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
@@ -379,7 +483,14 @@ class Database:
             self.add_table(defined)
 
     def describe(self) -> None:
-        """Give the columns what ``_Validation`` of the file says of them, or else what the standard schema says."""
+        """Give the columns what ``_Validation`` of the file says of them, or else what the standard schema says.
+
+        >>> database = Database()
+        >>> database.add_table(Table("Property", (Column("Property", "s72", key=True), Column("Value", "l0"))))
+        >>> database.describe()
+        >>> database.tables["Property"].column("Property").category
+        'Identifier'
+        """
         for name, table in self.tables.items():
             columns = tuple(self._described(name, column) for column in table.columns)
             if columns != table.columns:
@@ -401,6 +512,15 @@ class Database:
             column.name, column.type, column.key, like.minimum, like.maximum, like.key_table, like.key_column,
             like.category, like.choices,
         )  # fmt: skip
+
+
+def _by_key(table: Table, rows: list[Values]) -> dict[Values, Values]:
+    """Rows as ``Database.cells`` keeps them."""
+    keyed: dict[Values, Values] = {}
+    for place, row in enumerate(rows):
+        key = row[: table.key_count]
+        keyed[(*key, place) if key in keyed else key] = row
+    return keyed
 
 
 def _integer(cell: Cell) -> int | None:

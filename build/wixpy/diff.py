@@ -22,6 +22,10 @@ class Change:
     ``part`` is ``codepage``, ``class``, ``summary``, ``table``, ``row``, ``stream``, ``storage`` or ``cabinet``,
     ``name`` the table, stream or property, ``key`` the row's key or the file in a cabinet; ``before`` and ``after``
     hold the values that differ, None where there is nothing.
+
+    >>> change = Change("row", "Property", ("A",), None, {"Value": "1"})
+    >>> change.kind, str(change)
+    ('added', '+ row Property A: Value 1')
     """
 
     part: str

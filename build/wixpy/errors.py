@@ -10,6 +10,10 @@ class WixpyError(Exception):
     """A source, a database or a cabinet that cannot be used as asked.
 
     ``message`` is one sentence; ``hint`` says what to do; ``file`` and ``line`` say where, for a fault in a source.
+
+    >>> error = WixpyError("the element Fil is not known", "File is", "x.wxs", 7)
+    >>> str(error), error.hint
+    ('x.wxs:7: the element Fil is not known', 'File is')
     """
 
     def __init__(

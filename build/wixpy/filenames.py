@@ -33,7 +33,11 @@ def is_long(name: str) -> bool:
 
 
 def shorten(long: str, taken: Collection[str]) -> str:
-    """An 8.3 name for a long one that is not in ``taken`` (lower case): four letters, ``~``, three digits of a hash."""
+    """An 8.3 name for a long one that is not in ``taken`` (lower case): four letters, ``~``, three digits of a hash.
+
+    >>> shorten("a long name.text", set())
+    'alon~6ez.tex'
+    """
     stem, _, extension = long.rpartition(".") if "." in long.lstrip(".") else (long, "", "")
     stem = "".join(re.findall(_CHARACTER, stem))[:4]
     extension = "".join(re.findall(_CHARACTER, extension))[:3]

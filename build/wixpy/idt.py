@@ -5,11 +5,16 @@ Three lines say what the columns are called, what types they have, and the table
 page when there is text beyond ASCII.  A line a row follows; control characters in text are replaced.  Data of a binary
 column is in a file of its own, in a folder of the table's name beside.  ``_SummaryInformation`` and ``_ForceCodepage``
 are archives without a table.
+
+msitools' programs have a dialect of it: text is UTF-8 whatever the database's code page, which ``_ForceCodepage`` alone
+tells.  msibuild takes a code page in the third line for the name of the table, so that the rows of such an archive go
+into a table that is called ``1252``.  Both kinds are read; ``for_msitools`` says which is written.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -42,8 +47,8 @@ class Archive:
     streams: dict[str, bytes]
 
 
-def export(store: Store, name: str) -> Archive:
-    """A table as an archive; MsiError when there is none of that name.
+def export(store: Store, name: str, *, for_msitools: bool = False) -> Archive:
+    """A table as an archive, in msitools' dialect if need be; MsiError when there is none of that name.
 
     >>> database = Database()
     >>> _ = database.insert("Property", "ProductName", "Sample")
@@ -66,11 +71,12 @@ def export(store: Store, name: str) -> Archive:
     streams: dict[str, bytes] = {}
     rows = [_exported(store, table, row, streams) for row in store.rows(name).values()]
     head = [name, *(column.name for column in table.columns[: table.key_count])]
-    if not all(cell.isascii() for row in [head, *rows] for cell in row):
-        head.insert(0, str(store.database.codepage))
+    codepage = UTF8 if for_msitools else store.database.codepage
+    if not for_msitools and not all(cell.isascii() for row in [head, *rows] for cell in row):
+        head.insert(0, str(codepage))
     names, types = [c.name for c in table.columns], [c.type for c in table.columns]
     try:
-        return Archive(_lines([names, types, head, *rows], store.database.codepage), streams)
+        return Archive(_lines([names, types, head, *rows], codepage), streams)
     except UnicodeEncodeError as error:
         raise store.fail(2221, f"{name}.idt") from error
 
@@ -103,24 +109,38 @@ def _exported(store: Store, table: Table, row: Values, streams: dict[str, bytes]
     return cells
 
 
-def export_file(store: Store, name: str, path: Path) -> None:
-    """Write a table as an archive, its streams into a folder beside it; MsiError when that fails."""
-    archive = export(store, name)
+def export_file(store: Store, name: str, path: Path, *, for_msitools: bool = False) -> None:
+    """Write a table as an archive, its streams into a folder beside it; MsiError when that fails.
+
+    >>> store = Store(Database())
+    >>> _ = store.database.insert("Binary", "tool", b"data")
+    >>> export_file(store, "Binary", Path("Binary.idt"))
+    >>> Path("Binary/tool.ibd").read_bytes()
+    b'data'
+    """
+    archive = export(store, name, for_msitools=for_msitools)
     if not _is_file_name(name):
         raise store.fail(2214, path)
     try:
-        with replacing(path) as (_, file):
+        with replacing(path) as file:
             file.write(archive.text)
         for stream, data in archive.streams.items():
             (path.parent / name).mkdir(exist_ok=True)
-            with replacing(path.parent / name / stream) as (_, file):
+            with replacing(path.parent / name / stream) as file:
                 file.write(data)
     except (WixpyError, OSError) as error:
         raise store.fail(2214, path) from error
 
 
 def import_file(store: Store, path: Path) -> str:
-    """Read an archive and the files beside it into the database; the name of the table, which replaces an old one."""
+    """Read an archive and the files beside it into the database; the name of the table, which replaces an old one.
+
+    >>> one, other = Store(Database()), Store(Database())
+    >>> _ = one.database.insert("Property", "A", "1")
+    >>> export_file(one, "Property", Path("Property.idt"))
+    >>> import_file(other, Path("Property.idt")), other.database.property("A")
+    ('Property', '1')
+    """
     try:
         text = read_bytes(path)
     except WixpyError as error:
@@ -129,7 +149,13 @@ def import_file(store: Store, path: Path) -> str:
 
 
 def import_text(store: Store, text: bytes, path: Path) -> str:
-    """Read the text of an archive; ``path`` is where it lies, for its streams and for error records."""
+    """Read the text of an archive; ``path`` is where it lies, for its streams and for error records.
+
+    >>> one, other = Store(Database()), Store(Database())
+    >>> _ = one.database.insert("Property", "A", "1")
+    >>> import_text(other, export(one, "Property").text, Path("Property.idt")), other.database.rows("Property")
+    ('Property', [Property('A', '1')])
+    """
     if not store.writable:
         raise store.fail(2212, status=Status.ACCESS_DENIED)
     lines = text.replace(b"\r\n", b"\n").split(b"\n")
@@ -158,6 +184,16 @@ class _Reader:
 
     def fail(self, line: int) -> MsiError:
         return self.store.fail(2216, self.path.name, line)
+
+    def unfit(self, line: int, keys: Sequence[Sequence[Value]]) -> MsiError:
+        """The error for a row that the table does not take, of which and the rows before ``keys`` are the keys."""
+        error = self.fail(line)
+        *others, key = keys
+        if key in others:
+            shown = " ".join("" if part is None else str(part) for part in key)
+            place = f"{self.path}:{others.index(key) + 4}"
+            error.hint = f"{self.path}:{line}: the key “{shown}” is that of {place} too; remove one of the two rows"
+        return error
 
     def text(self, cell: bytes, line: int) -> str:
         """A cell as text.
@@ -213,7 +249,7 @@ class _Reader:
             try:
                 scratch.insert(table, row)
             except MsiError as error:
-                raise self.fail(number) from error
+                raise self.unfit(number, [other[: table.key_count] for other in rows[: number - 3]]) from error
         before = store.database.tables.get(table.name)
         if before is not None:
             store.drop(before)

@@ -7,14 +7,15 @@ the source tree has short names (Windows Installer SDK, “Word Count Summary”
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
-from wixpy.blob import Blob, PathBlob
+from wixpy.blob import Blob, FileBlob, PathBlob
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_long
+from wixpy.payload import Hash
 from wixpy.summary import Pid
 
 SHORT_NAMES, COMPRESSED_SOURCE = 1, 2
@@ -26,9 +27,15 @@ MAX_DEPTH = 130
 Find = Callable[[str], Blob | None]
 
 
-@dataclass(frozen=True)
-class Disk:
-    """A row of Media with the files that are on it, in their sequence."""
+class Disk(NamedTuple):
+    """A row of Media with the files that are on it, in their sequence.
+
+    >>> database = Database()
+    >>> row = database.insert("Media", 1, 5, None, "#a.cab", None, None)
+    >>> disk = Disk(row, [])
+    >>> disk.cabinet, disk.is_embedded
+    ('#a.cab', True)
+    """
 
     row: Row
     files: list[Row]
@@ -43,8 +50,25 @@ class Disk:
         return self.cabinet.startswith(EMBEDDED)
 
 
+class Packed(FileBlob):
+    """A cabinet that was just made; ``hashes`` are those of the files that went into it, by name."""
+
+    def __init__(self, file: BinaryIO, hashes: Mapping[str, Hash]) -> None:
+        super().__init__(file)
+        self.hashes = hashes
+
+
 def disks(database: Database) -> list[Disk]:
-    """The media by last sequence, each with its files."""
+    """The media by last sequence, each with its files.
+
+    >>> database = Database()
+    >>> for number in (1, 2):
+    ...     _ = database.insert("Media", number, number * 2, None, f"#{number}.cab", None, None)
+    >>> for number in (1, 2, 3):
+    ...     _ = database.insert("File", f"f{number}", "C", "f.txt", 0, None, None, 0, number)
+    >>> [(disk.cabinet, [row.text("File") for row in disk.files]) for disk in disks(database)]
+    [('#1.cab', ['f1', 'f2']), ('#2.cab', ['f3'])]
+    """
     rows = sorted(database.rows("File"), key=lambda row: row.number("Sequence"))
     found = []
     position = 0
@@ -57,13 +81,26 @@ def disks(database: Database) -> list[Disk]:
 
 
 def word_count(database: Database) -> int:
-    """The bits that say how the source is laid out."""
+    """The bits that say how the source is laid out.
+
+    >>> database = Database()
+    >>> database.summary[Pid.WORD_COUNT] = SHORT_NAMES | COMPRESSED_SOURCE
+    >>> word_count(database), word_count(Database())
+    (3, 2)
+    """
     value = database.summary.get(Pid.WORD_COUNT, COMPRESSED_SOURCE)
     return value if isinstance(value, int) else COMPRESSED_SOURCE
 
 
 def is_compressed(database: Database, file: Row) -> bool:
-    """Whether a file is in a cabinet."""
+    """Whether a file is in a cabinet.
+
+    >>> database = Database()
+    >>> loose = database.insert("File", "f", "C", "f.txt", 0, None, None, NONCOMPRESSED, 1)
+    >>> packed = database.insert("File", "g", "C", "g.txt", 0, None, None, 0, 2)
+    >>> is_compressed(database, loose), is_compressed(database, packed)
+    (False, True)
+    """
     attributes = file.number("Attributes")
     if attributes & (NONCOMPRESSED | COMPRESSED):
         return not attributes & NONCOMPRESSED
@@ -75,6 +112,14 @@ def source_path(database: Database, file: Row) -> str:
 
     In a package whose source is compressed that is beside the package; else it is where the source names of the
     directories lead.
+
+    >>> database = Database()
+    >>> database.summary[Pid.WORD_COUNT] = 0
+    >>> _ = database.insert("Directory", "TARGETDIR", None, "SourceDir")
+    >>> _ = database.insert("Directory", "INSTALLDIR", "TARGETDIR", "MYAPP~1|My application")
+    >>> _ = database.insert("Component", "C", None, "INSTALLDIR", 0, None, "f")
+    >>> source_path(database, database.insert("File", "f", "C", "README~1.TXT|read me.txt", 0, None, None, 0, 1))
+    'My application/read me.txt'
     """
     words = word_count(database)
     parts = [_name(file.text("FileName"), words)]
@@ -105,7 +150,13 @@ def _name(pair: str, words: int) -> str:
 
 
 def beside(folder: Path) -> Find:
-    """Finds files below the folder of a package by their relative path, whatever the case of letters."""
+    """Finds files below the folder of a package by their relative path, whatever the case of letters.
+
+    >>> _ = Path("disk1.cab").write_bytes(b"MSCF")
+    >>> find = beside(Path())
+    >>> find("DISK1.CAB")[:], find("disk2.cab")
+    (b'MSCF', None)
+    """
 
     def find(name: str) -> Blob | None:
         path = folder
@@ -129,7 +180,14 @@ def _in_any_case(folder: Path, name: str) -> Path:
 
 
 def cabinet(database: Database, disk: Disk, find: Find) -> Blob | None:
-    """The bytes of a disk's cabinet; None when it is not there."""
+    """The bytes of a disk's cabinet; None when it is not there.
+
+    >>> database = Database()
+    >>> database.streams["a.cab"] = b"MSCF"
+    >>> disk = Disk(database.insert("Media", 1, 5, None, "#a.cab", None, None), [])
+    >>> cabinet(database, disk, beside(Path()))[:]
+    b'MSCF'
+    """
     if not disk.is_embedded:
         return find(disk.cabinet)
     name = disk.cabinet.removeprefix(EMBEDDED)

@@ -49,7 +49,6 @@ STATUS_TEXTS = {
 
 MESSAGES = {
     1101: "Could not open file stream: [2]. System error: [3]",
-    2203: "Database: [2]. Cannot open database file. System error [3].",
     2204: "Database: [2]. Table already exists: [3].",
     2205: "Database: [2]. Table does not exist: [3].",
     2206: "Database: [2]. Table could not be dropped: [3].",
@@ -63,7 +62,6 @@ MESSAGES = {
     2214: "Database: [2]. Error writing export file: [3].",
     2215: "Database: [2]. Cannot open import file: [3].",
     2216: "Database: [2]. Import file format error: [3], Line [4].",
-    2219: "Database: [2]. Invalid Installer database format.",
     2220: "Database: [2]. Invalid row/field data.",
     2221: "Database: [2]. Code page conflict in import file: [3].",
     2222: "Database: [2]. Transform or merge code page [3] differs from database code page [4].",

@@ -52,7 +52,13 @@ def encode(name: str, *, table: bool = False) -> str:
 
 
 def check_storage(name: str) -> None:
-    """WixpyError for what is no name of a storage; such names are stored as they are."""
+    """WixpyError for what is no name of a storage; such names are stored as they are.
+
+    >>> check_storage("Second")
+    >>> check_storage("a/b")
+    Traceback (most recent call last):
+    wixpy.errors.WixpyError: “a/b” is no name for a storage in a package
+    """
     if not 0 < len(name.encode("utf-16-le", "surrogatepass")) <= 2 * MAX_UNITS or set(name) & set("/\\:!"):
         raise WixpyError(
             f"“{name}” is no name for a storage in a package",

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from wixpy import cab, checks, media
@@ -46,9 +45,14 @@ def build(
     ``defines`` are values for ``$(var.NAME)`` and ``!(wix.NAME)``, ``localizations`` the .wxl files of
     ``!(loc.NAME)`` and ``cultures`` those that are wanted of several; ``epoch`` (seconds since 1970, UTC) is the time
     that files and summary carry; ``includes``, ``bind_paths``, ``platform`` and ``warn`` are those of ``wxs.compile``.
-    ``out`` appears only when the written file has been read back and passes all checks; before it, what the source
-    wants beside the package: cabinets and uncompressed files.  WixpyError otherwise.  What the checks named in
+    ``out`` appears only when it is written whole and the package passes all checks; before it, what the source wants
+    beside the package: cabinets and uncompressed files.  WixpyError otherwise.  What the checks named in
     ``ignore`` find are warnings; ``at`` is told what the build is at.
+
+    >>> build(Path("hello.wxs"), Path("hello.msi"), epoch=1_200_000_000)  # the source of docs/wixpy/README.md
+    []
+    >>> Database.open(Path("hello.msi")).property("ProductName")
+    'Hello'
     """
     checks.require(ignore)
     at("compiling and compressing")
@@ -67,14 +71,14 @@ def build(
         )
         if any(name.lower() == out.name.lower() for name in outputs.beside):
             raise WixpyError(f"the package and a file beside it are both {out.name}", "choose another output")
-        with replacing(out) as (partial, file):
+        with replacing(out) as file:
             at("writing")
             database.write(file)
             at("checking")
-            with flushing(file), Database.browse(partial) as written:
+            with flushing(file):
                 findings = [
-                    replace(finding, level=Level.WARNING) if finding.rule in ignore else finding
-                    for finding in _findings(written, outputs.beside.get)
+                    finding._replace(level=Level.WARNING) if finding.rule in ignore else finding
+                    for finding in _findings(database, outputs.beside.get)
                 ]
             errors = [finding for finding in findings if finding.level is Level.ERROR]
             if errors:
@@ -85,7 +89,13 @@ def build(
 
 
 def is_module(database: Database) -> bool:
-    """Whether a database is a merge module, which is no package by itself."""
+    """Whether a database is a merge module, which is no package by itself.
+
+    >>> database = Database()
+    >>> _ = database.insert("ModuleSignature", "Lib.0", 1033, "1.0")
+    >>> is_module(database), is_module(Database())
+    (True, False)
+    """
     return bool(database.rows("ModuleSignature")) and database.property("ProductCode") is None
 
 
@@ -119,6 +129,12 @@ def check(path: Path, only: Collection[str] = ()) -> list[Finding]:
     ``only`` names the checks to make (``["ICE03"]``); all when it is empty, or those that make sense of a merge module
     when it is one.  Cabinets and files beside the package are
     examined too.  WixpyError for a file that is no package.
+
+    >>> database = Database()
+    >>> _ = database.insert("Property", "ProductVersion", "one")
+    >>> database.commit(Path("x.msi"))
+    >>> print(check(Path("x.msi"), ["ICE24"])[0])
+    ICE24 error: ProductVersion “one” is not up to 255.255.65535 [Property ProductVersion]
     """
     with Database.browse(path) as database:
         return _findings(database, beside(path.parent), only)
@@ -128,7 +144,12 @@ Contents = Iterator[Buffer]
 
 
 def installed_files(database: Database, find: Find = lambda _: None) -> Iterator[tuple[str, bytes]]:
-    """The files of a package: path of directories and name, content; :func:`installed_contents` says the rest."""
+    """The files of a package: path of directories and name, content; :func:`installed_contents` says the rest.
+
+    >>> _ = build(Path("hello.wxs"), Path("hello.msi"), epoch=1_200_000_000)
+    >>> list(installed_files(Database.open(Path("hello.msi"))))
+    [('ProgramFiles64Folder/Hello/hello.txt', b'hello\\n')]
+    """
     for path, parts in installed_contents(database, find):
         yield path, b"".join(parts)
 
@@ -138,6 +159,12 @@ def installed_contents(database: Database, find: Find = lambda _: None) -> Itera
 
     ``find`` gives the cabinets and files beside the package (:func:`wixpy.media.beside`).  WixpyError for a file that
     is not where the tables say.
+
+    >>> _ = build(Path("hello.wxs"), Path("hello.msi"), epoch=1_200_000_000)
+    >>> with Database.browse(Path("hello.msi")) as database:
+    ...     for path, parts in installed_contents(database):
+    ...         print(path, sum(map(len, parts)))
+    ProgramFiles64Folder/Hello/hello.txt 6
     """
     for finding in columns(database):
         raise WixpyError(str(finding), "the file is damaged: get it again")

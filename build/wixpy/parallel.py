@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,17 +53,13 @@ def in_order(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
     >>> list(in_order((lambda n=n: n * n for n in range(5)), 2))
     [0, 1, 4, 9, 16]
     """
-    from queue import SimpleQueue  # noqa: PLC0415
-
-    waiting: SimpleQueue[_Task | None] = SimpleQueue()
+    waiting: deque[_Task] = deque()
     under_way: deque[_Task] = deque()
-
-    ended = Event()
+    ready, ended = Semaphore(0), Event()
 
     def work() -> None:
-        while (task := waiting.get()) is not None:
-            if not ended.is_set():
-                task.run()
+        while ready.acquire() and not ended.is_set():
+            waiting.popleft().run()
 
     workers = [Thread(target=work, daemon=True) for _ in range(threads)]
     for worker in workers:
@@ -72,7 +68,8 @@ def in_order(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
         for call in calls:
             task = _Task(call)
             under_way.append(task)
-            waiting.put(task)
+            waiting.append(task)
+            ready.release()
             if len(under_way) > threads + 1:
                 yield under_way.popleft().result()
         while under_way:
@@ -80,7 +77,6 @@ def in_order(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
     finally:
         # What nobody will take is not begun.
         ended.set()
-        for _ in workers:
-            waiting.put(None)
+        ready.release(len(workers))
         for worker in workers:
             worker.join()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wixpy.blob import Blob, Buffer, PathBlob, chunks
 
@@ -15,8 +15,7 @@ NULL_INTEGER = -0x80000000
 Hash = tuple[int, int, int, int] | None
 
 
-@dataclass(frozen=True)
-class FileVersion:
+class FileVersion(NamedTuple):
     """``version`` as a.b.c.d and ``languages`` as decimal identifiers joined by commas, from a VERSIONINFO resource."""
 
     version: str

@@ -13,6 +13,18 @@ NULL_INTEGER = -0x80000000
 MAX_FIELDS = 65535
 
 
+def as_integer(value: Value) -> int | None:
+    """What MsiRecordGetInteger makes of a field: a number, which text may hold too; None for anything else.
+
+    >>> as_integer(7), as_integer("-7"), as_integer("seven"), as_integer(b"7")
+    (7, -7, None, None)
+    """
+    if isinstance(value, str):
+        digits = value.removeprefix("-")
+        value = int(value) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None
+    return value if isinstance(value, int) and NULL_INTEGER < value < -NULL_INTEGER else None
+
+
 class Record:
     """Fields 1 to :meth:`GetFieldCount`, and a field 0 beside; each null, a number, text, or data of a stream.
 
@@ -21,6 +33,17 @@ class Record:
     >>> record.SetString(2, "seven")
     >>> record.GetString(1), record.GetString(2), record
     ('7', 'seven', <Record 7, 'seven'>)
+
+    >>> record.GetFieldCount(), record.IsNull(0), record.GetInteger(1)
+    (2, True, 7)
+    >>> _ = Path("picture").write_bytes(b"data")
+    >>> record.SetStream(2, "picture")
+    >>> record.GetStream(2), record.values
+    (b'data', [7, b'data'])
+    >>> record.ClearData()
+    >>> record.set_values(["a"])
+    >>> record
+    <Record 'a', None>
     """
 
     def __init__(self, count: int) -> None:
@@ -60,13 +83,10 @@ class Record:
 
     def GetInteger(self, field: int) -> int:
         """A field as a number; MsiError when it is none."""
-        value = self._fields[field] if 0 <= field < len(self._fields) else None
-        if isinstance(value, str):
-            digits = value.removeprefix("-")
-            value = int(value) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None
-        if not isinstance(value, int) or not NULL_INTEGER < value < -NULL_INTEGER:
+        number = as_integer(self._fields[field] if 0 <= field < len(self._fields) else None)
+        if number is None:
             raise MsiError(Status.INVALID_FIELD, text="could not convert record field to integer")
-        return value
+        return number
 
     def GetString(self, field: int) -> str:
         """A field as text, empty for null and for a field that is not there."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from copy import copy
-from dataclasses import replace
 
 from wixpy import cfb, names, summary
 from wixpy.blob import Streams
@@ -228,7 +227,7 @@ class Store:
             raise self.fail(2212, status=Status.ACCESS_DENIED)
         known = self.temporary_columns.setdefault(table.name, set())
         place = len(table.columns) if temporary else len(table.columns) - len(known)
-        changed = replace(table, columns=(*table.columns[:place], column, *table.columns[place:]))
+        changed = Table(table.name, (*table.columns[:place], column, *table.columns[place:]))
         self._check_columns(changed, known | ({column.name} if temporary else set()))
         rows = self.database.cells(table.name)
         for key, row in rows.items():
@@ -343,4 +342,4 @@ def _numbered(table: Table) -> list[tuple[int, Column]]:
 
 
 def _first_columns(table: Table, count: int) -> Table:
-    return replace(table, columns=table.columns[:count])
+    return Table(table.name, table.columns[:count])

@@ -100,6 +100,13 @@ class StringPool:
     """Strings by number, numbers by string, and how often each is used.
 
     Built by :meth:`intern` and :meth:`serialize`, or read by :meth:`parse`.
+
+    >>> pool = StringPool(1252)
+    >>> pool.intern("Wört"), pool.intern("Wört"), pool.number("Wört"), pool.reference_width
+    (1, 1, 1, 2)
+    >>> read = StringPool.parse(*pool.serialize())
+    >>> read.cell(1), read.codepage, read.counts
+    ('Wört', 1252, [0, 2])
     """
 
     def __init__(self, codepage: int = NEUTRAL) -> None:

@@ -86,7 +86,11 @@ def _signed(codepage: int) -> int:
 
 
 def encode(summary: Mapping[Pid, Value]) -> bytes:
-    """The bytes of the stream; text is stored in the code page under ``Pid.CODEPAGE``."""
+    """The bytes of the stream; text is stored in the code page under ``Pid.CODEPAGE``.
+
+    >>> decode(encode({Pid.CODEPAGE: 1252, Pid.AUTHOR: "Mäker", Pid.PAGE_COUNT: 200}))[Pid.AUTHOR]
+    'Mäker'
+    """
     given = summary.get(Pid.CODEPAGE, NEUTRAL)
     codepage = given if isinstance(given, int) else NEUTRAL
     values = [_typed(pid, summary[pid], codepage) for pid in sorted(summary)]
@@ -100,7 +104,12 @@ def encode(summary: Mapping[Pid, Value]) -> bytes:
 
 
 def decode(data: bytes) -> Summary:
-    """Read the stream; properties with identifiers that Windows Installer does not use are left out."""
+    """Read the stream; properties with identifiers that Windows Installer does not use are left out.
+
+    >>> when = datetime(2008, 1, 10, tzinfo=timezone.utc)
+    >>> decode(encode({Pid.CREATED: when})) == {Pid.CREATED: when}
+    True
+    """
     try:
         order, _, _, _, count, format_id, start = _HEADER.unpack_from(data)
         if order != 0xFFFE or not count or UUID(bytes_le=format_id) != FORMAT_ID:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 from wixpy.errors import WixpyError
 from wixpy.names import MAX_NAME
@@ -38,48 +36,54 @@ _LETTER_BITS = {
 BIAS = {2: 0x8000, 4: 0x80000000}
 
 
-@dataclass(frozen=True)
 class Column:
     """A column: its type and what ``_Validation`` says of its values.
 
     ``type`` is a letter and a size: ``s`` text, ``l`` localizable text, ``i`` integer of 2 or 4 bytes, ``v`` binary; a
-    capital letter allows null.  ``minimum`` to ``maximum`` bounds integers; ``key_table`` (several joined by ``;``) and
-    ``key_column`` (from 1) name a foreign key; ``category`` is a data category of the SDK; ``choices`` the permitted
-    values joined by ``;``.
+    capital letter allows null.  ``size`` is the bytes of an integer, the greatest length of a text (0 for any).
+    ``minimum`` to ``maximum`` bounds integers; ``key_table`` (several joined by ``;``) and ``key_column`` (from 1) name
+    a foreign key; ``category`` is a data category of the SDK; ``choices`` the permitted values joined by ``;``.
+
+    >>> column = Column("FileSize", "i4", minimum=0)
+    >>> column.is_integer, column.nullable, column.size, column.accept(5), column.width(2)
+    (True, False, 4, 5, 4)
+    >>> column.store([5, None], int) == [0x80000005, 0]
+    True
+    >>> column.accept(None)
+    Traceback (most recent call last):
+    ValueError: may not be null
     """
 
-    name: str
-    type: str
-    key: bool = False
-    minimum: int | None = None
-    maximum: int | None = None
-    key_table: str | None = None
-    key_column: int | None = None
-    category: str | None = None
-    choices: str | None = None
+    def __init__(
+        self,
+        name: str,
+        type: str,
+        key: bool = False,
+        minimum: int | None = None,
+        maximum: int | None = None,
+        key_table: str | None = None,
+        key_column: int | None = None,
+        category: str | None = None,
+        choices: str | None = None,
+    ) -> None:
+        self.name, self.type, self.key = name, type, key
+        self.minimum, self.maximum = minimum, maximum
+        self.key_table, self.key_column = key_table, key_column
+        self.category, self.choices = category, choices
+        self.nullable = type[0].isupper()
+        self.is_integer, self.is_binary, self.is_string = (type[0].lower() in kind for kind in ("i", "v", "sl"))
+        self.size = int(type[1:])
 
-    @cached_property
-    def nullable(self) -> bool:
-        return self.type[0].isupper()
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Column) and vars(self) == vars(other)
 
-    @cached_property
-    def is_integer(self) -> bool:
-        return self.type[0] in "iI"
+    def __hash__(self) -> int:
+        return hash((self.name, self.type))
 
-    @cached_property
-    def is_binary(self) -> bool:
-        return self.type[0] in "vV"
+    def __repr__(self) -> str:
+        return f"<Column {self.name}{'*' if self.key else ''} {self.type}>"
 
-    @cached_property
-    def is_string(self) -> bool:
-        return self.type[0] in "sSlL"
-
-    @cached_property
-    def size(self) -> int:
-        """Bytes of an integer, greatest length of a text (0 for any)."""
-        return int(self.type[1:])
-
-    @cached_property
+    @property
     def bits(self) -> int:
         """The number that ``_Columns`` keeps for the type."""
         letter = self.type[0].lower()
@@ -116,26 +120,47 @@ class Column:
             raise ValueError(f"{value!r} is not text")
         return value
 
+    def store(self, cells: Sequence[Cell], number: Callable[[str], int]) -> list[int]:
+        """``cells`` as they are stored; ``number`` gives the reference to a pooled string."""
+        if self.is_integer:
+            bias = BIAS[self.size]
+            return [cell + bias if isinstance(cell, int) else 0 for cell in cells]
+        if self.is_binary:
+            return [int(cell is not None) for cell in cells]
+        return [number(cell) if isinstance(cell, str) else 0 for cell in cells]
+
     def width(self, reference_width: int) -> int:
         """Bytes of a stored cell."""
         return reference_width if self.is_string else self.size if self.is_integer else 2
 
 
-@dataclass(frozen=True)
 class Table:
-    """A table's name and columns; the key columns come first."""
+    """A table's name and columns; the key columns, ``key_count`` of them, come first.
 
-    name: str
-    columns: tuple[Column, ...]
+    ``index`` are the positions of columns by name.
 
-    @cached_property
-    def index(self) -> dict[str, int]:
-        """Positions of columns by name."""
-        return {column.name: position for position, column in enumerate(self.columns)}
+    >>> table = Table("Pair", (Column("Key", "s72", key=True), Column("Number", "I2")))
+    >>> table.index, table.column("Number").type, table.stream_name(["a", 1])
+    ({'Key': 0, 'Number': 1}, 'I2', 'Pair.a')
+    >>> stored = table.encode([("a", 7)], {"a": 1}.__getitem__, 2)
+    >>> stored.hex(), table.decode(stored, {1: "a"}.get, 2)
+    ('01000780', [('a', 7)])
+    """
 
-    @cached_property
-    def key_count(self) -> int:
-        return sum(column.key for column in self.columns)
+    def __init__(self, name: str, columns: tuple[Column, ...]) -> None:
+        self.name = name
+        self.columns = columns
+        self.index = {column.name: position for position, column in enumerate(columns)}
+        self.key_count = sum(column.key for column in columns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and (self.name, self.columns) == (other.name, other.columns)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.columns))
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}: {', '.join(self.index)}>"
 
     def column(self, name: str) -> Column:
         """A column by name; WixpyError when there is none."""
@@ -150,10 +175,11 @@ class Table:
 
     def encode(self, rows: Sequence[Values], number: Callable[[str], int], reference_width: int) -> bytes:
         """The stream of ``rows``; ``number`` gives the reference to a pooled string, of ``reference_width`` bytes."""
-        stored = [tuple(_store(column, row[i], number) for i, column in enumerate(self.columns)) for row in rows]
-        stored.sort(key=lambda cells: cells[: self.key_count])
-        widths = [column.width(reference_width) for column in self.columns]
-        return b"".join(_pack([row[i] for row in stored], width) for i, width in enumerate(widths))
+        stored = [column.store([row[i] for row in rows], number) for i, column in enumerate(self.columns)]
+        keys = list(zip(*stored[: self.key_count], strict=True))
+        order = sorted(range(len(rows)), key=keys.__getitem__)
+        widths = (column.width(reference_width) for column in self.columns)
+        return b"".join(_pack([cells[i] for i in order], width) for cells, width in zip(stored, widths, strict=True))
 
     def decode(self, data: bytes, text: Callable[[int], str | None], reference_width: int) -> list[Values]:
         """Read the rows of a stream; ``text`` gives a pooled string."""
@@ -189,14 +215,6 @@ class Table:
             )
         pairs = zip(self.columns, row, strict=True)
         return tuple(name if column.is_binary and cell is not None else cell for column, cell in pairs)
-
-
-def _store(column: Column, value: Cell, number: Callable[[str], int]) -> int:
-    if value is None:
-        return 0
-    if isinstance(value, int):
-        return value + BIAS[column.size]
-    return 1 if column.is_binary else number(value)
 
 
 def _pack(cells: list[int], width: int) -> bytes:

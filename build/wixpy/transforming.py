@@ -44,7 +44,7 @@ def create(old: Path, new: Path, out: str, validate: Iterable[str], suppress: It
         one.storages[name] = made.to_bytes()
         one.commit(old)
     else:
-        with replacing(Path(out)) as (_, file):
+        with replacing(Path(out)) as file:
             made.write(file)
     return left
 

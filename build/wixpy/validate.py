@@ -60,7 +60,15 @@ _OF_CATEGORY = {
 
 
 def field_fault(store: Store, table: Table, column: Column, value: Value) -> Fault | None:
-    """What is wrong with a value of a column, None for a sound one."""
+    """What is wrong with a value of a column, None for a sound one.
+
+    >>> from wixpy.database import Database
+    >>> store = Store(Database())
+    >>> media = store.database.insert("Media", 1, 5, None, None, None, None).table
+    >>> store.database.add_validation()
+    >>> field_fault(store, media, media.column("DiskId"), 0), field_fault(store, media, media.column("DiskId"), 1)
+    (<Fault.UNDERFLOW: 5>, None)
+    """
     rule = store.rows(VALIDATION).get((table.name, column.name))
     if rule is None:
         return Fault.MISSING_DATA
@@ -117,7 +125,16 @@ def _is_linked(store: Store, key_table: str, key_column: Value, value: int | str
 
 def referring(store: Store, table: Table, row: Values) -> Iterator[tuple[str, str]]:
     """Table and column of the rows that refer to the key of ``row``; columns that may refer to several tables do not
-    count."""
+    count.
+
+    >>> from wixpy.database import Database
+    >>> store = Store(Database())
+    >>> component = store.database.insert("Component", "C", None, "D", 0, None, None)
+    >>> _ = store.database.insert("File", "f", "C", "f.txt", 0, None, None, 0, 1)
+    >>> store.database.add_validation()
+    >>> list(referring(store, component.table, component.cells))
+    [('File', 'Component_')]
+    """
     for rule in list(store.rows(VALIDATION).values()):
         name, column, key_table, key_column = str(rule[0]), str(rule[1]), rule[5], rule[6]
         other = store.table(name)

@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from wixpy import validate
 from wixpy.msi_errors import MsiError, Status
-from wixpy.record import Record
+from wixpy.record import Record, as_integer
 from wixpy.sql.plan import Joined
 from wixpy.sql.statements import Output, Result, prepare
 from wixpy.store import SYSTEM, Store, Value
@@ -29,7 +29,19 @@ class ColumnInfo(IntEnum):
 
 
 class ModifyMode(IntEnum):
-    """What Modify does with a record."""
+    """What Modify does with a record.
+
+    >>> from wixpy.database import Database
+    >>> store = Store(Database())
+    >>> _ = store.database.insert("Property", "A", "1")
+    >>> view = View(store, "SELECT * FROM `Property`")
+    >>> view.Execute()
+    >>> record = view.Fetch()
+    >>> record.SetString(2, "2")
+    >>> view.Modify(ModifyMode.UPDATE, record)
+    >>> store.database.property("A")
+    '2'
+    """
 
     SEEK = -1
     REFRESH = 0
@@ -69,6 +81,16 @@ class View:
     >>> view.Execute()
     >>> list(view)
     [<Record 'apple', 3>]
+
+    >>> view.GetColumnInfo(ColumnInfo.NAMES), view.GetColumnInfo(ColumnInfo.TYPES)
+    (<Record 'Name', 'Count'>, <Record 's72', 'I2'>)
+    >>> view.Execute()
+    >>> record = view.Fetch()
+    >>> record.SetInteger(2, 4)
+    >>> view.Modify(ModifyMode.UPDATE, record)
+    >>> view.GetError()
+    (0, '')
+    >>> view.Close()
     """
 
     def __init__(self, store: Store, sql: str) -> None:
@@ -130,7 +152,7 @@ class View:
         return record
 
     def _type(self, output: Output) -> str:
-        if not self._store.is_temporary(output.table, output.column):
+        if output.table is None or not self._store.is_temporary(output.table, output.column):
             return output.column.type
         return output.column.type.translate(str.maketrans("slSLiIvV", "ggGGjJoO"))
 
@@ -181,8 +203,10 @@ class View:
     def _fill(self, record: Record, result: Result, keys: Joined, rows: Joined) -> None:
         values: list[Value] = []
         for output, cell in zip(result.outputs, result.values(rows), strict=True):
-            is_stream = output.column.is_binary and cell is not None
-            values.append(self._store.stream(output.table, cell) if is_stream else cell)
+            if output.table and output.column.is_binary and cell is not None:
+                values.append(self._store.stream(output.table, cell))
+            else:
+                values.append(cell)
         record.set_values(values)
         record.origin = _Origin(result, keys)
 
@@ -236,12 +260,16 @@ class View:
         return self._result.scope.tables[0]
 
     def _values(self, table: Table, record: Record, base: Values | None = None) -> list[Value]:
-        """A row of the table: the record's fields, the rest null or as in ``base``."""
+        """A row of the table: the record's fields, the rest null or as in ``base``.
+
+        Text that is no number is null in a column of numbers: Windows Installer asks the record for a number.
+        """
         assert self._result
         values: list[Value] = list(base) if base else [None] * len(table.columns)
         for output, value in zip(self._result.outputs, record.values, strict=False):
-            if output.table is table:
-                values[output.place.column] = value
+            if output.table is table and output.place:
+                is_text = output.column.is_integer and isinstance(value, str)
+                values[output.place.column] = as_integer(value) if is_text else value
         return values
 
     def _key(self, table: Table, record: Record) -> Values:
@@ -337,6 +365,8 @@ class View:
                     self._faults.append((validate.Fault.BAD_LINK, column))
         if mode is not ModifyMode.VALIDATE_DELETE:
             for output, value in zip(self._result.outputs, record.values, strict=False):
+                if output.table is None:
+                    continue
                 if mode is ModifyMode.VALIDATE_FIELD and value is None:
                     continue
                 self._check_field(table, output.column, value)

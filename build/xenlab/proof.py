@@ -7,6 +7,7 @@ The seed and the drivers decide all that a run does, so that the table of it can
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -62,17 +63,26 @@ class Table:
         self._lines[self._key(line)] = line
         write_bytes(self._path, "".join(f"{self._lines[key]}\n" for key in sorted(self._lines)).encode())
 
+    def has(self, scenario: str, target: str, drivers: str) -> bool:
+        """Whether the last row of a scenario and target is of these drivers (:attr:`Row.drivers`)."""
+        return self._lines.get((scenario, target), "").split()[2:3] == [drivers]
+
     @staticmethod
     def _key(line: str) -> tuple[str, ...]:
         return tuple(line.split()[:2])
 
 
 def run_all(
-    project: Path, names: Iterable[str], targets: Sequence[str], tell: Callable[[Row], None], jobs: int | None = None
+    project: Path,
+    names: Iterable[str],
+    targets: Sequence[str],
+    tell: Callable[[Row], None],
+    jobs: int | None = None,
+    known: Table | None = None,
 ) -> list[Row]:
     """Run long scenarios, all of them without `names`, on targets by name (``XPx64``), all of them without `targets`.
 
-    `tell` hears of each row as it ends; the list is in that order.
+    `tell` hears of each row as it ends; the list is in that order. What `known` has of the same drivers is not run.
 
     Raises:
         GplpvError: a driver does not build, there is no such scenario, or one cannot be run.
@@ -82,9 +92,12 @@ def run_all(
     variants = [each for each in workshop.settings.matrix.variants() if not each.debug]
     drivers = {each.name: workshop.build(each) for each in variants if not targets or each.name in targets}
     first = _first_of_code(drivers)
-    places = [
-        (each.name, target) for each in chosen for target in drivers if not each.per_code or first[target] == target
-    ]
+    digests = {target: _digest(folder.read(path)) for target, path in drivers.items()}
+    places = []
+    for which, target in itertools.product(chosen, drivers):
+        stands_for = [other for other in drivers if first[other] == target] if which.per_code else [target]
+        if not all(known and known.has(which.name, other, digests[other]) for other in stands_for):
+            places.append((which.name, target))
     rows: list[Row] = []
     pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=get_context("spawn"))
     try:

@@ -12,6 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from gplpv import config, ddk, exports, images, plan, stampinf
@@ -109,11 +110,14 @@ class _Bench:
         )
 
     def _precompiled(self) -> Path:
-        """The system's headers, used where they are kept."""
-        known = self.kept / _digest(self.common, self.kit.place)
+        """The system's headers, used where they are kept, with ours that they read: clang looks for those again."""
+        folder = self.kept / f"{_digest(self.common, self.kit.place, str(self.kept))}.headers"
+        known = folder / "kernel.pch"
         if not known.is_file():
+            for source in {path for each in plan.INCLUDES for path in (self.root / each).rglob("*.h")}:
+                _keep(source, folder / source.relative_to(self.root))
             target = self.root / self.places.work / "kernel.pch"
-            self.kit.precompile(target, self.options, plan.INCLUDES)
+            self.kit.precompile(target, replace(self.options, root=folder), plan.INCLUDES)
             _keep(target, known)
         return known
 

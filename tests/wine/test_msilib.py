@@ -43,6 +43,7 @@ QUERIES = [
     "SELECT `Name` FROM `_Tables`",
     "SELECT `Number`, `Name`, `Type` FROM `_Columns` WHERE `Table` = 'Control'",
     "SELECT `Name` FROM `_Streams`",
+    "SELECT `Dialog`, '' FROM `Dialog`",
 ]
 REFUSED = ["SELECT `Nothing` FROM `File`", "SELECT `File` FROM `Nothing`", "SELECT `File` FROM", "UPDATE `File` SET"]
 SCRIPT = """\

@@ -25,6 +25,7 @@ import wixpy
 from wixpy.database import Database
 from wixpy.tables import Table
 
+from .package import Package
 from .prefix import PROJECT
 from .windows import Windows
 
@@ -55,6 +56,18 @@ CABINETS = """<Media Id="1" Cabinet="one.cab" EmbedCab="yes"/>
 DIALOGS = EMBEDDED + '<UIRef Id="WixUI_Minimal"/><WixVariable Id="WixUILicenseRtf" Value="licence.rtf"/>'
 
 
+MODULE = """\
+<Wix xmlns="http://schemas.microsoft.com/wix/2006/wi"><Module Id="Lib" Language="1033" Version="1.2">
+<Package Id="11111111-2222-3333-4444-aaaaaaaaaaaa" Manufacturer="Maker" InstallerVersion="200" Platform="x64"/>
+<Directory Id="TARGETDIR" Name="SourceDir">
+<Component Id="C" Guid="11111111-2222-3333-4444-bbbbbbbbbbbb"><File Id="lib" Source="4.bin" Name="merged file.bin"/>
+<RegistryValue Root="HKLM" Key="Software\\Sample" Name="merged" Type="string" Value="[#lib]"/></Component></Directory>
+</Module></Wix>
+"""
+MERGED = """<Feature Id="Second"><MergeRef Id="M"/></Feature><DirectoryRef Id="INSTALLDIR">
+<Merge Id="M" SourceFile="{}" Language="1033"/></DirectoryRef>"""
+
+
 def compiled(folder: Path, out: Path, body: str = EMBEDDED, *, package: str = "", wide: bool = False) -> Path:
     """A package of FILES from a source; with UTF-8 it has names that no other code page has."""
     files = []
@@ -66,6 +79,13 @@ def compiled(folder: Path, out: Path, body: str = EMBEDDED, *, package: str = ""
     (folder / "sample.wxs").write_text(SOURCE.format(files="".join(files), **words), "utf-8")
     assert wixpy.build(folder / "sample.wxs", out / "sample.msi", epoch=EPOCH) == []
     return out / "sample.msi"
+
+
+def merged(folder: Path, out: Path) -> Path:
+    """A package that takes in a merge module, which is beside it."""
+    (folder / "lib.wxs").write_text(MODULE)
+    assert wixpy.build(folder / "lib.wxs", out / "lib.msm", epoch=EPOCH) == []
+    return compiled(folder, out, EMBEDDED + MERGED.format(out / "lib.msm"))
 
 
 SCRIPT = """\
@@ -108,6 +128,7 @@ KINDS: dict[str, Kind] = {
     "no cabinet": lambda folder, out: compiled(folder, out, '<Media Id="1"/>', package='Compressed="no"'),
     "dialogs": lambda folder, out: compiled(folder, out, DIALOGS),
     "UTF-8": lambda folder, out: compiled(folder, out, wide=True),
+    "merged": merged,
     "msilib": programmed,
 }
 
@@ -222,6 +243,8 @@ def test_a_package_is_read_installed_and_removed_by_others(
     assert digests(tmp_path / "first") == digests(tmp_path / "second")
 
     files = {NAMES.get(name, name) if kind == "UTF-8" else name: content for name, content in FILES.items()}
+    if kind == "merged":
+        files["merged file.bin"] = FILES["4.bin"]
     database = wixpy.open(path)
     assert len(database.tables) > 10
     of_msitools(path, database, {} if kind == "no cabinet" else files, tmp_path)
@@ -236,6 +259,12 @@ def test_a_package_is_read_installed_and_removed_by_others(
     of_msidb(f"{source}\\sample.msi", database, machine)
     code, log = machine.msiexec(f"{source}\\sample.msi")
     assert code == 0, log
+    for module in path.parent.glob("*.msm"):
+        content = wixpy.open(module)
+        of_olefile(module, content)
+        of_python_msi(module, content, monkeypatch)
+        of_msidb(f"{source}\\{module.name}", content, machine)
+        assert machine.registry("HKLM\\Software\\Sample").under()["merged"] == f"{FOLDER}\\merged file.bin"
     assert {path.name: path.read_bytes() for path in machine.path(FOLDER).iterdir()} == files
     assert machine.msiexec(f"{source}\\sample.msi", action="/x")[0] == 0
     assert not machine.exists(FOLDER)
@@ -257,3 +286,11 @@ def test_what_bdist_msi_makes_is_read_by_others(
     of_olefile(path, database)
     of_python_msi(path, database, monkeypatch)
     of_msidb(machine.put(path), database, machine)
+
+
+def test_the_drivers_packages_are_read_by_msidb(machine: Windows, packages: Mapping[str, Package]) -> None:
+    """The other readers are in tests/packages."""
+    paths = [package.path for package in packages.values() if package.is_msi]
+    assert len(paths) == 2
+    for path in paths:
+        of_msidb(machine.put(path), wixpy.open(path), machine)

@@ -57,6 +57,28 @@ def test_one_run_stands_for_targets_of_the_same_code(monkeypatch: pytest.MonkeyP
     assert len({row.drivers for row in rows}) > 1
 
 
+def test_what_the_table_has_of_the_same_drivers_is_not_run_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One run stands for two targets, and is due while the row of either is another's."""
+    which = replace(scenario.find("boot"), per_code=True)
+    monkeypatch.setattr(scenario, "find", lambda _: which)
+    monkeypatch.setattr(proof, "_digest", lambda found: found.path.parents[1].name)
+    monkeypatch.setattr(proof, "_run", lambda name, target, drivers: Row(name, target, drivers.parents[1].name, "1 s"))
+    monkeypatch.setattr(proof, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
+    table = Table(tmp_path / "table.txt")
+
+    def run() -> set[str]:
+        rows = proof.run_all(PROJECT, ["boot"], ["XPx64", "2003x64"], table.put, known=table)
+        return {row.target for row in rows}
+
+    both = {"XPx64", "2003x64"}
+    assert run() == both
+    assert run() == set()
+    table.put(Row("boot", "2003x64", "older", "1 s"))
+    assert run() == both
+
+
 def test_an_unknown_scenario_is_refused() -> None:
     with pytest.raises(GplpvError, match=r"no scenario 'endurence-long'(.|\n)*endurance-long"):
         proof.run_all(PROJECT, ["endurence-long"], [], lambda _: None)

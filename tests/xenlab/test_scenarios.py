@@ -16,8 +16,10 @@ from gplpv import matrix
 from xenlab import report, scenario
 from xenlab.folder import DriverFolder
 from xenlab.lab import Options
-from xenlab.scenario import Scenario
+from xenlab.scenario import NewLab, Scenario
+from xenlab.scenarios.trouble import LIES, be_lied_to
 from xenlab.trace import Trace
+from xenlab.xen.blkback import Features
 
 PROJECT = Path(__file__).parents[2]
 Drivers = Callable[..., DriverFolder]
@@ -48,6 +50,36 @@ def run(which: Scenario, drivers: DriverFolder, options: Options) -> None:
 @pytest.mark.parametrize(("which", "arch"), EVERYDAY)
 def test_a_quick_scenario(drivers: Drivers, which: Scenario, arch: str) -> None:
     run(which, drivers("XP", arch), Options())
+
+
+@pytest.mark.parametrize(("index", "name"), list(enumerate(LIES)), ids=LIES)
+def test_a_back_end_of_every_feature_that_lies(drivers: Drivers, index: int, name: str) -> None:
+    features = Features(persistent=True, max_indirect=256, max_ring_page_order=2)
+    which = Scenario(name, "", lambda new: be_lied_to(new, LIES[name][0], features))
+    run(which, drivers("XP", ARCHES[index % 2]), Options())
+
+
+def test_xenstub_cannot_have_its_device_object(drivers: Drivers) -> None:
+    """The second after xenpci's own: the device stays away, and nothing is kept of it."""
+    tags: list[str] = []
+
+    def fails(_number: int, tag: str, _size: int) -> bool:
+        tags.append(tag)
+        return tag == "Devi" and tags.count(tag) == 2
+
+    def come_and_go(new: NewLab) -> None:
+        lab = new()
+        lab.boot()
+        lab.kernel.pool.fails = fails
+        lab.xen.toolstack.add_device("console", 0)
+        lab.run(1)
+        lab.expect(tags.count("Devi") == 2, "a device object was refused")
+        lab.expect(not any(each.operating for each in lab.nodes("XEN")), "the device stays away")
+        lab.xen.toolstack.remove_device("console", 0)
+        lab.wait(lambda: not lab.nodes("XEN"), "its removal")
+        lab.shut_down()
+
+    run(Scenario("no-memory-stub", "", come_and_go), drivers("XP", "x64"), Options())
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda each: each.name)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,16 @@ def test_a_changed_source_changes_the_image_and_nothing_else_is_compiled_again(w
     workshop.build(variant, [DRIVER])
     assert image.read_bytes() != before
     assert len(set(workshop.kept.iterdir()) - kept) == 1
+
+
+def test_what_is_kept_serves_another_workshop_when_the_first_is_gone(workshop: Workshop, tmp_path: Path) -> None:
+    variant = workshop.variant("XP", "x64")
+    workshop.build(variant, [DRIVER])
+    shutil.rmtree(workshop.root)
+    other = Workshop(PROJECT, tmp_path / "other", workshop.kept)
+    source = other.root / "drivers_src" / DRIVER / "driver.c"
+    source.write_text(source.read_text().replace("return STATUS_SUCCESS;", "return STATUS_UNSUCCESSFUL;"))
+    other.build(variant, [DRIVER])
 
 
 def test_a_source_that_does_not_compile_is_refused_and_nothing_is_kept_of_it(workshop: Workshop) -> None:

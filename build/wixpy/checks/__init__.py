@@ -31,7 +31,13 @@ def by_number(name: str) -> tuple[str, int]:
 
 
 def require(names: Collection[str]) -> None:
-    """Raise WixpyError for a name that is no check's."""
+    """Raise WixpyError for a name that is no check's.
+
+    >>> require(["ICE03"])
+    >>> require(["ICE3"])
+    Traceback (most recent call last):
+    wixpy.errors.WixpyError: there is no check ICE3
+    """
     for name in names:
         if name not in RULES:
             raise WixpyError(f"there is no check {name}", "wixpy check --list names them")

@@ -8,10 +8,10 @@ from wixpy.checks import RULES, by_number
 _HEAD = """\
 # The checks
 
-`wixpy check x.msi` makes them all, and so does every `wixpy build`. Each is named after the internal consistency
-evaluator (ICE) of the Windows Installer SDK that it corresponds to; CAB, NAME and SOURCE are wixpy's own. An **error**
-makes a package unfit: `check` ends with code 1, `build` leaves no package. A **warning** points at something that works
-and is questionable.
+`wixpy check x.msi` makes them all, and so does every `wixpy build`, which knows the hashes of what it has just packed
+and does not unpack it again. Each is named after the internal consistency evaluator (ICE) of the Windows Installer SDK
+that it corresponds to; CAB, NAME and SOURCE are wixpy's own. An **error** makes a package unfit: `check` ends with code
+1, `build` leaves no package. A **warning** points at something that works and is questionable.
 
     wixpy check x.msi                            everything, errors first
     wixpy check x.msi --ice ICE03 ICE08          these two

@@ -13,7 +13,7 @@ from wixpy.tables import Cell
 
 _LOCAL_OR_SOURCE, _OPTIONAL = 3, 2
 _WIN32_ASSEMBLY = 1
-_FILE = re.compile(r"\[[#!]([^\[\]]+)\]")
+_FILE = r"\[[#!]([^\[\]]+)\]"
 
 
 def _advertised(database: Database) -> Iterator[tuple[Row, Cell, Cell]]:
@@ -134,7 +134,7 @@ def ice67(database: Database) -> Findings:
     """A shortcut that is not advertised has a target of its own component, or of one that stays local or at its
     source."""
     for row in database.rows("Shortcut"):
-        match = _FILE.fullmatch(row.text("Target"))
+        match = re.fullmatch(_FILE, row.text("Target"))
         file = database.get("File", match[1]) if match else None
         component = database.get("Component", file["Component_"]) if file else None
         if component is None or component.key[0] == row["Component_"]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 
 from wixpy import cab, media
@@ -49,7 +48,7 @@ def external(database: Database, find: media.Find) -> Findings:
 
 def _named(name: str, findings: Findings) -> Findings:
     for finding in findings:
-        yield replace(finding, rule=name)
+        yield finding._replace(rule=name)
 
 
 def _uncompressed(database: Database) -> Iterator[Row]:
@@ -93,7 +92,11 @@ def _cabinet(database: Database, disk: media.Disk, content: Blob | None) -> Find
         if positions != sorted(positions):
             yield error(disk.row, f"the order of files in the cabinet {name} is not that of File.Sequence")
         entries = [cabinet.files[order[row.text("File")]] for row in present]
-        hashes = _hashes(cabinet, sorted(entries, key=lambda entry: entry.place))
+        hashes = (
+            content.hashes
+            if isinstance(content, media.Packed)
+            else _hashes(cabinet, sorted(entries, key=lambda entry: entry.place))
+        )
         for row, entry in zip(present, entries, strict=True):
             yield from _cabinet_file(database, row, entry, hashes[entry.name])
     except WixpyError as fault:

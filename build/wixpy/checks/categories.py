@@ -10,7 +10,7 @@ from collections.abc import Callable
 GUID = re.compile(r"\{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\}")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _VERSION = re.compile(r"\d{1,5}(\.\d{1,5}){0,3}")
-_LANGUAGES = re.compile(r"\d{1,5}(,\d{1,5})*")
+_LANGUAGES = r"\d{1,5}(,\d{1,5})*"
 _MAX_NUMBER = 65535
 _WILD = str.maketrans("*?", "xx")
 
@@ -18,15 +18,15 @@ _WILD = str.maketrans("*?", "xx")
 _SHORT_CHARACTER = r'[^\s\\?|><:/*"+,;=\[\].\x00-\x1f]'
 _SHORT_NAME = re.compile(rf"{_SHORT_CHARACTER}{{1,8}}(\.{_SHORT_CHARACTER}{{1,3}})?")
 _LONG_NAME = re.compile(r'[^\\?|><:/*"\x00-\x1f]{1,255}')
-_FULL_PATH = re.compile(r'([A-Za-z]:\\|\\\\|\[)[^|><:/*?"\x00-\x1f]*')
-_RELATIVE_PATH = re.compile(r'[^|><:/*?"\x00-\x1f]+')
-_URL = re.compile(r"([A-Za-z][\w+.-]*:|\[)\S*")
+_FULL_PATH = r'([A-Za-z]:\\|\\\\|\[)[^|><:/*?"\x00-\x1f]*'
+_RELATIVE_PATH = r'[^|><:/*?"\x00-\x1f]+'
+_URL = r"([A-Za-z][\w+.-]*:|\[)\S*"
 
 _MARK = re.compile(r"\[\\.|[\[\]{}]", re.DOTALL)
 # What may stand in brackets: a property, an environment variable, a file, a component, a field, a null character.
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*|%[^%]+|[#!$][A-Za-z_][\w.]*|\d+|~|")
 
-_TOKEN = re.compile(
+_TOKEN = (
     r'\s*(?:(?P<text>"[^"]*")|(?P<number>-?\d+)|(?P<word>[%$?&!]?[A-Za-z_][\w.]*)|(?P<bracket>[()])'
     r"|(?P<compare>~?(?:<>|><|<<|>>|<=|>=|=|<|>)))"
 )
@@ -35,7 +35,7 @@ _JOINS = frozenset(("AND", "OR", "XOR", "EQV", "IMP"))
 _SID = r"(?:[A-Z]{2}|S-1(?:-\d+)+|<[^<>]+>)"
 _EXPRESSION = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _ACE = rf"\((?:[^();]*;){{5}}[^();]*(?:;{_EXPRESSION}|;[^()]*)?\)"
-_SDDL = re.compile(rf"(?:O:{_SID})?(?:G:{_SID})?(?:D:[A-Z_]*(?:{_ACE})*)?(?:S:[A-Z_]*(?:{_ACE})*)?")
+_SDDL = rf"(?:O:{_SID})?(?:G:{_SID})?(?:D:[A-Z_]*(?:{_ACE})*)?(?:S:[A-Z_]*(?:{_ACE})*)?"
 
 
 def is_version(text: str) -> bool:
@@ -98,8 +98,9 @@ def is_condition(text: str) -> bool:
     text = text.rstrip()
     position, depth = 0, 0
     expects_value, is_right_side, may_compare = True, False, False
+    tokens = re.compile(_TOKEN)
     while position < len(text):
-        match = _TOKEN.match(text, position)
+        match = tokens.match(text, position)
         if match is None:
             return False
         position = match.end()
@@ -133,11 +134,11 @@ def _is_cabinet(text: str) -> bool:
 
 
 def _is_path(text: str) -> bool:
-    return bool(_FULL_PATH.fullmatch(text))
+    return bool(re.fullmatch(_FULL_PATH, text))
 
 
 def _is_any_path(text: str) -> bool:
-    return is_filename(text) if "|" in text else _is_path(text) or bool(_RELATIVE_PATH.fullmatch(text))
+    return is_filename(text) if "|" in text else _is_path(text) or bool(re.fullmatch(_RELATIVE_PATH, text))
 
 
 def _is_registry_path(text: str) -> bool:
@@ -145,7 +146,7 @@ def _is_registry_path(text: str) -> bool:
 
 
 def _is_language(text: str) -> bool:
-    return bool(_LANGUAGES.fullmatch(text)) and all(int(part) <= _MAX_NUMBER for part in text.split(","))
+    return bool(re.fullmatch(_LANGUAGES, text)) and all(int(part) <= _MAX_NUMBER for part in text.split(","))
 
 
 def _is_identifier(text: str) -> bool:
@@ -159,7 +160,7 @@ CATEGORIES: dict[str, Callable[[str], bool]] = {
     "CustomSource": _is_identifier,
     "DefaultDir": _is_default_dir,
     "Filename": is_filename,
-    "FormattedSDDLText": lambda text: bool(_SDDL.fullmatch(text)),
+    "FormattedSDDLText": lambda text: bool(re.fullmatch(_SDDL, text)),
     "Guid": lambda text: bool(GUID.fullmatch(text)),
     "Identifier": _is_identifier,
     "Language": _is_language,
@@ -169,7 +170,7 @@ CATEGORIES: dict[str, Callable[[str], bool]] = {
     "Property": lambda text: _is_identifier(text.removeprefix("%")),
     "RegPath": _is_registry_path,
     "Shortcut": lambda text: _is_identifier(text) or text.startswith("["),
-    "URL": lambda text: bool(_URL.fullmatch(text)),
+    "URL": lambda text: bool(re.fullmatch(_URL, text)),
     "UpperCase": lambda text: text == text.upper(),
     "Version": is_version,
     "WildCardFilename": lambda text: is_filename(text.translate(_WILD)),

@@ -93,14 +93,16 @@ _UNFORMATTED: dict[tuple[str, str], Callable[[Row], bool]] = {
 
 @rule(Level.ERROR, Level.WARNING)
 def ice03(database: Database) -> Findings:
-    """Each value fits its column as _Validation (else the standard schema) describes it: null, range, permitted
-    values, data category, and a row for each foreign key; and what _Validation says makes sense. A text longer than
-    its column is a warning, and so are a bracket without its pair in formatted text, a name in brackets that is none,
-    and a column that _Validation leaves out."""
+    """Each row has a key of its own. Each value fits its column as _Validation (else the standard schema) describes it:
+    null, range, permitted values, data category, and a row for each foreign key; and what _Validation says makes sense.
+    A text longer than its column is a warning, and so are a bracket without its pair in formatted text, a name in
+    brackets that is none, and a column that _Validation leaves out."""
     described = {row.cells[:2] for row in database.rows("_Validation")}
     for row in database.rows("_Validation"):
         yield from _description(database, row)
     for name, table in database.tables.items():
+        for row in database.repeated(name):
+            yield error(row, "another row has this key too")
         if name == "_Validation":
             continue
         rows = database.rows(name)

@@ -18,15 +18,15 @@ _ERROR_BUTTONS = {
     "Y": "ErrorYes",
 }  # fmt: skip
 _AT_END = {-1: "success", -2: "the user's exit", -3: "failure"}
-_STYLE = re.compile(r"\{[\\&]([^{}]*)(\}?)")
-_PROPERTY = re.compile(r"\[([A-Za-z_][\w.]*)\]")
+_STYLE = r"\{[\\&]([^{}]*)(\}?)"
+_PROPERTY = r"\[([A-Za-z_][\w.]*)\]"
 _MAX_STYLE = 72
 _DIALOG_EVENTS = ("newdialog", "spawndialog", "spawnwaitdialog")
 
 
 def _has_binary(database: Database, text: str) -> bool:
     """Whether a text is the name of a picture: of a row of Binary, or of a property that names one."""
-    match = _PROPERTY.fullmatch(text)
+    match = re.fullmatch(_PROPERTY, text)
     if match:
         text = database.property(match[1]) or "[]"
     return "[" in text or database.get("Binary", text) is not None
@@ -160,7 +160,7 @@ def ice31(database: Database) -> Findings:
     for row in database.rows("Control"):
         if row["Type"] == "ScrollableText":
             continue
-        for position, match in enumerate(_STYLE.finditer(row.text("Text"))):
+        for position, match in enumerate(re.finditer(_STYLE, row.text("Text"))):
             style, closed = match.groups()
             if not closed:
                 yield error(row, "the text style has no closing brace")

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 from wixpy.database import Database, Row
 from wixpy.tables import Cell
@@ -18,8 +18,7 @@ class Level(IntEnum):
     WARNING = 1
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One fault: the rule it breaks, a sentence, and the row (table and key) it is in."""
 
     rule: str
@@ -37,8 +36,7 @@ Findings = Iterator[Finding]
 Check = Callable[[Database], Findings]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """A check under its name, with the levels of what it reports; its description is the check's docstring."""
 
     name: str
@@ -51,7 +49,7 @@ class Rule:
 
     def run(self, database: Database) -> Findings:
         for finding in self.check(database):
-            yield replace(finding, rule=self.name)
+            yield finding._replace(rule=self.name)
 
 
 RULES: dict[str, Rule] = {}
@@ -75,4 +73,4 @@ def error(row: Row | None, message: str) -> Finding:
 
 def warning(row: Row | None, message: str) -> Finding:
     """A warning about a row, or about the package as a whole."""
-    return replace(error(row, message), level=Level.WARNING)
+    return error(row, message)._replace(level=Level.WARNING)

@@ -12,7 +12,7 @@ from wixpy.database import Database
 from wixpy.filenames import is_long
 from wixpy.summary import Pid
 
-_DRIVE = re.compile(r"[A-Za-z]:\\")
+_DRIVE = r"[A-Za-z]:\\"
 _RESERVED = frozenset((
     "ADDDEFAULT", "ADDLOCAL", "ADDSOURCE", "ADVERTISE", "ALLUSERS", "COMPADDDEFAULT", "COMPADDLOCAL", "COMPADDSOURCE",
     "FILEADDDEFAULT", "FILEADDLOCAL", "FILEADDSOURCE", "INSTALLLEVEL", "PATCH", "PATCHREMOVE", "REBOOT", "REINSTALL",
@@ -30,7 +30,7 @@ _NO_USER = frozenset((
 def ice48(database: Database) -> Findings:
     """No directory has a path on a local drive in the Property table."""
     for row in database.rows("Property"):
-        if _DRIVE.match(row.text("Value")) and database.get("Directory", row["Property"]):
+        if re.match(_DRIVE, row.text("Value")) and database.get("Directory", row["Property"]):
             yield warning(row, f"the directory {row['Property']} is fixed to {row['Value']}")
 
 

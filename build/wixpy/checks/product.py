@@ -8,16 +8,16 @@ from datetime import datetime
 
 from wixpy.checks.categories import GUID, is_version
 from wixpy.checks.finding import Finding, Findings, Level, error, rule, warning
-from wixpy.checks.relations import below, installer_schema, is_64bit, version_key
+from wixpy.checks.relations import below, installer_schema, is_64bit, least_schema, version_key
 from wixpy.database import CLSID, Database, Row
 from wixpy.summary import DATES, Pid
 from wixpy.tables import Cell
 
 _REQUIRED = ("ProductCode", "ProductVersion", "ProductLanguage", "ProductName", "Manufacturer")
 _NULL_GUID = "{00000000-0000-0000-0000-000000000000}"
-_SAMPLE = re.compile(r"\{8FC7[0-9A-F]{4}-88A0-4B41-82B8-8905D4AA904C\}")
+_SAMPLE = r"\{8FC7[0-9A-F]{4}-88A0-4B41-82B8-8905D4AA904C\}"
 _SAMPLES = ("{80F7E030-A751-11D2-A7D4-006097C99860}", "{000C1101-0000-0000-C000-000000000047}")
-_64BIT, _64BIT_SCRIPT, _64BIT_SCHEMA = 256, 0x1000, 200
+_64BIT, _64BIT_SCRIPT = 256, 0x1000
 _64BIT_FOLDERS = frozenset(("ProgramFiles64Folder", "CommonFiles64Folder", "System64Folder"))
 _COMPRESSED_SOURCE, _COMPRESSED = 2, 0x4000
 _COMMAND_LINE = (
@@ -164,7 +164,7 @@ def ice73(database: Database) -> Findings:
     codes = {name: database.property(name) or "" for name in ("ProductCode", "UpgradeCode")}
     codes["package code"] = str(database.summary.get(Pid.REVISION, ""))[:38]
     for name, code in codes.items():
-        if code.upper() in _SAMPLES or _SAMPLE.fullmatch(code.upper()):
+        if code.upper() in _SAMPLES or re.fullmatch(_SAMPLE, code.upper()):
             yield warning(None, f"the {name} {code} is that of a sample of the SDK")
 
 
@@ -182,11 +182,11 @@ def ice74(database: Database) -> Findings:
 
 @rule()
 def ice80(database: Database) -> Findings:
-    """64-bit components and scripts are in 64-bit packages of schema 200 or more, and 64-bit folders are for 64-bit
-    components."""
-    wide_package, schema = is_64bit(database), installer_schema(database)
-    if wide_package and schema is not None and schema < _64BIT_SCHEMA:
-        yield error(None, f"a 64-bit package needs a page count (schema) of {_64BIT_SCHEMA} or more, not {schema}")
+    """64-bit components and scripts are in 64-bit packages of schema 200 or more (500 for Arm64), and 64-bit folders
+    are for 64-bit components."""
+    wide_package, schema, least = is_64bit(database), installer_schema(database), least_schema(database)
+    if least is not None and schema is not None and schema < least:
+        yield error(None, f"such a 64-bit package needs a page count (schema) of {least} or more, not {schema}")
     for row in database.rows("Component"):
         wide = row.number("Attributes") & _64BIT
         if wide and not wide_package:

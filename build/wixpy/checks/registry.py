@@ -9,19 +9,19 @@ from wixpy.checks.finding import Finding, Findings, Level, error, rule, warning
 from wixpy.checks.relations import CLASSES_ROOT
 from wixpy.database import Database
 
-_CLASSES = re.compile(r"(CLSID|AppID|TypeLib|MIME\\Database|\.[^\\]+|[^\\]+\\(shell|CLSID))(\\|$)", re.IGNORECASE)
+_CLASSES = r"(?i)(CLSID|AppID|TypeLib|MIME\\Database|\.[^\\]+|[^\\]+\\(shell|CLSID))(\\|$)"
 _CLASSES_KEY = "software\\classes\\"
 _PRIVATE = (
     "software\\microsoft\\windows\\currentversion\\installer\\", "software\\policies\\microsoft\\windows\\installer\\",
 )  # fmt: skip
-_INTEGER = re.compile(r"#[+-]?\d+")
-_HEXADECIMAL = re.compile(r"#[xX][0-9A-Fa-f]+")
-_PROPERTY = re.compile(r"\[[^\[\]#!$][^\[\]]*\]")
+_INTEGER = r"#[+-]?\d+"
+_HEXADECIMAL = r"#[xX][0-9A-Fa-f]+"
+_PROPERTY = r"\[[^\[\]#!$][^\[\]]*\]"
 _NULL = "[~]"
 _SERVICE_EVENTS = 7
 _FLAGS = {3: ("0", "1"), 4: ("0", "1"), 5: ("0", "1", "3")}
 _PRIVILEGES, _PRESHUTDOWN = 6, 7
-_DSN = re.compile(r"[^\[\]{}(),;?*=!@\\]{1,32}")
+_DSN = r"[^\[\]{}(),;?*=!@\\]{1,32}"
 
 
 @rule(Level.WARNING)
@@ -34,7 +34,7 @@ def ice33(database: Database) -> Findings:
             key = key[len(_CLASSES_KEY) :]
         elif row["Root"] != CLASSES_ROOT:
             continue
-        if _CLASSES.match(key):
+        if re.match(_CLASSES, key):
             yield warning(row, f"{key} registers what Class, Extension, ProgId, Verb, AppId, MIME and TypeLib are for")
 
 
@@ -96,11 +96,11 @@ def ice70(database: Database) -> Findings:
     """A registry value that begins with # is a decimal number, #x a hexadecimal one; ## and #% begin text."""
     for row in database.rows("Registry"):
         value = row.text("Value")
-        if not value.startswith("#") or value.startswith(("##", "#%")) or _PROPERTY.search(value):
+        if not value.startswith("#") or value.startswith(("##", "#%")) or re.search(_PROPERTY, value):
             continue
         if value == "#" and row["Name"] is None:
             continue
-        if not (_INTEGER.fullmatch(value) or _HEXADECIMAL.fullmatch(value) or value in ("#x", "#X")):
+        if not (re.fullmatch(_INTEGER, value) or re.fullmatch(_HEXADECIMAL, value) or value in ("#x", "#X")):
             yield error(row, f"“{value}” is no number; a text that begins with # has it twice")
 
 
@@ -108,7 +108,7 @@ def ice70(database: Database) -> Findings:
 def ice98(database: Database) -> Findings:
     """The name of a data source has at most 32 characters, none of []{}(),;?*=!@\\."""
     for row in database.rows("ODBCDataSource"):
-        if not _DSN.fullmatch(row.text("Description")):
+        if not re.fullmatch(_DSN, row.text("Description")):
             yield warning(row, f"“{row['Description']}” is no name of a data source")
 
 

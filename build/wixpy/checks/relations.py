@@ -18,7 +18,8 @@ SHARED_PROFILE_FOLDERS = frozenset(("DesktopFolder", "ProgramMenuFolder", "Start
 USER_FOLDERS = frozenset(("AppDataFolder", "FavoritesFolder", "NetHoodFolder", "PersonalFolder", "PrintHoodFolder",
                           "RecentFolder", "SendToFolder", "MyPicturesFolder", "LocalAppDataFolder"))  # fmt: skip
 PROFILE_FOLDERS = SHARED_PROFILE_FOLDERS | USER_FOLDERS
-_64BIT_PLATFORMS = {"x64", "AMD64", "Intel64", "Arm64"}
+# 64-bit platforms and the least schema of a package for one.
+_64BIT_PLATFORMS = {"x64": 200, "AMD64": 200, "Intel64": 200, "Arm64": 500}
 _WORD = re.compile(r'"[^"]*"|[%$?&!]?[A-Za-z_][\w.]*')
 _OPERATORS = frozenset(("AND", "OR", "NOT", "XOR", "EQV", "IMP"))
 
@@ -92,7 +93,12 @@ def numbers(database: Database, table: str) -> dict[str, int]:
 
 def is_64bit(database: Database) -> bool:
     """Whether the template of the summary names a 64-bit platform."""
-    return str(database.summary.get(Pid.TEMPLATE, "")).partition(";")[0] in _64BIT_PLATFORMS
+    return least_schema(database) is not None
+
+
+def least_schema(database: Database) -> int | None:
+    """The least schema of a package for the 64-bit platform that the template names, None when it names another."""
+    return _64BIT_PLATFORMS.get(str(database.summary.get(Pid.TEMPLATE, "")).partition(";")[0])
 
 
 def installer_schema(database: Database) -> int | None:

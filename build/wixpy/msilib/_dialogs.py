@@ -10,7 +10,20 @@ VISIBLE = 1
 
 
 class Control:
-    """A control of a dialog."""
+    """A control of a dialog.
+
+    >>> from wixpy.msilib import gen_uuid, init_database, schema
+    >>> db = init_database("hello.msi", schema, "Hello", gen_uuid(), "1.0.0", "Maker")
+    >>> dialog = Dialog(db, "Hello", 50, 10, 370, 270, 3, "Setup of [ProductName]", "Next", "Next", "Next")
+    >>> following = dialog.pushbutton("Next", 236, 243, 56, 17, 3, "&Next >", None)
+    >>> following.event("EndDialog", "Return")
+    >>> following.condition("disable", "NOT BOX")
+    >>> following.mapping("SelectionNoItems", "Enabled")
+    >>> view = db.OpenView("SELECT `Control_`, `Event`, `Argument` FROM `ControlEvent`")
+    >>> view.Execute(None)
+    >>> view.Fetch()
+    <Record 'Next', 'EndDialog', 'Return'>
+    """
 
     def __init__(self, dlg: Dialog, name: str) -> None:
         self.dlg = dlg
@@ -31,7 +44,19 @@ class Control:
 
 
 class RadioButtonGroup(Control):
-    """A group of radio buttons that sets a property."""
+    """A group of radio buttons that sets a property.
+
+    >>> from wixpy.msilib import gen_uuid, init_database, schema
+    >>> db = init_database("hello.msi", schema, "Hello", gen_uuid(), "1.0.0", "Maker")
+    >>> dialog = Dialog(db, "Hello", 50, 10, 370, 270, 3, "Setup of [ProductName]", "Who", None, None)
+    >>> group = dialog.radiogroup("Who", 15, 120, 300, 50, 3, "WHO", None, None)
+    >>> group.add("Me", 0, 0, 200, 15, "&Mine")
+    >>> group.add("All", 0, 20, 200, 15, "&Everybody's", "everybody")
+    >>> view = db.OpenView("SELECT `Value`, `Text` FROM `RadioButton`")
+    >>> view.Execute(None)
+    >>> list(view)
+    [<Record 'Me', '&Mine'>, <Record 'everybody', "&Everybody's">]
+    """
 
     def __init__(self, dlg: Dialog, name: str, property: str) -> None:
         super().__init__(dlg, name)
@@ -46,7 +71,23 @@ class RadioButtonGroup(Control):
 
 
 class Dialog:
-    """A dialog; ``attr`` is its style bits, the last three arguments name its first, default and cancel controls."""
+    """A dialog; ``attr`` is its style bits, the last three arguments name its first, default and cancel controls.
+
+    >>> from wixpy.msilib import gen_uuid, init_database, schema
+    >>> db = init_database("hello.msi", schema, "Hello", gen_uuid(), "1.0.0", "Maker")
+    >>> dialog = Dialog(db, "Hello", 50, 10, 370, 270, 3, "Setup of [ProductName]", "Next", "Next", "Next")
+    >>> _ = dialog.text("Title", 15, 6, 200, 15, 3, "Whose is it?")
+    >>> _ = dialog.bitmap("Picture", 0, 0, 370, 44, "banner")
+    >>> _ = dialog.line("Line", 0, 234, 370, 0)
+    >>> _ = dialog.checkbox("Box", 15, 60, 300, 18, 3, "BOX", "&Really", None)
+    >>> _ = dialog.radiogroup("Who", 15, 120, 300, 50, 3, "WHO", None, "Next")
+    >>> _ = dialog.pushbutton("Next", 236, 243, 56, 17, 3, "&Next >", None)
+    >>> _ = dialog.control("Path", "PathEdit", 15, 90, 300, 18, 3, "TARGETDIR", None, None, None)
+    >>> view = db.OpenView("SELECT `Control`, `Type` FROM `Control` WHERE `Text` = '&Next >'")
+    >>> view.Execute(None)
+    >>> view.Fetch()
+    <Record 'Next', 'PushButton'>
+    """
 
     def __init__(
         self, db: Database, name: str, x: int, y: int, w: int, h: int, attr: int, title: str | None, first: str,

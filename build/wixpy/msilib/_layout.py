@@ -28,7 +28,17 @@ _current: list[Feature] = []
 
 
 class CAB:
-    """The cabinet of a package; ``name`` is that of its stream."""
+    """The cabinet of a package; ``name`` is that of its stream.
+
+    >>> cab = CAB("files")
+    >>> _ = Path("read me.txt").write_text("text")
+    >>> cab.append("read me.txt", "read me.txt", None), cab.gen_id("read me.txt")
+    ((1, 'read_me.txt'), 'read_me.txt.1')
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE, OpenDatabase, schema
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
+    >>> schema.Media.create(db)
+    >>> cab.commit(db)
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -73,7 +83,16 @@ class CAB:
 
 
 class Feature:
-    """A row of the Feature table."""
+    """A row of the Feature table.
+
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE, OpenDatabase, schema
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
+    >>> schema.Feature.create(db)
+    >>> feature = Feature(db, "All", "Hello", "Everything", 1, directory="TARGETDIR")
+    >>> feature.set_current()
+    >>> feature.id
+    'All'
+    """
 
     def __init__(
         self, db: Database, id: str, title: str | None, desc: str | None, display: int | None, level: int = 1,
@@ -90,7 +109,15 @@ class Feature:
 
 
 def current_feature() -> Feature | None:
-    """The feature that was made current last, None when none was."""
+    """The feature that was made current last, None when none was.
+
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE, OpenDatabase, schema
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
+    >>> schema.Feature.create(db)
+    >>> Feature(db, "All", "Hello", None, 1).set_current()
+    >>> current_feature().id
+    'All'
+    """
     return _current[0] if _current else None
 
 
@@ -99,6 +126,22 @@ class Directory:
 
     ``basedir`` is the directory above, or None; ``physical`` the folder that files come from, relative to that of
     ``basedir``; ``default`` the column DefaultDir.  ``logical`` is made an identifier that is not taken yet.
+
+    >>> from wixpy.msilib import gen_uuid, init_database, schema
+    >>> db = init_database("hello.msi", schema, "Hello", gen_uuid(), "1.0.0", "Maker")
+    >>> Feature(db, "All", "Hello", "Everything", 1).set_current()
+    >>> Path("files").mkdir()
+    >>> for name in ("a.txt", "b.txt", "main.py"):
+    ...     _ = Path("files", name).write_text(name)
+    >>> cab = CAB("files")
+    >>> root = Directory(db, cab, None, "files", "TARGETDIR", "SourceDir")
+    >>> root.start_component("Main", keyfile="main.py")
+    >>> root.add_file("main.py"), root.glob("*.txt")
+    ('main.py', ['a.txt', 'b.txt'])
+    >>> root.remove_pyc()
+    >>> root.make_short("a long name.txt")
+    'ALONGN~1.TXT'
+    >>> cab.commit(db)
     """
 
     def __init__(

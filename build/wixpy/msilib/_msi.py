@@ -33,13 +33,6 @@ MSIDBOPEN_CREATE = 3
 MSIDBOPEN_CREATEDIRECT = 4
 MSIDBOPEN_PATCHFILE = 16
 
-# HRESULTs of a file that is not there, may not be read, or is no compound file.
-_STG_E: dict[type[Exception], int] = {
-    FileNotFoundError: -2147287038, PermissionError: -2147287035, IsADirectoryError: -2147287035,
-}  # fmt: skip
-_STG_E_INVALID_NAME = -2147286788
-_STG_E_NO_FOLDER = -2147287037
-_STG_E_NOT_COMPOUND = -2147286960
 _LAST_PROPERTY = 19
 _FCI_OPEN, _FCI_CABINET = 1, 8
 
@@ -49,6 +42,36 @@ class Database:
 
     A transacted one reaches the disk by :meth:`Commit` alone, whole or not at all; one opened directly is also written
     when it is closed.
+
+    >>> db = OpenDatabase("fruit.msi", MSIDBOPEN_CREATE)
+    >>> for sql in (
+    ...     "CREATE TABLE `Fruit` (`Name` CHAR(72) NOT NULL, `Count` SHORT PRIMARY KEY `Name`)",
+    ...     "INSERT INTO `Fruit` (`Name`, `Count`) VALUES ('apple', 3)",
+    ... ):
+    ...     db.OpenView(sql).Execute(None)
+    >>> db.Export("Fruit", ".", "Fruit.idt")
+    >>> db.Import(".", "Fruit.idt")
+    >>> db.GetSummaryInformation(0).GetPropertyCount()
+    0
+    >>> db.Commit()
+    >>> db.Close()
+    >>> view = OpenDatabase("fruit.msi", MSIDBOPEN_READONLY).OpenView("SELECT * FROM `Fruit`")
+    >>> view.Execute(None)
+    >>> view.Fetch(), view.Fetch()
+    (<Record 'apple', 3>, None)
+
+    Beyond msilib, transforms as msi.dll has them:
+
+    >>> from wixpy.msilib import init_database, schema
+    >>> code = "{2C4A6A60-4D1F-4A39-9B1F-0B9B6D6F4E11}"
+    >>> old = init_database("old.msi", schema, "Sample", code, "1.0.0", "Maker")
+    >>> new = init_database("new.msi", schema, "Example", code, "1.0.0", "Maker")
+    >>> new.GenerateTransform(old, "example.mst")
+    True
+    >>> new.CreateTransformSummaryInfo(old, "example.mst")
+    >>> old.ApplyTransform("example.mst")
+    >>> new.GenerateTransform(old)
+    False
     """
 
     def __init__(self, store: Store, path: Path, *, direct: bool) -> None:
@@ -87,9 +110,12 @@ class Database:
             raise MsiError(Status.ACCESS_DENIED)
         return SummaryInformation(self.store, updateCount)
 
-    def Export(self, table: str, folder: str | os.PathLike[str], file: str) -> None:
-        """Write a table as text archive ``file`` into ``folder`` (MsiDatabaseExport; beyond msilib)."""
-        idt.export_file(self.store, table, Path(folder) / file)
+    def Export(self, table: str, folder: str | os.PathLike[str], file: str, *, for_msitools: bool = False) -> None:
+        """Write a table as text archive ``file`` into ``folder`` (MsiDatabaseExport; beyond msilib).
+
+        ``for_msitools`` writes it as msibuild reads it (:mod:`wixpy.idt`).
+        """
+        idt.export_file(self.store, table, Path(folder) / file, for_msitools=for_msitools)
 
     def Import(self, folder: str | os.PathLike[str], file: str) -> None:
         """Read a table from a text archive (MsiDatabaseImport; beyond msilib)."""
@@ -151,6 +177,12 @@ def OpenDatabase(path: str | os.PathLike[str], persist: int) -> Database:
     """Open or create a database; ``persist`` is one of the constants MSIDBOPEN.
 
     MsiError when the file is not there or no database.  A created one is on the disk once it is committed.
+
+    >>> OpenDatabase("new.msi", MSIDBOPEN_CREATE).Commit()
+    >>> OpenDatabase("new.msi", MSIDBOPEN_TRANSACT).Close()
+    >>> OpenDatabase("none.msi", MSIDBOPEN_READONLY)
+    Traceback (most recent call last):
+    wixpy.msi_errors.MsiError: open failed
     """
     mode = int(persist)
     is_patch = mode >= MSIDBOPEN_PATCHFILE
@@ -160,7 +192,7 @@ def OpenDatabase(path: str | os.PathLike[str], persist: int) -> Database:
     file = Path(path)
     if mode in (MSIDBOPEN_CREATE, MSIDBOPEN_CREATEDIRECT):
         if not file.absolute().parent.is_dir():
-            raise MsiError(Status.OPEN_FAILED, 2203, path, _STG_E_NO_FOLDER)
+            raise MsiError(Status.CREATE_FAILED, hint=f"cannot create {path}: there is no such folder")
         content = database.Database()
         if is_patch:
             content.clsid = database.PATCH_CLSID
@@ -181,27 +213,36 @@ def _transform(path: str | os.PathLike[str]) -> Transform:
 
 def _save(made: Transform, path: str | os.PathLike[str]) -> None:
     try:
-        with replacing(Path(path)) as (_, out):
+        with replacing(Path(path)) as out:
             made.write(out)
     except WixpyError as error:
         raise MsiError(Status.CREATE_FAILED, hint=str(error)) from error
 
 
 def _read(path: Path) -> database.Database:
+    """A database file.  MsiOpenDatabase leaves no error record, so that the status is all that msilib tells."""
     try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise MsiError(Status.OPEN_FAILED, 2203, path, _STG_E.get(type(error), _STG_E_INVALID_NAME)) from error
-    try:
-        return database.Database.parse(data)
-    except WixpyError as error:
-        if data[:8] != bytes.fromhex("d0cf11e0a1b11ae1"):
-            raise MsiError(Status.OPEN_FAILED, 2203, path, _STG_E_NOT_COMPOUND) from error
-        raise MsiError(Status.OPEN_FAILED, 2219, path) from error
+        return database.Database.parse(path.read_bytes())
+    except OSError as error:
+        raise MsiError(Status.OPEN_FAILED, hint=f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, WixpyError) as error:
+        raise MsiError(Status.OPEN_FAILED, hint=f"{path} is no database: {error}") from error
 
 
 class SummaryInformation:
-    """The summary information of a database; changes are in it after :meth:`Persist`, in the file after Commit."""
+    """The summary information of a database; changes are in it after :meth:`Persist`, in the file after Commit.
+
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
+    >>> information = db.GetSummaryInformation(2)
+    >>> information.SetProperty(Pid.AUTHOR, "Maker")
+    >>> information.SetProperty(Pid.PAGE_COUNT, 200)
+    >>> information.Persist()
+    >>> information = db.GetSummaryInformation(0)
+    >>> information.GetProperty(Pid.AUTHOR), information.GetProperty(Pid.PAGE_COUNT), information.GetProperty(Pid.TITLE)
+    (b'Maker', 200, None)
+    >>> information.GetPropertyCount()
+    2
+    """
 
     def __init__(self, store: Store, count: int) -> None:
         self._store = store
@@ -259,7 +300,11 @@ class SummaryInformation:
 
 
 def CreateRecord(count: int) -> Record:
-    """A record of ``count`` fields, all null."""
+    """A record of ``count`` fields, all null.
+
+    >>> CreateRecord(2)
+    <Record None, None>
+    """
     try:
         return Record(count)
     except MsiError as error:
@@ -267,12 +312,21 @@ def CreateRecord(count: int) -> Record:
 
 
 def UuidCreate() -> str:
-    """A new unique identifier."""
+    """A new unique identifier.
+
+    >>> len(UuidCreate())
+    36
+    """
     return str(uuid.uuid4())
 
 
 def cabinet(files: list[tuple[str, str]]) -> bytes:
-    """A cabinet of files, as bytes; :func:`_write_cabinet` says the rest."""
+    """A cabinet of files, as bytes; :func:`_write_cabinet` says the rest.
+
+    >>> _ = Path("a.txt").write_text("text")
+    >>> [entry.name for entry in cab.Cabinet(cabinet([("a.txt", "inside")])).files]
+    ['inside']
+    """
     out = BytesIO()
     _write_cabinet(out, files)
     return out.getvalue()
@@ -300,13 +354,19 @@ def _write_cabinet(out: BinaryIO, files: list[tuple[str, str]]) -> None:
 
 
 def FCICreate(cabname: str, files: list[tuple[str, str]]) -> None:
-    """Write a cabinet file; ``files`` are pairs of path on disk and name inside."""
+    """Write a cabinet file; ``files`` are pairs of path on disk and name inside.
+
+    >>> _ = Path("a.txt").write_text("text")
+    >>> FCICreate("x.cab", [("a.txt", "inside")])
+    >>> Path("x.cab").read_bytes()[:4]
+    b'MSCF'
+    """
     if not isinstance(files, list):
         raise TypeError("FCICreate expects a list")
     if not all(isinstance(pair, tuple) and [*map(type, pair)] == [str, str] for pair in files):
         raise TypeError("FCICreate expects a list of tuples containing two strings")
     try:
-        with replacing(Path(cabname)) as (_, out):
+        with replacing(Path(cabname)) as out:
             _write_cabinet(out, files)
     except WixpyError as error:
         raise ValueError(f"FCI error {_FCI_CABINET}: {error.message}") from error

@@ -35,7 +35,11 @@ class Unspecified:
 
 
 class Binary:
-    """A file whose content goes into a binary column."""
+    """A file whose content goes into a binary column.
+
+    >>> Binary("picture.bmp")
+    msilib.Binary('picture.bmp')
+    """
 
     def __init__(self, fname: str) -> None:
         self.name = fname
@@ -66,6 +70,9 @@ class Table:
     >>> table.add_field(2, "Value", type_nullable | type_valid | type_short | 2)
     >>> table.sql()
     'CREATE TABLE `Pair` (`Key` CHAR(72) NOT NULL, `Value` SHORT PRIMARY KEY `Key`)'
+
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE
+    >>> table.create(OpenDatabase("x.msi", MSIDBOPEN_CREATE))
     """
 
     def __init__(self, name: str) -> None:
@@ -127,7 +134,17 @@ def change_sequence(
 
 
 def add_data(db: Database, table: str, values: Iterable[Sequence[Field]]) -> None:
-    """Add rows, each with a value for every column; MSIError when one does not fit."""
+    """Add rows, each with a value for every column; MSIError when one does not fit.
+
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE, schema
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
+    >>> schema.Property.create(db)
+    >>> add_data(db, "Property", [("ProductName", "Hello"), ("ALLUSERS", 1)])
+    >>> view = db.OpenView("SELECT * FROM `Property`")
+    >>> view.Execute(None)
+    >>> list(view)
+    [<Record 'ProductName', 'Hello'>, <Record 'ALLUSERS', '1'>]
+    """
     view = db.OpenView(f"SELECT * FROM `{table}`")
     view.Execute(None)
     count = view.GetColumnInfo(ColumnInfo.NAMES).GetFieldCount()
@@ -158,13 +175,33 @@ def _set(record: Record, number: int, field: Field) -> None:
 
 
 def add_tables(db: Database, module: object) -> None:
-    """Add the rows of every table that ``module.tables`` names, each an attribute of the module."""
+    """Add the rows of every table that ``module.tables`` names, each an attribute of the module.
+
+    >>> from wixpy.msilib import schema, sequence
+    >>> db = init_database("x.msi", schema, "Hello", gen_uuid(), "1.0.0", "Maker")
+    >>> add_tables(db, sequence)
+    >>> view = db.OpenView("SELECT `Sequence` FROM `InstallExecuteSequence` WHERE `Action` = 'InstallFiles'")
+    >>> view.Execute(None)
+    >>> view.Fetch()
+    <Record 4000>
+    """
     for table in module.tables:  # type: ignore[attr-defined]
         add_data(db, table, getattr(module, table))
 
 
 def add_stream(db: Database, name: str, path: str) -> None:
-    """Add a file as a stream."""
+    """Add a file as a stream.
+
+    >>> from wixpy.msilib import MSIDBOPEN_CREATE
+    >>> db = OpenDatabase("x.msi", MSIDBOPEN_CREATE)
+    >>> with open("licence.rtf", "w") as file:
+    ...     _ = file.write("Do as you like.")
+    >>> add_stream(db, "licence", "licence.rtf")
+    >>> view = db.OpenView("SELECT * FROM `_Streams`")
+    >>> view.Execute(None)
+    >>> view.Fetch()
+    <Record 'licence', 15 bytes>
+    """
     view = db.OpenView("INSERT INTO `_Streams` (`Name`, `Data`) VALUES (?, ?)")
     record = Record(2)
     record.SetString(1, name)
@@ -179,6 +216,11 @@ def init_database(
     """Create a database file with the tables of a schema, their validation, summary information and properties.
 
     Another file of that name is replaced.
+
+    >>> from wixpy.msilib import schema
+    >>> db = init_database("hello.msi", schema, "Hello", gen_uuid(), "1.0.0", "Maker")
+    >>> db.GetSummaryInformation(0).GetProperty(Pid.SUBJECT)
+    b'Hello'
     """
     db = OpenDatabase(name, _MSIDBOPEN_CREATE)
     for table in schema.tables:
@@ -212,5 +254,9 @@ def make_id(str: str) -> str:
 
 
 def gen_uuid() -> str:
-    """A new identifier in braces and capitals."""
+    """A new identifier in braces and capitals.
+
+    >>> bool(re.fullmatch("{[0-9A-F-]{36}}", gen_uuid()))
+    True
+    """
     return f"{{{UuidCreate().upper()}}}"

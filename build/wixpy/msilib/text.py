@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from wixpy.files import data as _data
+from wixpy.texts import data as _data
 
 dirname = os.path.dirname(__file__)  # noqa: PTH120
 

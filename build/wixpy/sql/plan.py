@@ -56,6 +56,10 @@ class Scope:
                 raise MsiError(Status.BAD_QUERY_SYNTAX, 2228, store.name, name, text)
             if name in names[:position]:
                 raise MsiError(Status.BAD_QUERY_SYNTAX, 2230, store.name, name, text)
+            if name in store.database.damaged:
+                # A view finds the row behind a record by its key.
+                hint = f"table {name} has rows with one key: check lists them; export it, correct that and import it"
+                raise MsiError(Status.FUNCTION_FAILED, 2219, store.name, hint=hint)
             found.append(table)
         return cls(store, text, tuple(found))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from wixpy.msi_errors import MsiError, Status
 from wixpy.sql import syntax
 from wixpy.sql.plan import Joined, Place, Plan, Scope
-from wixpy.sql.syntax import Marker, Name
+from wixpy.sql.syntax import Fixed, Marker, Name
 from wixpy.store import Store, Value
 from wixpy.tables import Column, Table, Values
 
@@ -22,11 +22,16 @@ Parameters = Sequence[Value]
 
 @dataclass(frozen=True)
 class Output:
-    """A column of a result and where its values come from."""
+    """A column of a result and where its values come from: a place in the rows of a table, or a constant."""
 
-    place: Place
-    table: Table
     column: Column
+    place: Place | None = None
+    table: Table | None = None
+    constant: int | str | None = None
+
+
+# What is said of a constant in the place of a column: no name, and a type of no kind that columns have.
+_UNNAMED = Column("", "f0")
 
 
 @dataclass
@@ -39,7 +44,10 @@ class Result:
 
     def values(self, rows: Joined) -> Values:
         """The columns of one row of the result."""
-        return tuple(rows[output.place.table][output.place.column] for output in self.outputs)
+        return tuple(
+            rows[output.place.table][output.place.column] if output.place else output.constant
+            for output in self.outputs
+        )
 
 
 @dataclass
@@ -101,11 +109,8 @@ def _change(
 
 def _select(store: Store, query: syntax.Query, select: syntax.Select) -> Prepared:
     scope = Scope.of(store, query.text, select.tables)
-    if select.columns:
-        places = [scope.place(name) for name in select.columns]
-    else:
-        places = [Place(t, c) for t, table in enumerate(scope.tables) for c in range(len(table.columns))]
-    outputs = tuple(Output(place, scope.tables[place.table], scope.column(place)) for place in places)
+    every = [Place(t, c) for t, table in enumerate(scope.tables) for c in range(len(table.columns))]
+    outputs = tuple(_output(scope, selected) for selected in select.columns or every)
     order = [scope.place(name) for name in select.order]
     plan = Plan(scope, select.where)
 
@@ -121,6 +126,13 @@ def _select(store: Store, query: syntax.Query, select: syntax.Select) -> Prepare
         return result
 
     return Prepared(store, query, execute, outputs, scope, plan)
+
+
+def _output(scope: Scope, selected: Name | Fixed | Place) -> Output:
+    if isinstance(selected, Fixed):
+        return Output(_UNNAMED, constant=selected.value)
+    place = scope.place(selected) if isinstance(selected, Name) else selected
+    return Output(scope.column(place), place, scope.tables[place.table])
 
 
 def _sort_key(rows: Joined, place: Place) -> tuple[bool, int, str]:

@@ -58,6 +58,13 @@ Constant = int | str | Marker
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """A value that a SELECT gives in each row in the place of a column: a number, a text or null."""
+
+    value: int | str | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A column against a column or a constant."""
 
@@ -90,7 +97,7 @@ class Select:
     """``columns`` is empty for an asterisk."""
 
     distinct: bool
-    columns: tuple[Name, ...]
+    columns: tuple[Name | Fixed, ...]
     tables: tuple[str, ...]
     where: Condition | None
     order: tuple[Name, ...]
@@ -268,11 +275,11 @@ class _Parser:
 
     def select(self) -> Select:
         distinct = self.take("DISTINCT")
-        columns: tuple[Name, ...] = ()
+        columns: tuple[Name | Fixed, ...] = ()
         if not self.take("*"):
             if self.at("FROM"):
                 self.fail(2233)
-            columns = self.list_of(self.name)
+            columns = self.list_of(self.selected)
         if not self.take("FROM"):
             self.fail(2238)
         tables = self.list_of(self.identifier)
@@ -284,6 +291,15 @@ class _Parser:
                 self.fail(2234)
             order = self.list_of(self.name)
         return Select(distinct, columns, tables, where, order)
+
+    def selected(self) -> Name | Fixed:
+        if self.take("NULL"):
+            return Fixed(None)
+        if self.kind not in ("number", "text"):
+            return self.name()
+        value = self.constant()
+        assert not isinstance(value, Marker)
+        return Fixed(value)
 
     def where(self) -> Condition | None:
         return self.condition("OR") if self.take("WHERE") else None

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from wixpy.database import COLUMNS, TABLES, Database
 from wixpy.msi_errors import MsiError, Status
@@ -112,7 +111,7 @@ class _Application:
             if known is None:
                 if column.key:
                     raise self._fails(2256, f"the transform adds the key {column.name} to {table.name}", table.name)
-                table = replace(table, columns=(*table.columns, column))
+                table = Table(table.name, (*table.columns, column))
             elif table.name not in self._new:
                 said = f"table {table.name} has a column {column.name} already"
                 raise self._fails(2255, said, table.name, column.name)

@@ -10,14 +10,13 @@ stand where; ``product``, ``components``, ``searches``, ``actions``, ``ui`` and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.tables import Cell
-from wixpy.wxs import bind, grammar, link, localize, modern, product, source, stock
-from wixpy.wxs.compilation import Compilation
+from wixpy.wxs import bind, grammar, link, localize, product, source, stock
+from wixpy.wxs.compilation import PLATFORMS, Compilation
 from wixpy.wxs.media import Outputs
 from wixpy.wxs.preprocess import Settings
 from wixpy.wxs.source import Node
@@ -43,17 +42,28 @@ def compile(
     ``epoch`` (seconds since 1970, UTC) becomes the times in the summary information and of the files; ``localizations``
     are .wxl files, from which ``!(loc.NAME)`` comes, ``cultures`` those that are wanted of several, the first
     preferred; ``includes`` are folders for ``<?include?>``, ``bind_paths`` those of ``!(bindpath.NAME)`` and, without a
-    name, for files that are not beside the source; ``platform`` (x86 or x64) is for a package that does not name its
+    name, for files that are not beside the source; ``platform`` (of PLATFORMS) is for a package that does not name its
     own; ``warn`` gets what ``<?warning?>`` says.  What belongs beside the package goes to ``outputs``, which also holds
     its large cabinets and must outlast the database.  WixpyError, with file and line, for anything that is not
     understood or does not fit together.
+
+    >>> database, places = compile(Path("hello.wxs"), {}, 1_200_000_000)  # the source of docs/wixpy/README.md
+    >>> database.rows("File")[0]["FileName"], places["File", ("hello",)].line
+    ('hello.txt', 11)
     """
     paths = [sources] if isinstance(sources, Path) else list(sources)
+    if platform not in PLATFORMS:
+        raise WixpyError(f"there is no platform {platform}", f"give one of {', '.join(PLATFORMS)}")
     settings = Settings(defines, tuple(includes), platform, epoch, dict(bind_paths))
     roots = [_root(path, settings, warn) for path in paths]
-    whole = replace(roots[0], children=[child for root in roots for child in root.children])
-    if any(root.namespace == source.NAMESPACE_4 for root in roots):
-        modern.complete([whole], platform)
+    newer = [root for root in roots if root.namespace == source.NAMESPACE_4]
+    if newer:
+        from wixpy.wxs import modern  # noqa: PLC0415 - the older language needs none of it
+
+        for root in newer:
+            modern.translate(root, platform)
+        modern.complete(roots, platform)
+    whole = roots[0].with_children([child for root in roots for child in root.children])
     strings = localize.load(localizations, cultures, stock=stock.include(whole))
     localize.apply(whole, strings, defines)
     bind.resolve([whole])
@@ -66,8 +76,8 @@ def compile(
             "write exactly one <Product …> or, in version 4, <Package>, or a <Module>",
         )
     root = products[0]
-    compilation = Compilation(paths[0].parent, epoch, platform=platform)
-    compilation.search = tuple(path for name, path in bind_paths if not name)
+    search = tuple(path for name, path in bind_paths if not name)
+    compilation = Compilation(paths[0].parent, epoch, platform, search)
     if root.name == "Module":
         from wixpy.wxs import module  # noqa: PLC0415 - a package needs none of it
 
@@ -83,13 +93,28 @@ def compile(
     return compilation.database, compilation.places
 
 
+def makes_module(
+    sources: Sequence[Path],
+    defines: Mapping[str, str],
+    *,
+    includes: Sequence[Path] = (),
+    bind_paths: Sequence[tuple[str, Path]] = (),
+    platform: str = "x86",
+) -> bool:
+    """Whether sources are of a merge module; WixpyError when they cannot be read.
+
+    >>> makes_module([Path("hello.wxs")], {})  # the source of docs/wixpy/README.md
+    False
+    """
+    settings = Settings(defines, tuple(includes), platform, 0, dict(bind_paths))
+    return any(child.name == "Module" for path in sources for child in source.parse(path, settings).children)
+
+
 def _root(path: Path, settings: Settings, warn: Callable[[WixpyError], None]) -> Node:
-    """The tree of a source in the language of version 3."""
+    """The tree of a source."""
     root = source.parse(path, settings, warn)
     if root.name != "Wix":
         raise root.error(f"the root element is {root.name}", "write <Wix xmlns='…'>")
-    if root.namespace == source.NAMESPACE_4:
-        modern.translate(root, settings.platform)
     return root
 
 

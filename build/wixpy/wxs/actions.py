@@ -69,7 +69,14 @@ def custom_action(compilation: Compilation, node: Node) -> None:
             )
         options |= ActionType.NO_IMPERSONATE
     options |= ActionType.HIDE_TARGET if node.yes("HideTarget") else 0
-    options |= ActionType.TERMINAL_SERVER_AWARE if node.yes("TerminalServerAware") else 0
+    if node.yes("TerminalServerAware"):
+        if not options & ActionType.DEFERRED or options & ActionType.NO_IMPERSONATE:
+            raise node.error(
+                "TerminalServerAware is about deferred actions that impersonate", "remove it, or add Execute='deferred'"
+            )
+        options |= ActionType.TERMINAL_SERVER_AWARE
+    if execute == "rollback" and options & ActionType.ASYNC:
+        raise node.error("an action cannot be rolled back asynchronously", "use Return='check' or 'ignore'")
     kind, source, target = _what(compilation, node)
     if returns == "asyncNoWait" and kind & 7 != 2:
         raise node.error("only programs run without being waited for", "use asyncWait or ExeCommand")
@@ -173,8 +180,8 @@ def schedule(
     steps = compilation.steps.setdefault(table, {})
     if action in steps:
         earlier = steps[action].node
-        line = f" (first in line {earlier.line})" if earlier else ""
-        raise node.error(f"{action} is scheduled twice in {table}{line}", "remove one")
+        hint = f"the other is in {earlier.place}; remove one" if earlier else "remove one"
+        raise node.error(f"{action} is scheduled twice in {table}", hint)
     steps[action] = Step(action, node, number, before, after, condition)
 
 

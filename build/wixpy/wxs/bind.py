@@ -14,7 +14,7 @@ from wixpy.payload import file_version
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
-_REFERENCE = re.compile(r"!\(bind\.([^()]*)\)")
+_REFERENCE = r"!\(bind\.([^()]*)\)"
 _PRODUCT_PROPERTIES = {
     "ProductName": "Name",
     "ProductVersion": "Version",
@@ -50,7 +50,7 @@ class _Binder:
                 raise node.error(f"{match[0]} stands for itself", "write the value")
             return self.expand(node, self.value(node, match[1]), depth + 1)
 
-        return _REFERENCE.sub(replacement, text) if "!(" in text else text
+        return re.sub(_REFERENCE, replacement, text) if "!(" in text else text
 
     def value(self, node: Node, name: str) -> str:
         what, _, identifier = name.partition(".")

@@ -8,8 +8,7 @@ use; without, they are what the same registration writes to HKEY_CLASSES_ROOT.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wixpy.tables import Cell
 from wixpy.wxs.compilation import Compilation
@@ -29,8 +28,7 @@ _TYPE_LIBRARY_FLAGS = {"Restricted": 1, "Control": 2, "Hidden": 4, "HasDiskImage
 _AUTOMATION_PROXY = "{00020424-0000-0000-C000-000000000046}"
 
 
-@dataclass(frozen=True)
-class Around:
+class Around(NamedTuple):
     """The elements around the one that is compiled."""
 
     this: Component
@@ -50,14 +48,14 @@ def register(compilation: Compilation, node: Node, this: Component, file: str | 
 
 def _compile(compilation: Compilation, node: Node, around: Around) -> None:
     advertise = node.get("Advertise")
-    inside = Around(**{**vars(around), "advertised": around.advertised if advertise is None else advertise == "yes"})
+    inside = around if advertise is None else around._replace(advertised=advertise == "yes")
     _ELEMENTS[node.name](compilation, node, inside)
 
 
-def _children(compilation: Compilation, node: Node, around: Around, **changes: str | None) -> None:
+def _children(compilation: Compilation, node: Node, around: Around, **changes: Any) -> None:
     for child in node.children:
         if child.name in _ELEMENTS:
-            _compile(compilation, child, Around(**{**vars(around), **changes}))
+            _compile(compilation, child, around._replace(**changes))
 
 
 def _write(compilation: Compilation, node: Node, this: Component, key: str, value: str | None, name: str = "") -> None:
@@ -206,6 +204,9 @@ def _extension(compilation: Compilation, node: Node, around: Around) -> None:
         if content:
             _write(compilation, node, this, f".{name}", content, "Content Type")
     _children(compilation, node, around, extension=name)
+    # What an advertised extension says of its content is a key of MIME, which needs no element of its own.
+    if around.advertised and content and compilation.database.get("MIME", content) is None:
+        compilation.insert(node, "MIME", content, name, around.clsid)
 
 
 def _verb(compilation: Compilation, node: Node, around: Around) -> None:

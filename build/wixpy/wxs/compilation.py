@@ -6,12 +6,11 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from wixpy.blob import Blob, PathBlob
-from wixpy.cab import Attributes
 from wixpy.cabdata import Compression
 from wixpy.database import Database, Row
 from wixpy.errors import WixpyError
@@ -23,8 +22,25 @@ from wixpy.wxs.grammar import nearest
 from wixpy.wxs.sequence import Step
 from wixpy.wxs.source import Node
 
-_WIX_LIBRARY = re.compile(r"WixCA|Wix\w*UtilCA\w*")
+_WIX_LIBRARY = r"WixCA|Wix\w*UtilCA\w*"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:wixpy")
+
+
+class Platform(NamedTuple):
+    """What a package is for: its word in the summary's template, and the least version of Windows Installer there,
+    times 100."""
+
+    template: str
+    is_64bit: bool
+    installer: int
+
+
+PLATFORMS = {
+    "x86": Platform("Intel", False, 100),
+    "x64": Platform("x64", True, 200),
+    "ia64": Platform("Intel64", True, 200),
+    "arm64": Platform("Arm64", True, 500),
+}
 
 STANDARD_DIRECTORIES = frozenset(
     [
@@ -79,22 +95,29 @@ def identifier(name: str) -> str:
     return text if text[0].isalpha() or text[0] == "_" else f"_{text}"
 
 
-@dataclass
 class Payload:
     """A file to install: ``values`` is its row of the File table but for the name's short form and the sequence."""
 
-    key: str
-    node: Node
-    directory: str
-    content: Blob
-    values: dict[str, Cell]
-    disk: int
-    compressed: bool | None
-    attributes: Attributes = Attributes.ARCHIVE
+    def __init__(
+        self,
+        key: str,
+        node: Node,
+        directory: str,
+        content: Blob,
+        values: dict[str, Cell],
+        disk: int,
+        compressed: bool | None,
+    ) -> None:
+        self.key = key
+        self.node = node
+        self.directory = directory
+        self.content = content
+        self.values = values
+        self.disk = disk
+        self.compressed = compressed
 
 
-@dataclass
-class NamePair:
+class NamePair(NamedTuple):
     """A name in a table that may need a short form in front: ``short|long``; unique within ``directory``."""
 
     node: Node
@@ -104,16 +127,14 @@ class NamePair:
     store: Callable[[str], None]
 
 
-@dataclass
-class AutomaticGuid:
+class AutomaticGuid(NamedTuple):
     """A component whose GUID is derived from where its key path is installed."""
 
     component: str
     node: Node
 
 
-@dataclass
-class Media:
+class Media(NamedTuple):
     """A disk: its cabinet, if it has one, whether that is inside the package, and how it is compressed."""
 
     node: Node
@@ -123,8 +144,7 @@ class Media:
     level: int
 
 
-@dataclass
-class Membership:
+class Membership(NamedTuple):
     """A component, a feature, a merge module or a group of them that belongs to a feature or to a group."""
 
     kind: str
@@ -134,51 +154,63 @@ class Membership:
     """Whether what is advertised belongs to this feature, should there be several."""
 
 
-@dataclass
-class Merge:
+class Assembly(NamedTuple):
+    """A file that is a side-by-side assembly, ``.net`` or ``win32``, and its component."""
+
+    kind: str
+    node: Node
+    component: str
+    file: str
+    content: Blob
+
+
+class Merge(NamedTuple):
     """A merge module: the directory that stands for its root, where its files go, and its components when it is in."""
 
     node: Node
     directory: str
     disk: int
     compressed: bool | None
-    components: list[str] = field(default_factory=list)
+    components: list[str]
 
 
-@dataclass
 class Compilation:
-    """Everything that the handlers of elements share."""
+    """Everything that the handlers of elements share.
 
-    base: Path
-    epoch: int
-    database: Database = field(default_factory=Database)
-    places: dict[tuple[str, tuple[Cell, ...]], Node] = field(default_factory=dict)
-    references: list[tuple[Node, str, tuple[Cell, ...]]] = field(default_factory=list)
-    properties: dict[str, set[str]] = field(default_factory=dict)
-    payloads: list[Payload] = field(default_factory=list)
-    names: list[NamePair] = field(default_factory=list)
-    automatic_guids: list[AutomaticGuid] = field(default_factory=list)
-    media: dict[int, Media] = field(default_factory=dict)
-    template: Node | None = None
-    instances: Node | None = None
-    declared: set[str] = field(default_factory=set)
-    """Properties that the source has, with or without a value."""
-    module: str | None = None
-    """The suffix of a merge module, None for a package."""
-    unsuffixed: set[str] = field(default_factory=set)
-    features: dict[str, list[Membership]] = field(default_factory=dict)
-    groups: dict[str, list[Membership]] = field(default_factory=dict)
-    feature_groups: dict[str, list[Membership]] = field(default_factory=dict)
-    merges: dict[str, Merge] = field(default_factory=dict)
-    steps: dict[str, dict[str, Step]] = field(default_factory=dict)
-    suppressed: dict[str, set[str]] = field(default_factory=dict)
-    advertised: list[tuple[str, tuple[Cell, ...], str, str]] = field(default_factory=list)
-    derive_product_code: bool = False
-    interface: Interface = field(default_factory=Interface)
-    platform: str = "x86"
-    search: tuple[Path, ...] = ()
-    """Folders with files that are not beside the source."""
-    last_display: int = 0
+    ``base`` is the folder of the source, ``search`` are others with files; ``declared`` are the properties that the
+    source has, with or without a value; ``module`` is the suffix of a merge module, None for a package.
+    """
+
+    def __init__(self, base: Path, epoch: int, platform: str = "x86", search: tuple[Path, ...] = ()) -> None:
+        self.base = base
+        self.epoch = epoch
+        self.platform = platform
+        self.search = search
+        self.database = Database()
+        self.places: dict[tuple[str, tuple[Cell, ...]], Node] = {}
+        self.defined: dict[str, Node] = {}
+        self.references: list[tuple[Node, str, tuple[Cell, ...]]] = []
+        self.properties: dict[str, set[str]] = {}
+        self.payloads: list[Payload] = []
+        self.names: list[NamePair] = []
+        self.automatic_guids: list[AutomaticGuid] = []
+        self.media: dict[int, Media] = {}
+        self.template: Node | None = None
+        self.instances: Node | None = None
+        self.declared: set[str] = set()
+        self.module: str | None = None
+        self.unsuffixed: set[str] = set()
+        self.features: dict[str, list[Membership]] = {}
+        self.groups: dict[str, list[Membership]] = {}
+        self.feature_groups: dict[str, list[Membership]] = {}
+        self.merges: dict[str, Merge] = {}
+        self.assemblies: list[Assembly] = []
+        self.steps: dict[str, dict[str, Step]] = {}
+        self.suppressed: dict[str, set[str]] = {}
+        self.advertised: list[tuple[str, tuple[Cell, ...], str, str]] = []
+        self.derive_product_code = False
+        self.interface = Interface()
+        self.last_display = 0
 
     @property
     def installer(self) -> int:
@@ -188,7 +220,7 @@ class Compilation:
 
     @property
     def is_64bit(self) -> bool:
-        return self.platform == "x64"
+        return PLATFORMS[self.platform].is_64bit
 
     @property
     def time(self) -> datetime:
@@ -202,10 +234,16 @@ class Compilation:
             earlier = self.places.get(
                 (table, tuple(v for v in values if not isinstance(v, bytes))[: self._keys(table)])
             )
-            hint = f"the other is in line {earlier.line}; give one another Id" if earlier else error.hint
+            hint = f"the other is in {earlier.place}; give one another Id" if earlier else error.hint
             raise node.error(error.message, hint) from error
         self.places[table, row.key] = node
         return row
+
+    def define(self, node: Node, what: str) -> None:
+        """Note that ``node`` defines something that has no row; an error when another element does too."""
+        earlier = self.defined.setdefault(what, node)
+        if earlier is not node:
+            raise node.error(f"{what} is defined twice", f"the other is in {earlier.place}; remove one or rename it")
 
     def _keys(self, table: str) -> int:
         return self.database.tables[table].key_count if table in self.database.tables else 0
@@ -232,7 +270,7 @@ class Compilation:
             if not declared and self.database.get(table, *key) is None:
                 known = ["/".join(map(str, row.key)) for row in self.database.rows(table)]
                 wanted = "/".join(map(str, key))
-                if table == "Binary" and _WIX_LIBRARY.fullmatch(wanted):
+                if table == "Binary" and re.fullmatch(_WIX_LIBRARY, wanted):
                     raise node.error(
                         f"{wanted} is WiX's library of custom actions, which is not part of wixpy",
                         "let the action run the program itself (ExeCommand), or add a Binary of your own",

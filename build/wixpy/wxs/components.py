@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from wixpy.payload import file_version
@@ -14,6 +13,7 @@ from wixpy.wxs import com, folders, registry, rows, services
 from wixpy.wxs.compilation import (
     ROOT_DIRECTORY,
     STANDARD_DIRECTORIES,
+    Assembly,
     AutomaticGuid,
     Compilation,
     Membership,
@@ -48,8 +48,7 @@ class KeyPath(NamedTuple):
     key: str
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """What a component takes from the directories or group around it: the folder of sources and the media."""
 
     folder: str = ""
@@ -62,18 +61,14 @@ class Place:
         return Place(f"{folder}/" if folder else self.folder, disk or self.disk)
 
 
-@dataclass
 class Component:
     """The component that is being compiled."""
 
-    node: Node
-    name: str
-    directory: str
-    win64: bool
-    disk: int
-    folder: str = ""
-    candidates: list[KeyPath] = field(default_factory=list)
-    chosen: list[KeyPath] = field(default_factory=list)
+    def __init__(self, node: Node, name: str, directory: str, win64: bool, disk: int, folder: str) -> None:
+        self.node, self.name, self.directory = node, name, directory
+        self.win64, self.disk, self.folder = win64, disk, folder
+        self.candidates: list[KeyPath] = []
+        self.chosen: list[KeyPath] = []
 
     def offer(self, node: Node, table: str, key: str) -> None:
         """A row that may be the key path; it is when its element says so."""
@@ -128,8 +123,7 @@ def _content(compilation: Compilation, node: Node, name: str, outer: Place | Non
 def component_group(compilation: Compilation, node: Node) -> None:
     """ComponentGroup: components under one name, each installed when a feature refers to the group."""
     name = node.need("Id")
-    if name in compilation.groups:
-        raise node.error(f"the component group {name} is defined twice", "give one another Id")
+    compilation.define(node, f"the component group {name}")
     members = compilation.groups[name] = []
     default = node.get("Directory")
     if default is not None:
@@ -188,6 +182,10 @@ def component(
         raise conditions[1].error("the component has two conditions", "join them with AND or OR")
     condition = _condition(conditions[0]) if conditions else None
     row = compilation.insert(node, "Component", this.name, None, target, attributes, condition, None)
+    feature = node.get("Feature")
+    if feature is not None:
+        compilation.refer(node, "Feature", feature)
+        compilation.features.setdefault(feature, []).append(Membership("Component", this.name, node))
     rows.rows(compilation, node, this, {})
     for child in node.children:
         handler = COMPONENT_CHILDREN.get(child.name, rows.element)
@@ -239,8 +237,9 @@ def _file(compilation: Compilation, node: Node, this: Component) -> None:
     )
     this.offer(node, "File", key)
     rows.rows(compilation, node, this, {"File": key})
-    if node.get("Assembly") in (".net", "win32") and not any(child.name == "AssemblyName" for child in node.children):
-        raise node.error("the assembly has no name", "add <AssemblyName Id='Name' Value='…'/> and its other parts")
+    kind = node.get("Assembly")
+    if kind in (".net", "win32"):
+        compilation.assemblies.append(Assembly(kind, node, this.name, key, content))
     compilation.dispatch(node, {"Shortcut": folders.shortcut}, this, f"[#{key}]")
     compilation.dispatch(node, dict.fromkeys(com.FAMILY, com.register), this, key)
     parts(compilation, node, this, "File", key, {"File": key})
@@ -253,10 +252,10 @@ def _done(_: Compilation, __: Node, ___: Component) -> None:
 def _merge(compilation: Compilation, node: Node, directory_name: str, place: Place) -> None:
     """Merge: a module and the directory that takes the place of its root."""
     name, compressed = node.need("Id"), node.get("FileCompression")
-    if name in compilation.merges:
-        raise node.error(f"the merge {name} is defined twice", "give one another Id")
+    compilation.define(node, f"the merge {name}")
     disk = node.number("DiskId") or place.disk or 1
-    compilation.merges[name] = Merge(node, directory_name, disk, None if compressed is None else compressed == "yes")
+    packed = None if compressed is None else compressed == "yes"
+    compilation.merges[name] = Merge(node, directory_name, disk, packed, [])
 
 
 DIRECTORY_CHILDREN: Mapping[str, Callable[..., None]] = {

@@ -5,7 +5,7 @@ Overview” and “Control Attributes Bit Flags” of each control)."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from wixpy.wxs.source import Node
 
@@ -46,12 +46,11 @@ _BUTTON = {**_PICTURE, "Bitmap": 0x40000, "Icon": 0x80000}
 ICON_SIZES = {"16": 0x200000, "32": 0x400000, "48": 0x600000}
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A type of controls: its own attributes with their bits, whether it is in the tab order, needs a property, has an
     icon size, and the table that has the choices it offers."""
 
-    bits: Mapping[str, int] = field(default_factory=dict)
+    bits: Mapping[str, int] = {}
     tab: bool = True
     property: bool = False
     icon_size: bool = False
@@ -135,14 +134,15 @@ ATTRIBUTES = frozenset(
 )  # fmt: skip
 
 
-@dataclass
 class Interface:
-    """What is known of the user interface while its elements are read."""
+    """What is known of the user interface while its elements are read.
 
-    events: dict[tuple[str, str], int] = field(default_factory=dict)
-    """The last order of the events of a control."""
-    choices: dict[tuple[str, str], int] = field(default_factory=dict)
-    """The last order in a table of choices, by table and property."""
-    overridable: set[tuple[str, str]] = field(default_factory=set)
-    """Sequence table and dialog of the Show elements that others may replace."""
-    controls: dict[tuple[str, str], Node] = field(default_factory=dict)
+    ``events`` is the last order of the events of a control, ``choices`` that in a table of choices, by table and
+    property; ``overridable`` are sequence table and dialog of the Show elements that others may replace.
+    """
+
+    def __init__(self) -> None:
+        self.events: dict[tuple[str, str], int] = {}
+        self.choices: dict[tuple[str, str], int] = {}
+        self.overridable: set[tuple[str, str]] = set()
+        self.controls: dict[tuple[str, str], Node] = {}

@@ -15,12 +15,12 @@ it adds to that entry.  Lines with ``=`` are rows (``rows.py``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from wixpy.actions import standard_names
-from wixpy.files import data
+from wixpy.texts import OnDemand, data, lines, sections
 from wixpy.wxs.source import Node
 
 ACTION = "ACTION"
@@ -43,8 +43,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class RowLine:
+class RowLine(NamedTuple):
     """A row that an element makes: when, in which table, and its cells."""
 
     guard: tuple[str, ...]
@@ -52,64 +51,71 @@ class RowLine:
     cells: tuple[str, ...]
 
 
-@dataclass
 class Element:
     """An element's attributes (kind by name, required ones), children, whether it has text, and the rows it makes."""
 
-    name: str
-    text: bool
-    children: tuple[str, ...]
-    attributes: dict[str, str] = field(default_factory=dict)
-    required: list[str] = field(default_factory=list)
-    rows: list[RowLine] = field(default_factory=list)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.text = False
+        self.children: tuple[str, ...] = ()
+        self.attributes: dict[str, str] = {}
+        self.required: list[str] = []
+        self.rows: list[RowLine] = []
 
 
 @cache
 def elements() -> Mapping[str, Element]:
     """All elements by name."""
-    grammar: dict[str, Element] = {}
-    current = Element("", False, ())
-    for line in data("elements.grammar").splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        if line.strip().startswith("="):
-            current.rows.append(_row(line))
-        elif line[0].isspace():
-            name, kind = line.split(None, 1)
-            if name.endswith("*"):
-                current.required.append(name[:-1])
-            current.attributes[name.rstrip("*")] = kind.strip()
-        else:
-            head, _, children = line.partition(">")
-            name, *words = head.split()
-            if name.startswith("+"):
-                current = grammar[name[1:]]
-                current.children += tuple(children.split())
+    parts: dict[str, list[tuple[str, str]]] = {}
+    for head, below in sections(data("elements.grammar")):
+        parts.setdefault(head.split(None, 1)[0].removeprefix("+"), []).append((head, below))
+    return OnDemand(parts, lambda name: _element(name, parts[name]))
+
+
+def _element(name: str, parts: Sequence[tuple[str, str]]) -> Element:
+    """An element of its section and of those that add to it."""
+    made = Element(name)
+    for head, below in parts:
+        before, _, children = head.partition(">")
+        words = before.split()[1:]
+        made.text = made.text or "text" in words
+        made.children += tuple(children.split())
+        for base in (elements()[word[1:]] for word in words if word.startswith("+")):
+            made.children += base.children
+            made.attributes |= base.attributes
+            made.required += base.required
+            made.rows += base.rows
+        for line in lines(below):
+            if line.startswith("="):
+                made.rows.append(_row(line))
                 continue
-            current = grammar[name] = Element(name, "text" in words, tuple(children.split()))
-            for base in (grammar[word[1:]] for word in words if word.startswith("+")):
-                current.children += base.children
-                current.attributes |= base.attributes
-                current.required += base.required
-                current.rows += base.rows
-    return grammar
+            attribute, kind = line.split(None, 1)
+            made.attributes[attribute.rstrip("*")] = kind
+            made.required += [attribute[:-1]] if attribute.endswith("*") else []
+    return made
 
 
 def _row(line: str) -> RowLine:
-    match = _ROW.fullmatch(line.strip())
+    match = _ROW.fullmatch(line)
     assert match is not None, line
     return RowLine(tuple((match[1] or "").split()), match[2], tuple(match[3].split()))
 
 
 def entry(node: Node) -> Element:
     """The entry that says what an element is where it stands."""
+    return _entry(node.within, node.name)
+
+
+@cache
+def _entry(within: str, name: str) -> Element:
     known = elements()
-    return known.get(f"{node.within}/{node.name}") or known.get(node.name) or known[ACTION]
+    return known[next((each for each in (f"{within}/{name}", name) if each in known), ACTION)]
 
 
 @cache
 def refused() -> Mapping[str, tuple[str, str]]:
-    """Elements that are known and not supported: why, and what to do instead."""
+    """Elements (``Name``, ``extension:``) and attributes (``Element/@name``, ``@name``) that are known and not
+    supported: why, and what to do instead."""
     lines = (line.split(" | ") for line in data("elements.refused").splitlines() if line and line[0] != "#")
     return {name: (reason, instead) for name, reason, instead in lines}
 
@@ -119,6 +125,12 @@ def numbers(kind: str) -> Mapping[str, int]:
     """The numbers that stand for the words of a kind."""
     pairs = (word.partition("=") for word in kind.split("|"))
     return {word.strip(): int(number, 0) for word, equals, number in pairs if equals}
+
+
+@cache
+def _words(kind: str) -> tuple[str, ...]:
+    """The words of a kind."""
+    return tuple(word.partition("=")[0].strip() for word in kind.split("|"))
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -138,6 +150,9 @@ def validate(node: Node) -> None:
     element = entry(node)
     for name, value in node.attributes.items():
         if name not in element.attributes:
+            why = refused().get(f"{node.name}/@{name}") or refused().get(f"@{name}")
+            if why:
+                raise node.error(f"{node.name}/@{name} is not supported: {why[0]}", why[1])
             raise node.error(f"{node.name} has no attribute {name}", nearest(name, element.attributes))
         _validate_value(node, name, value, element.attributes[name])
     for name in element.required:
@@ -147,8 +162,9 @@ def validate(node: Node) -> None:
         raise node.error(f"{node.name} has no text, but here is “{node.text[:40]}”", "remove the text")
     for child in node.children:
         known = child.name in element.children or (ACTION in element.children and child.name in standard_names())
-        if not known and child.name in refused():
-            raise child.error(f"{child.name} is not supported: {refused()[child.name][0]}", refused()[child.name][1])
+        why = None if known else refused().get(child.name) or refused().get(child.name.partition(":")[0] + ":")
+        if why:
+            raise child.error(f"{child.name} is not supported: {why[0]}", why[1])
         if not known and ":" in child.name:
             hint = "of extensions there is what needs no custom action of WiX's: see docs/wixpy/elements.md"
             raise child.error(f"{node.name} has no element {child.name}", hint)
@@ -159,7 +175,7 @@ def validate(node: Node) -> None:
 
 
 def _validate_value(node: Node, name: str, value: str, kind: str) -> None:
-    words = [word.partition("=")[0].strip() for word in kind.split("|")]
+    words = _words(kind)
     kind = "yesno" if kind.startswith("yesno=") else "identifier" if kind.startswith("-> ") else kind
     if kind in _KINDS:
         pattern, meaning = _KINDS[kind]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from wixpy.wxs.compilation import derived_guid
 from wixpy.wxs.source import Node
 
 DEFAULT_DIRECTORY = "INSTALLFOLDER"
-_DERIVED = re.compile(r"d[0-9A-F]{32}")
+_DERIVED = r"d[0-9A-F]{32}"
 _IN_DIRECTORY = ("Directory", "DirectoryRef")
 _WITH_SUBDIRECTORY = ("Component", "ComponentGroup", "File", "Files")
 
@@ -33,15 +32,15 @@ def directory_id(parent: str, name: str) -> str:
 
 def is_derived(node: Node) -> bool:
     """Whether an element is a directory with such an Id."""
-    return node.name == "Directory" and _DERIVED.fullmatch(node.attributes.get("Id", "")) is not None
+    return node.name == "Directory" and re.fullmatch(_DERIVED, node.attributes.get("Id", "")) is not None
 
 
-@dataclass
 class Places:
     """The directories of a source that no element defines."""
 
-    root: Node
-    fragments: list[Node] = field(default_factory=list)
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.fragments: list[Node] = []
 
     def define(self, node: Node, top: str, names: Sequence[str]) -> str:
         """The Id of the directory ``names`` below ``top``."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import replace
 
 from wixpy.actions import standard
 from wixpy.errors import WixpyError
@@ -23,6 +22,10 @@ _ROOT_NAMES = {-1: "MachineUser", 0: "ClassesRoot", 1: "CurrentUser", 2: "LocalM
 
 def link(compilation: Compilation, root: Node, outputs: media.Outputs) -> None:
     """Complete the database; WixpyError, with the line, for what does not fit together."""
+    if compilation.assemblies:
+        from wixpy.wxs.assemblies import name_all  # noqa: PLC0415 - few packages have any
+
+        name_all(compilation)
     if compilation.module is not None:
         _link_module(compilation, root, outputs)
         return
@@ -154,7 +157,7 @@ def _expand(compilation: Compilation, members: list[Membership], path: tuple[str
 
 def _within(member: Membership, group: Membership) -> Membership:
     """A member of a group, which is primary when its group is."""
-    return replace(member, is_primary=member.is_primary or group.is_primary)
+    return member._replace(is_primary=member.is_primary or group.is_primary)
 
 
 def _component_guid(compilation: Compilation, automatic: AutomaticGuid) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
 from wixpy.errors import WixpyError
-from wixpy.files import data, read_bytes
+from wixpy.files import read_bytes
+from wixpy.texts import data
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
@@ -25,20 +25,20 @@ _STRING = frozenset(["Id", "Value", "Overridable", "Localizable"])
 _PLACE = frozenset(
     ["Dialog", "Control", "X", "Y", "Width", "Height", "RightToLeft", "RightAligned", "LeftScroll", "Text"]
 )
-_REFERENCE = re.compile(r"(!!?)\((loc|wix)\.([\w.]+)(?:=([^()]*))?\)")
+_REFERENCE = r"(!!?)\((loc|wix)\.([\w.]+)(?:=([^()]*))?\)"
 _MAX_DEPTH = 16
 STOCK_CULTURE = "en-us"
 STOCK_CULTURES = (STOCK_CULTURE, "de-de", "es-es", "fr-fr")
 
 
-@dataclass
 class Strings:
     """The strings of all files, and what the files say of cultures, code pages and controls."""
 
-    texts: dict[str, Node] = field(default_factory=dict)
-    values: dict[str, str] = field(default_factory=dict)
-    roots: list[Node] = field(default_factory=list)
-    places: list[Node] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.texts: dict[str, Node] = {}
+        self.values: dict[str, str] = {}
+        self.roots: list[Node] = []
+        self.places: list[Node] = []
 
     def add(self, node: Node, *, fallback: bool = False) -> None:
         """Take a string; one that is a ``fallback`` or overridable gives way to one that is there."""
@@ -47,7 +47,7 @@ class Strings:
             raise node.error(f"the string {name} has both a Value and a text", "keep one")
         value = node.attributes.get("Value", node.text)
         if earlier is not None:
-            place = f"{earlier.file}:{earlier.line}"
+            place = earlier.place
             fixed = "no" in (node.attributes.get("Localizable"), earlier.attributes.get("Localizable"))
             if fixed and value != self.values[name]:
                 raise node.error(f"the string {name} is Localizable='no' and differs from {place}", "make them equal")
@@ -192,7 +192,7 @@ def apply(root: Node, strings: Strings, defines: Mapping[str, str]) -> None:
                 raise node.error(f"{match[0]} refers to itself", "write the text out")
             return expand(node, value, depth + 1)
 
-        return _REFERENCE.sub(replacement, text)
+        return re.sub(_REFERENCE, replacement, text) if "!(" in text else text
 
     for node in root.walk():
         node.attributes = {name: expand(node, value) for name, value in node.attributes.items()}
@@ -224,7 +224,7 @@ def _variables(root: Node) -> dict[str, Node]:
         earlier, overridable = found.get(name), node.yes("Overridable")
         if earlier is not None and not earlier.yes("Overridable"):
             if not overridable:
-                raise node.error(f"the variable {name} is in line {earlier.line} already", "remove one")
+                raise node.error(f"the variable {name} is in {earlier.place} already", "remove one")
             continue
         found[name] = node
     return found

@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from wixpy import cab
-from wixpy.blob import Blob, FileBlob
+from wixpy.blob import Blob
 from wixpy.cabdata import Compression
 from wixpy.errors import WixpyError
 from wixpy.filenames import is_short
-from wixpy.media import COMPRESSED, COMPRESSED_SOURCE, EMBEDDED, NONCOMPRESSED, source_path, word_count
+from wixpy.media import COMPRESSED, COMPRESSED_SOURCE, EMBEDDED, NONCOMPRESSED, Packed, source_path, word_count
 from wixpy.payload import Hash, Hasher, file_hash
 from wixpy.wxs import rows
 from wixpy.wxs.compilation import Compilation, Media, Payload
@@ -38,16 +37,16 @@ _LEVELS = {
 _DEFAULT_LEVEL = "mszip"
 
 
-@dataclass
 class Outputs:
     """What a compilation makes beside the database, by relative path with ``/``.
 
     Cabinets that are too large for memory are kept in nameless files in ``folder``, until the end of the context.
     """
 
-    folder: Path | None = None
-    beside: dict[str, Blob] = field(default_factory=dict)
-    _open: ExitStack = field(default_factory=ExitStack)
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.beside: dict[str, Blob] = {}
+        self._open = ExitStack()
 
     def scratch(self, size: int) -> BinaryIO:
         """A new file to write and read, for about ``size`` bytes."""
@@ -77,8 +76,7 @@ def media(compilation: Compilation, node: Node) -> None:
     number, cabinet = node.number("Id") or 0, node.get("Cabinet")
     if number < 1:
         raise node.error(f"Media/@Id is {number}", "number media from 1")
-    if number in compilation.media:
-        raise node.error(f"media {number} is defined twice", "change Id of one")
+    compilation.define(node, f"media {number}")
     if compilation.template:
         raise node.error("the product has Media and MediaTemplate", "keep one kind")
     if cabinet is None and (node.yes("EmbedCab") or node.get("CompressionLevel")):
@@ -115,8 +113,8 @@ def media_template(compilation: Compilation, node: Node) -> None:
 def _add(compilation: Compilation, node: Node, number: int, cabinet: str | None) -> None:
     embedded = node.yes("EmbedCab")
     compression, level = _LEVELS[node.get("CompressionLevel") or _DEFAULT_LEVEL]
-    if cabinet and any((other.cabinet or "").lower() == cabinet.lower() for other in compilation.media.values()):
-        raise node.error(f"the cabinet {cabinet} is defined twice", "change Cabinet of one")
+    if cabinet:
+        compilation.define(node, f"the cabinet {cabinet.lower()}")
     if cabinet and not embedded and not is_short(cabinet):
         raise node.error(f"the cabinet beside the package has the name “{cabinet}”", "use an 8.3 name")
     name = f"{EMBEDDED}{cabinet}" if embedded else cabinet
@@ -194,13 +192,14 @@ def pack(compilation: Compilation, media: Media, payloads: list[Payload], output
         cab.write_to(out, _folders(compilation, payloads, hashers), media.compression, media.level)
     except OSError as error:
         raise _cannot_write(outputs.folder, error) from error
+    hashes = {key: hasher.value for key, hasher in hashers.items()}
     for payload in payloads:
-        _add_hash(compilation, payload, hashers[payload.key].value)
+        _add_hash(compilation, payload, hashes[payload.key])
     name = media.cabinet or ""
     if media.embedded:
-        compilation.database.streams[name] = FileBlob(out)
+        compilation.database.streams[name] = Packed(out, hashes)
     else:
-        outputs.beside[name] = FileBlob(out)
+        outputs.beside[name] = Packed(out, hashes)
 
 
 def _put_beside(compilation: Compilation, payload: Payload, outputs: Outputs, taken: set[str]) -> None:
@@ -238,6 +237,6 @@ def _folders(
             folders.append([])
             size = 0
         seen = hashers[payload.key].update
-        folders[-1].append(cab.CabinetFile(payload.key, payload.content, time, payload.attributes, seen))
+        folders[-1].append(cab.CabinetFile(payload.key, payload.content, time, seen=seen))
         size += len(payload.content)
     return folders

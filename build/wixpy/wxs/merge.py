@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from wixpy import cab
 from wixpy.actions import standard
@@ -32,7 +31,6 @@ from wixpy.wxs.compilation import (
 )
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.sequence import Step
-from wixpy.wxs.source import Node
 
 CABINET = "MergeModule.CABinet"
 NO_FEATURE = "{00000000-0000-0000-0000-000000000000}"
@@ -64,7 +62,7 @@ def merge_all(compilation: Compilation) -> None:
             raise each.node.error(f"the merge {name} belongs to no feature", f"add <MergeRef Id='{name}'/> to one")
         module = _Module(compilation, each)
         module.take_in()
-        each.components = [row.text("Component") for row in module.database.rows("ModuleComponents")]
+        each.components.extend(row.text("Component") for row in module.database.rows("ModuleComponents"))
     _settle(compilation)
 
 
@@ -101,16 +99,12 @@ def _version(text: str) -> tuple[int, ...]:
     return (*parts, *[0] * (4 - len(parts)))
 
 
-@dataclass
 class _Module:
     """One module and where it goes."""
 
-    compilation: Compilation
-    merge: Merge
-    database: Database = field(init=False)
-    changes: dict[tuple[str, tuple[Cell, ...]], dict[str, Cell]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, compilation: Compilation, merge: Merge) -> None:
+        self.compilation, self.merge, self.node = compilation, merge, merge.node
+        self.changes: dict[tuple[str, tuple[Cell, ...]], dict[str, Cell]] = {}
         try:
             self.database = Database.parse(self.compilation.source_file(self.node, "SourceFile"))
         except WixpyError as error:
@@ -126,10 +120,6 @@ class _Module:
                 f"the module is in the language {own}, not in {asked}",
                 f"write Language='{own}'; others are not applied",
             )
-
-    @property
-    def node(self) -> Node:
-        return self.merge.node
 
     def take_in(self) -> None:
         self._configure()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from wixpy.actions import standard_names
-from wixpy.wxs.compilation import STANDARD_DIRECTORIES, derived_guid
+from wixpy.wxs.compilation import PLATFORMS, STANDARD_DIRECTORIES, derived_guid
 from wixpy.wxs.components import component_id
 from wixpy.wxs.grammar import nearest
 from wixpy.wxs.harvest import DEFAULT_DIRECTORY, Places, directory_id, files, is_derived, new
@@ -112,7 +112,7 @@ def complete(roots: Sequence[Node], platform: str) -> None:
         node.name == "Directory" and node.attributes.get("Id") == DEFAULT_DIRECTORY for node in nodes
     ):
         name = f"{product.attributes.get('Manufacturer')} {product.attributes.get('Name')}"
-        programs = "ProgramFiles64Folder" if platform == "x64" else "ProgramFilesFolder"
+        programs = "ProgramFiles64Folder" if PLATFORMS[platform].is_64bit else "ProgramFilesFolder"
         parent = new(product, "DirectoryRef", Id=programs)
         parent.children = [new(product, "Directory", Id=DEFAULT_DIRECTORY, Name=name)]
         product.children.append(parent)
@@ -234,7 +234,7 @@ def _conditions(node: Node) -> None:
 def _standard_directory(node: Node, platform: str) -> None:
     name = node.attributes.get("Id", "")
     if name in _6432_DIRECTORIES:
-        bits = "64" if platform == "x64" else ""
+        bits = "64" if PLATFORMS[platform].is_64bit else ""
         node.attributes["Id"] = name = name.replace("6432", bits)
     if name not in STANDARD_DIRECTORIES:
         raise node.error(f"“{name}” is no standard directory", f"there is {', '.join(sorted(STANDARD_DIRECTORIES))}")

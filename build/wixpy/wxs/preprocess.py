@@ -11,32 +11,31 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from wixpy.errors import WixpyError
 
 Fail = Callable[[str, str], WixpyError]
 
-_REFERENCE = re.compile(r"(\$\$?|!)\(((?:[^()]|\([^()]*\))*)\)")
-_FUNCTION = re.compile(r"(\w+)\((.*)\)")
-_TOKEN = re.compile(r'\s*(\$\((?:[^()]|\([^()]*\))*\)|"[^"]*"|~=|!=|<=|>=|[=<>()]|[^\s=<>!~()"]+)')
+_REFERENCE = r"(\$\$?|!)\(((?:[^()]|\([^()]*\))*)\)"
+_FUNCTION = r"(\w+)\((.*)\)"
+_TOKEN = r'\s*(\$\((?:[^()]|\([^()]*\))*\)|"[^"]*"|~=|!=|<=|>=|[=<>()]|[^\s=<>!~()"]+)'
 _OPERATORS = ("=", "!=", "~=", "<", "<=", ">", ">=")
 _BIND_PATH = "bindpath."
 _FIRST_DAY = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
-@dataclass
-class Settings:
+class Settings(NamedTuple):
     """What a build gives its sources: ``-d`` values, folders for includes, the platform, the time, and bind paths: the
     folders of ``!(bindpath.NAME)``."""
 
-    defines: Mapping[str, str] = field(default_factory=dict)
+    defines: Mapping[str, str] = {}
     includes: tuple[Path, ...] = ()
     platform: str = "x86"
     epoch: int = 0
-    bind_paths: Mapping[str, Path] = field(default_factory=dict)
+    bind_paths: Mapping[str, Path] = {}
 
 
 class Variables:
@@ -59,7 +58,7 @@ class Variables:
         """The value of what stands between ``$(`` and ``)``, None when it has none."""
         kind, dot, name = reference.partition(".")
         if kind == "fun" or not dot:
-            function = _FUNCTION.fullmatch(name if dot else reference)
+            function = re.fullmatch(_FUNCTION, name if dot else reference)
             if function is not None:
                 return self._function(function[1], function[2], fail)
         if not dot:
@@ -126,7 +125,7 @@ class Variables:
                 raise fail(f"the variable {name} is not defined", f"add <?define {name}='…'?> or give -d {name}=…")
             return value
 
-        return _REFERENCE.sub(replacement, text)
+        return re.sub(_REFERENCE, replacement, text) if "(" in text else text
 
     def is_true(self, condition: str, fail: Fail) -> bool:
         """Whether a condition of ``<?if?>`` holds."""
@@ -141,9 +140,9 @@ class _Condition:
         self.text = text
         self.fail = fail
         self.tokens: list[str] = []
-        position = 0
+        position, tokens = 0, re.compile(_TOKEN)
         while text[position:].strip():
-            match = _TOKEN.match(text, position)
+            match = tokens.match(text, position)
             if match is None:
                 raise self.wrong()
             self.tokens.append(match[1])

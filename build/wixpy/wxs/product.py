@@ -167,8 +167,7 @@ def _feature_ref(compilation: Compilation, node: Node, parent: str | None = None
 def _feature_group(compilation: Compilation, node: Node) -> None:
     """FeatureGroup: what each feature gets that refers to the group; features in it come below that feature."""
     name = node.need("Id")
-    if name in compilation.feature_groups:
-        raise node.error(f"the feature group {name} is defined twice", "give one another Id")
+    compilation.define(node, f"the feature group {name}")
     members = compilation.feature_groups[name] = []
     for child in node.children:
         if child.name == "Component":

@@ -41,6 +41,8 @@ MajorUpgrade (not with `UpgradeStrategy="none"`) and code page 65001. The platfo
 - `Guid="*"` of a component: a name-based UUID (RFC 4122, version 5) of where its key path is installed, in small
   letters, by WiX's own rule. The same place has the same GUID in every version, and the one that WiX gave it.
 - `Id="*"` of a product, and the package code: a UUID of the content of the package.
+- The name of an assembly, with version, culture and the token of its key, from its metadata; of a Win32 one from its
+  manifest. `AssemblyName` goes before both.
 - 8.3 names: four letters, `~` and three characters of a checksum of the name, unique in the directory.
 - Versions and languages of files from their resources, hashes of files without.
 
@@ -65,7 +67,7 @@ def markdown() -> str:
     parts = [_PREFACE]
     for name in sorted(known, key=str.lower):
         parts += ["", f"### {_title(name)}", "", *_entry(known, name)]
-    parts += ["", "## Known and refused", "", "| element | why | instead |", "|---|---|---|"]
+    parts += ["", "## Known and refused", "", "| element or attribute | why | instead |", "|---|---|---|"]
     parts += [f"| `{name}` | {reason} | {_code(instead)} |" for name, (reason, instead) in refused().items()]
     return "\n".join(parts) + "\n"
 

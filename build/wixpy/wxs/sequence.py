@@ -9,8 +9,8 @@ neighbour first, in the order of the source.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from wixpy.errors import WixpyError
 from wixpy.wxs.source import Node
@@ -18,8 +18,7 @@ from wixpy.wxs.source import Node
 MAX_NUMBER = 32767
 
 
-@dataclass
-class Step:
+class Step(NamedTuple):
     """An action in a sequence: at a number, or before or after other actions."""
 
     action: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat
@@ -39,10 +38,9 @@ _EXTENSIONS = {
 
 _MAX_DEPTH = 64
 _OPENING, _CLOSING = ("if", "ifdef", "ifndef"), ("elseif", "else", "endif")
-_DEFINE = re.compile(r"""\s*(\w+)\s*(?:=\s*(?:"([^"]*)"|'([^']*)'|(\S*))\s*)?""")
+_DEFINE = r"""\s*(\w+)\s*(?:=\s*(?:"([^"]*)"|'([^']*)'|(\S*))\s*)?"""
 
 
-@dataclass
 class Node:
     """An element: attributes with variables filled in, child elements, text, and where it is.
 
@@ -50,16 +48,26 @@ class Node:
     ever without effect unnoticed.
     """
 
-    name: str
-    attributes: dict[str, str]
-    file: Path
-    line: int
-    children: list[Node] = field(default_factory=list)
-    text: str = ""
-    read: set[str] = field(default_factory=set)
-    base: Path | None = None
-    namespace: str = NAMESPACE
-    within: str = ""
+    def __init__(
+        self,
+        name: str,
+        attributes: dict[str, str],
+        file: Path,
+        line: int,
+        text: str = "",
+        base: Path | None = None,
+        namespace: str = NAMESPACE,
+    ) -> None:
+        self.name = name
+        self.attributes = attributes
+        self.file = file
+        self.line = line
+        self.text = text
+        self.base = base
+        self.namespace = namespace
+        self.within = ""
+        self.children: list[Node] = []
+        self.read: set[str] = set()
 
     def get(self, name: str) -> str | None:
         """An attribute, None when it is not given."""
@@ -85,9 +93,22 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """This element and all below it."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += reversed(node.children)
+
+    @property
+    def place(self) -> str:
+        """Where the element is, for another's error: ``file:line``."""
+        return f"{self.file}:{self.line}"
+
+    def with_children(self, children: list[Node]) -> Node:
+        """This element with other children; what is read of one of the two is read of both."""
+        other = Node(self.name, self.attributes, self.file, self.line, self.text, self.base, self.namespace)
+        other.children, other.read, other.within = children, self.read, self.within
+        return other
 
     def error(self, message: str, hint: str | None = None) -> WixpyError:
         """An error about this element, to be raised."""
@@ -274,7 +295,7 @@ class _Reader:
     def instruction(self, target: str, text: str) -> None:
         """An instruction that stands by itself."""
         if target == "define":
-            match = _DEFINE.fullmatch(text)
+            match = re.fullmatch(_DEFINE, text)
             if match is None:
                 raise self.error(f"<?define {text}?> is not understood", "write <?define NAME='value'?>")
             name, *values = match.groups()

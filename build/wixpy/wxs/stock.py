@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from wixpy.texts import FOLDER
 from wixpy.wxs import source
 from wixpy.wxs.controls import DIALOG_EVENTS
 from wixpy.wxs.grammar import nearest
@@ -22,11 +23,12 @@ LIBRARY = (
     "WixUI_Minimal.wxs",
     "WixUI_FeatureTree.wxs",
     "WixUI_InstallDir.wxs",
+    "WixUI_Mondo.wxs",
     "NetFx.wxs",
 )
 ERROR_PROGRESS_TEXT = "WixUI_ErrorProgressText"
 
-_LABEL = re.compile(r"([A-Z][A-Za-z ]*): ")
+_LABEL = r"([A-Z][A-Za-z ]*): "
 
 Symbol = tuple[str, str]
 
@@ -81,11 +83,7 @@ def _references(node: Node) -> Iterator[tuple[Symbol, Node]]:
 
 
 def _parse(name: str) -> Node:
-    # Only stock user interfaces need it.
-    from importlib import resources  # noqa: PLC0415
-
-    with resources.as_file(resources.files("wixpy").joinpath(f"data/ui/{name}")) as path:
-        root = source.parse(path, {})
+    root = source.parse(FOLDER / "ui" / name, {})
     for node in root.walk():
         node.file = Path("wixpy", "data", "ui", name)
         node.base = None  # the author's licence.rtf is beside the author's source
@@ -117,7 +115,7 @@ def _add_texts(ui: Node) -> None:
         ui.children.append(Node(name, attributes, ui.file, ui.line, text=content or ""))
 
     for action, description, template in text.ActionText:
-        details = _LABEL.sub(_label, template or "")
+        details = re.sub(_LABEL, _label, template or "")
         own = f"!(loc.ActionText.{action}={description})"
         add("ProgressText", {"Action": str(action)} | ({"Template": details} if details else {}), own)
     for key, content in text.UIText:

@@ -4,7 +4,6 @@ Installer SDK, “User Interface Reference”)."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
 
@@ -28,8 +27,8 @@ from wixpy.wxs.grammar import nearest
 from wixpy.wxs.source import Node
 
 _EXITS = {"success": -1, "cancel": -2, "error": -3, "suspend": -4}
-_STYLE = re.compile(r"\{[\\&]([A-Za-z_][\w.]*)\}")
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
+_STYLE = r"\{[\\&]([A-Za-z_][\w.]*)\}"
+_IDENTIFIER = r"[A-Za-z_][\w.]*"
 _CHOICE_TABLES = {
     "ComboBox": "ComboBox",
     "ListBox": "ListBox",
@@ -119,7 +118,7 @@ def _control(compilation: Compilation, node: Node, dialog: str, following: str |
     )  # fmt: skip
     compilation.interface.controls[dialog, name] = node
     pictured = node.need("Type") in ("Bitmap", "Icon") or node.yes("Bitmap") or node.yes("Icon")
-    if pictured and text and _IDENTIFIER.fullmatch(text) and not node.yes("Image"):
+    if pictured and text and re.fullmatch(_IDENTIFIER, text) and not node.yes("Image"):
         compilation.refer(node, "Binary", text)
     elif node.need("Type") != "ScrollableText":  # whose text is RTF
         _text_styles(compilation, node, text)
@@ -184,7 +183,7 @@ def _help(node: Node) -> str | None:
 
 
 def _text_styles(compilation: Compilation, node: Node, text: str | None) -> None:
-    for match in _STYLE.finditer(text or ""):
+    for match in re.finditer(_STYLE, text or ""):
         compilation.refer(node, "TextStyle", match[1])
 
 
@@ -233,7 +232,7 @@ def _event(compilation: Compilation, node: Node, name: str, value: str | None) -
     argument = controls.EVENTS[name]
     if argument and not value:
         raise node.error(f"the event {name} needs a Value", f"give the {argument} it is about")
-    if value is None or _IDENTIFIER.fullmatch(value) is None:
+    if value is None or re.fullmatch(_IDENTIFIER, value) is None:
         return
     if argument == "dialog":
         compilation.refer(node, "Dialog", value)
@@ -306,7 +305,7 @@ def _billboard_control(compilation: Compilation, node: Node, billboard: str) -> 
     others = [child.name for child in node.children if child.name != "Text"]
     if others:
         raise node.error(f"a control of a billboard has no {others[0]}", "it can only be looked at: remove it")
-    if node.need("Type") in ("Bitmap", "Icon") and text and _IDENTIFIER.fullmatch(text):
+    if node.need("Type") in ("Bitmap", "Icon") and text and re.fullmatch(_IDENTIFIER, text):
         compilation.refer(node, "Binary", text)
     compilation.insert(
         node, "BBControl", billboard, node.need("Id"), node.need("Type"), node.number("X"), node.number("Y"),
@@ -350,7 +349,7 @@ def ui_sequence(compilation: Compilation, node: Node) -> None:
     for child in node.children:
         if child.name == "Show":
             _show(compilation, child, table)
-    sequence(compilation, dataclasses.replace(node, children=[each for each in node.children if each.name != "Show"]))
+    sequence(compilation, node.with_children([each for each in node.children if each.name != "Show"]))
 
 
 def _show(compilation: Compilation, node: Node, table: str) -> None:

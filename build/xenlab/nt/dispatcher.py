@@ -7,18 +7,16 @@ Source: Windows Driver Kit, "Kernel Dispatcher Objects", and the pages of the Ke
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xenlab.nt import objects
 from xenlab.nt.routine import APC_LEVEL, DISPATCH_LEVEL, Wait
-from xenlab.nt.thread import Thread
-from xenlab.world import Event
+from xenlab.nt.thread import Mode, Thread, Waiter
 
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel
 
-STATUS_SUCCESS, STATUS_ABANDONED_WAIT_0, STATUS_TIMEOUT = 0, 0x80, 0x102
+STATUS_SUCCESS, STATUS_USER_APC, STATUS_ALERTED, STATUS_TIMEOUT = 0, 0xC0, 0x101, 0x102
 NOTIFICATION_EVENT, SYNCHRONIZATION_EVENT, MUTANT, PROCESS, QUEUE, SEMAPHORE, THREAD = range(7)
 NOTIFICATION_TIMER, SYNCHRONIZATION_TIMER = 8, 9
 _RESETS = (SYNCHRONIZATION_EVENT, SYNCHRONIZATION_TIMER)
@@ -35,15 +33,6 @@ _LAYOUTS = {
 }
 _MOST_OBJECTS = 64
 _NS_PER_UNIT = 100
-
-
-@dataclass(eq=False)
-class Waiter:
-    """A thread that is blocked, and on what."""
-
-    thread: Thread
-    wait: Wait
-    timeout: Event | None = None
 
 
 class Dispatcher:
@@ -116,11 +105,13 @@ class Dispatcher:
         """One release by the owner; returns the state before (0: it becomes free only if it is 1 afterwards)."""
         before = self.state(va)
         mutant = objects.view(self._kernel, "KMUTANT", va)
-        if mutant["OwnerThread"] != self._kernel.current_thread.object:
+        thread = self._kernel.current_thread
+        if mutant["OwnerThread"] != thread.object:
             self._kernel.violation("A mutex is released by a thread that does not own it (STATUS_MUTANT_NOT_OWNED).")
         self.set_state(va, before + 1)
         if before + 1 == 1:
             mutant["OwnerThread"] = 0
+            self._count_mutex(thread, -mutant["ApcDisable"])
             self.wake(va)
         return before
 
@@ -137,10 +128,49 @@ class Dispatcher:
         if kernel.locks.held:
             kernel.violation("A wait while a spin lock is held.")
         status = self._try(thread, wait)
+        if status is None:
+            status = self._interruption(thread, wait)
         if status is not None or not blocks:
             return STATUS_TIMEOUT if status is None else status
         self._block(thread, wait)
         return None
+
+    def break_off(self, thread: Thread) -> None:
+        """Take a blocked thread out of its wait, so that it can run a kernel APC; then the wait goes on.
+
+        A signal that is gone again until then (KePulseEvent) is missed, as it is in Windows.
+        """
+        waiter = self._unqueue(thread)
+        self._kernel.make_ready(thread, STATUS_SUCCESS)
+        thread.mode = Mode(False, None, waiter)
+
+    def go_on(self, waiter: Waiter) -> int | None:
+        """Take up a wait that was broken off: its status where it is over, None where the thread blocks again."""
+        status = self._try(waiter.thread, waiter.wait)
+        if status is None and waiter.ends is not None and waiter.ends <= self._kernel.world.now:
+            status = STATUS_TIMEOUT
+        if status is None:
+            status = self._interruption(waiter.thread, waiter.wait)
+        if status is None:
+            self._queue(waiter)
+        return status
+
+    def interrupt(self, thread: Thread) -> None:
+        """End a thread's wait if an alert or an APC of user mode that has just come does that."""
+        if thread.waiter:
+            status = self._interruption(thread, thread.waiter.wait)
+            if status is not None:
+                self._release(thread.waiter, status)
+
+    @staticmethod
+    def _interruption(thread: Thread, wait: Wait) -> int | None:
+        """What else than its objects ends a wait ("Waits and APCs")."""
+        if not wait.alertable:
+            return None
+        if thread.alerted:
+            thread.alerted = False
+            return STATUS_ALERTED
+        return STATUS_USER_APC if wait.user and thread.user_apcs else None
 
     def wake(self, va: int) -> None:
         """Let go whom the object's state satisfies now."""
@@ -158,16 +188,26 @@ class Dispatcher:
 
     def _block(self, thread: Thread, wait: Wait) -> None:
         waiter = Waiter(thread, wait)
-        for va in wait.objects:
-            self._waiters.setdefault(va, deque()).append(waiter)
         if wait.timeout_100ns is not None:
-            delay = self._kernel.clock.delay_ns(wait.timeout_100ns)
-            waiter.timeout = self._kernel.world.at(
-                delay, lambda: self._release(waiter, STATUS_TIMEOUT), f"{thread.name} waits no longer"
-            )
-        thread.waits_for = ", ".join(f"{va:#x}" for va in wait.objects) or "a delay"
+            waiter.ends = self._kernel.world.now + self._kernel.clock.delay_ns(wait.timeout_100ns)
+        self._queue(waiter)
 
-    def _release(self, waiter: Waiter, status: int) -> None:
+    def _queue(self, waiter: Waiter) -> None:
+        thread = waiter.thread
+        for va in waiter.wait.objects:
+            self._waiters.setdefault(va, deque()).append(waiter)
+        if waiter.ends is not None:
+            waiter.timeout = self._kernel.world.at(
+                waiter.ends - self._kernel.world.now,
+                lambda: self._release(waiter, STATUS_TIMEOUT),
+                f"{thread.name} waits no longer",
+            )
+        thread.waiter = waiter
+        thread.waits_for = ", ".join(f"{va:#x}" for va in waiter.wait.objects) or "a delay"
+
+    def _unqueue(self, thread: Thread) -> Waiter:
+        waiter = thread.waiter
+        assert waiter is not None
         if waiter.timeout:
             waiter.timeout.cancel()
         for va in waiter.wait.objects:
@@ -176,7 +216,11 @@ class Dispatcher:
                 queue.remove(waiter)
             if not queue:
                 self._waiters.pop(va)
-        waiter.thread.waits_for = ""
+        thread.waiter, thread.waits_for = None, ""
+        return waiter
+
+    def _release(self, waiter: Waiter, status: int) -> None:
+        self._unqueue(waiter.thread)
         self._kernel.make_ready(waiter.thread, status)
 
     def _try(self, thread: Thread, wait: Wait) -> int | None:
@@ -204,7 +248,15 @@ class Dispatcher:
         elif kind in (SEMAPHORE, MUTANT, QUEUE):
             self.set_state(va, self._kernel.i32(va + 4) - 1)
         if kind == MUTANT:
-            objects.view(self._kernel, "KMUTANT", va)["OwnerThread"] = thread.object
+            mutant = objects.view(self._kernel, "KMUTANT", va)
+            if mutant["OwnerThread"] != thread.object:
+                self._count_mutex(thread, mutant["ApcDisable"])
+            mutant["OwnerThread"] = thread.object
+
+    def _count_mutex(self, thread: Thread, change: int) -> None:
+        """A mutex keeps normal kernel APCs from its owner ("Mutex Objects")."""
+        thread.mutexes += change
+        self._kernel.apcs.let_in(thread)
 
     def _check_freed(self, va: int, size: int) -> None:
         for each, queue in self._waiters.items():

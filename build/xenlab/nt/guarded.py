@@ -7,7 +7,6 @@ Regions". A KGUARDED_MUTEX begins as a FAST_MUTEX does.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from xenlab.nt.exlock import give, take
@@ -20,40 +19,45 @@ if TYPE_CHECKING:
 _NTOS = "ntoskrnl.exe"
 
 
-class Regions:
-    """How many guarded regions each thread is in, by its object."""
+@routine(_NTOS, irql_max=APC_LEVEL)
+def KeEnterCriticalRegion(kernel: Kernel) -> None:
+    kernel.current_thread.critical += 1
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-        self.guarded: Counter[int] = Counter()
 
-    @property
-    def inside(self) -> bool:
-        return self.guarded[self._kernel.current_thread.object] > 0
-
-    def enter(self) -> None:
-        self.guarded[self._kernel.current_thread.object] += 1
-
-    def leave(self) -> None:
-        if not self.inside:
-            self._kernel.violation("A guarded region is left that was never entered.")
-        self.guarded[self._kernel.current_thread.object] -= 1
+@routine(_NTOS, irql_max=APC_LEVEL)
+def KeLeaveCriticalRegion(kernel: Kernel) -> None:
+    thread = kernel.current_thread
+    if not thread.critical:
+        kernel.violation("A critical region is left that was never entered.")
+    thread.critical -= 1
+    kernel.apcs.let_in(thread)
 
 
 @routine(_NTOS, irql_max=APC_LEVEL)
 def KeEnterGuardedRegion(kernel: Kernel) -> None:
-    kernel.part(Regions).enter()
+    kernel.current_thread.guarded += 1
 
 
 @routine(_NTOS, irql_max=APC_LEVEL)
 def KeLeaveGuardedRegion(kernel: Kernel) -> None:
-    kernel.part(Regions).leave()
+    thread = kernel.current_thread
+    if not thread.guarded:
+        kernel.violation("A guarded region is left that was never entered.")
+    thread.guarded -= 1
+    kernel.apcs.let_in(thread)
 
 
 @routine(_NTOS, irql_max=DISPATCH_LEVEL)
-@routine(_NTOS, irql_max=DISPATCH_LEVEL, name="KeAreApcsDisabled")
 def KeAreAllApcsDisabled(kernel: Kernel) -> BOOLEAN:
-    return int(kernel.irql >= APC_LEVEL or kernel.part(Regions).inside)
+    """Special kernel APCs too."""
+    return int(kernel.irql >= APC_LEVEL or kernel.current_thread.guarded > 0)
+
+
+@routine(_NTOS, irql_max=DISPATCH_LEVEL)
+def KeAreApcsDisabled(kernel: Kernel) -> BOOLEAN:
+    """Normal kernel APCs."""
+    thread = kernel.current_thread
+    return int(kernel.irql >= APC_LEVEL or thread.guarded + thread.critical + thread.mutexes > 0)
 
 
 def _mutex(kernel: Kernel, address: int) -> Struct:
@@ -69,7 +73,7 @@ def KeInitializeGuardedMutex(kernel: Kernel, mutex: PVOID) -> None:
 
 @routine(_NTOS, irql_max=APC_LEVEL)
 def KeAcquireGuardedMutex(kernel: Kernel, mutex: PVOID) -> Steps:
-    kernel.part(Regions).enter()
+    KeEnterGuardedRegion(kernel)
     yield from take(kernel, _mutex(kernel, mutex))
     return None
 
@@ -77,7 +81,7 @@ def KeAcquireGuardedMutex(kernel: Kernel, mutex: PVOID) -> Steps:
 @routine(_NTOS, irql_max=APC_LEVEL)
 def KeReleaseGuardedMutex(kernel: Kernel, mutex: PVOID) -> None:
     give(kernel, _mutex(kernel, mutex))
-    kernel.part(Regions).leave()
+    KeLeaveGuardedRegion(kernel)
 
 
 @routine(_NTOS, irql_max=APC_LEVEL)
@@ -85,7 +89,7 @@ def KeTryToAcquireGuardedMutex(kernel: Kernel, mutex: PVOID) -> BOOLEAN:
     made = _mutex(kernel, mutex)
     if made["Count"] != 1:
         return 0
-    kernel.part(Regions).enter()
+    KeEnterGuardedRegion(kernel)
     made["Count"], made["Owner"] = 0, kernel.current_thread.object
     return 1
 

@@ -27,7 +27,8 @@ _UNCLAIMED = 100
 class Interrupt:
     """A connected service routine. `object`: its KINTERRUPT; `lock`: the spin lock it runs under.
 
-    `latched`: it is a vector's own, called once for each request; else it is one of the line's.
+    `latched`: it is a vector's own, called once for each request; else it is one of the line's. `message`: the number
+    that a message service routine gets as well.
     """
 
     object: int
@@ -38,6 +39,7 @@ class Interrupt:
     synchronize_irql: int
     lock: int
     latched: bool
+    message: int | None = None
 
 
 class Interrupts:
@@ -58,12 +60,13 @@ class Interrupts:
         spin_lock: int,
         synchronize_irql: int | None,
         latched: bool = False,
+        message: int | None = None,
     ) -> int:
         kernel = self._kernel
         va = kernel.alloc(0x100, "Intr")
         kernel.zero(va, 0x100)
         lock = spin_lock or va + 0x80
-        made = Interrupt(va, service_routine, context, vector, irql, synchronize_irql or irql, lock, latched)
+        made = Interrupt(va, service_routine, context, vector, irql, synchronize_irql or irql, lock, latched, message)
         if made.synchronize_irql < irql:
             kernel.violation(
                 f"An interrupt of IRQL {irql} is connected with the lower SynchronizeIrql {synchronize_irql}."
@@ -122,7 +125,8 @@ class Interrupts:
         kernel = self._kernel
         kernel.set_irql(each.synchronize_irql)
         kernel.locks.acquire(each.lock, "the interrupt's spin lock")
-        claimed = (yield Call(each.service_routine, each.object, each.context)) & 0xFF
+        number = () if each.message is None else (each.message,)
+        claimed = (yield Call(each.service_routine, each.object, each.context, *number)) & 0xFF
         kernel.locks.release(each.lock, "the interrupt's spin lock")
         image = kernel.symbols.image_of(each.service_routine)
         kernel.world.trace("interrupt", f"{image.name if image else '?'} {'claims it' if claimed else 'refuses it'}")

@@ -3,16 +3,19 @@
 """Connecting drivers to interrupts.
 
 Source: Windows Driver Kit, IoConnectInterrupt, IoConnectInterruptEx, "Using the CONNECT_MESSAGE_BASED Version of
-IoConnectInterruptEx" and its neighbours, IO_CONNECT_INTERRUPT_PARAMETERS, IO_DISCONNECT_INTERRUPT_PARAMETERS.
+IoConnectInterruptEx" and its neighbours, IO_CONNECT_INTERRUPT_PARAMETERS, IO_DISCONNECT_INTERRUPT_PARAMETERS,
+IO_INTERRUPT_MESSAGE_INFO; addresses and data of messages: Intel 64 Software Developer's Manual, volume 3, "Message
+Signalled Interrupts".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from xenlab.nt.arbiter import Arbiter
+from xenlab.nt.arbiter import Arbiter, Message
 from xenlab.nt.codes import Status
+from xenlab.nt.objects import layout, view
 from xenlab.nt.pci import translate_interrupt
 from xenlab.nt.pnp import PnpManager
 from xenlab.nt.routine import BOOLEAN, NTSTATUS, PASSIVE_LEVEL, PVOID, SIZE_T, UCHAR, ULONG, routine
@@ -22,6 +25,16 @@ if TYPE_CHECKING:
 
 _LEVEL_SENSITIVE, _LATCHED = 0, 1
 _FULLY_SPECIFIED, _LINE_BASED, _MESSAGE_BASED, _FULLY_SPECIFIED_GROUP = 1, 2, 3, 4
+_ACTIVE_HIGH = 1
+_LOCAL_APIC = 0xFEE00000
+_VERSIONS = (_FULLY_SPECIFIED, _LINE_BASED, _MESSAGE_BASED, _FULLY_SPECIFIED_GROUP)
+
+
+class MessageTables:
+    """What drivers have by CONNECT_MESSAGE_BASED: the interrupt objects of a device's messages, by their table."""
+
+    def __init__(self, _: Kernel) -> None:
+        self.connected: dict[int, list[int]] = {}
 
 
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
@@ -73,10 +86,8 @@ def IoDisconnectInterrupt(kernel: Kernel, interrupt: PVOID) -> None:
 
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
 def IoConnectInterruptEx(kernel: Kernel, parameters: PVOID) -> NTSTATUS:
-    """A message interrupt is connected by what START_DEVICE gave; CONNECT_MESSAGE_BASED finds the device's line.
-
-    That is what it falls back to, if it has named a routine for that.
-    """
+    """CONNECT_MESSAGE_BASED takes the messages that START_DEVICE gave the device; a device without has its line, if
+    the driver names a routine for that, too."""
     version = kernel.u32(parameters)
     given = [parameters + (1 + index) * kernel.pointer_size for index in range(8)]
     if version in (_FULLY_SPECIFIED, _FULLY_SPECIFIED_GROUP):
@@ -86,8 +97,12 @@ def IoConnectInterruptEx(kernel: Kernel, parameters: PVOID) -> NTSTATUS:
         return _connect(kernel, given, kernel.ptr(given[2]), vector, irql, mode, share, affinity)
     if version not in (_LINE_BASED, _MESSAGE_BASED):
         return Status.INVALID_PARAMETER
+    device, granted = kernel.ptr(given[0]), kernel.part(Arbiter).messages
+    messages = {vector: each for vector, each in granted.items() if each.node.pdo.address == device}
+    if version == _MESSAGE_BASED and messages:
+        return _connect_messages(kernel, given, messages)
     service = kernel.ptr(given[2] if version == _LINE_BASED else given[6])
-    line = kernel.part(PnpManager).pci.line_of(kernel.ptr(given[0]))
+    line = kernel.part(PnpManager).pci.line_of(device)
     if line is None or not service:
         return Status.NOT_FOUND
     kernel.put_u32(parameters, _LINE_BASED)
@@ -105,9 +120,47 @@ def _connect(
     return connect(kernel, result, service, context, lock, vector, irql, synchronize, mode, share, affinity, 0)
 
 
+def _connect_messages(kernel: Kernel, given: list[int], messages: Mapping[int, Message]) -> int:
+    """Connect every message of a device and describe them in a table, which is the system's until they go."""
+    service, context, lock = (kernel.ptr(each) for each in given[2:5])
+    if not service:
+        return Status.INVALID_PARAMETER
+    if any(each.latched and each.vector in messages for each in kernel.interrupts.connected):
+        return Status.INVALID_PARAMETER
+    asked = kernel.u8(given[5])
+    unified = max(asked, *(each.irql for each in messages.values()))
+    synchronize = unified if lock or asked else None
+    if kernel.pool.refuses("Intr", 0):
+        return Status.INSUFFICIENT_RESOURCES
+    entries = layout("IO_INTERRUPT_MESSAGE_INFO", kernel.arch).offset("MessageInfo")
+    size = layout("IO_INTERRUPT_MESSAGE_INFO_ENTRY", kernel.arch).size
+    address = kernel.alloc(entries + size * len(messages), "IntM")
+    table = view(kernel, "IO_INTERRUPT_MESSAGE_INFO", address)
+    table["UnifiedIrql"], table["MessageCount"] = unified, len(messages)
+    made = []
+    for number, (vector, message) in enumerate(messages.items()):
+        connect = kernel.interrupts.connect
+        made.append(connect(service, context, message.irql, vector, lock, synchronize, latched=True, message=number))
+        entry = view(kernel, "IO_INTERRUPT_MESSAGE_INFO_ENTRY", address + entries + size * number)
+        entry["MessageAddress"], entry["MessageData"] = _LOCAL_APIC, vector
+        entry["TargetProcessorSet"], entry["InterruptObject"] = message.affinity, made[-1]
+        entry["Vector"], entry["Irql"] = vector, message.irql
+        entry["Mode"], entry["Polarity"] = _LATCHED, _ACTIVE_HIGH
+    kernel.part(MessageTables).connected[address] = made
+    kernel.put_ptr(kernel.ptr(given[1]), address)
+    return Status.SUCCESS
+
+
 @routine("ntoskrnl.exe", irql_max=PASSIVE_LEVEL)
 def IoDisconnectInterruptEx(kernel: Kernel, parameters: PVOID) -> None:
-    """The version must be what IoConnectInterruptEx has left: never that of messages, which it has replaced."""
-    if kernel.u32(parameters) not in (_FULLY_SPECIFIED, _LINE_BASED, _FULLY_SPECIFIED_GROUP):
+    """The version must be what IoConnectInterruptEx has left, and the pointer be what goes with that."""
+    version, what = kernel.u32(parameters), kernel.ptr(parameters + kernel.pointer_size)
+    tables = kernel.part(MessageTables).connected
+    if version not in _VERSIONS or (version == _MESSAGE_BASED) is not (what in tables):
         kernel.violation("IoDisconnectInterruptEx is given another version than IoConnectInterruptEx has connected.")
-    kernel.disconnect_interrupt(kernel.ptr(parameters + kernel.pointer_size))
+    if version != _MESSAGE_BASED:
+        kernel.disconnect_interrupt(what)
+        return
+    for each in tables.pop(what):
+        kernel.disconnect_interrupt(each)
+    kernel.free(what)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xenlab.nt import objects
-from xenlab.nt.dispatcher import MUTANT, NOTIFICATION_TIMER, SEMAPHORE
+from xenlab.nt.dispatcher import MUTANT, NOTIFICATION_TIMER, SEMAPHORE, STATUS_TIMEOUT
 from xenlab.nt.routine import (
     APC_LEVEL,
     BOOLEAN,
@@ -111,7 +111,7 @@ def KeWaitForSingleObject(
     alertable: BOOLEAN,
     timeout: PVOID,
 ) -> Steps:
-    return (yield Wait([waited], timeout_100ns=_timeout(kernel, timeout), alertable=bool(alertable)))
+    return (yield Wait([waited], False, _timeout(kernel, timeout), bool(alertable), bool(mode)))
 
 
 @routine(_NTOS, irql_max=DISPATCH_LEVEL)
@@ -129,13 +129,13 @@ def KeWaitForMultipleObjects(
     if count > 3 and not blocks:
         kernel.violation(f"{_INVALID_WAIT} ({count}).")
     waited = [kernel.ptr(array + index * kernel.pointer_size) for index in range(count)]
-    return (yield Wait(waited, kind == 0, _timeout(kernel, timeout), bool(alertable)))
+    return (yield Wait(waited, kind == 0, _timeout(kernel, timeout), bool(alertable), bool(mode)))
 
 
 @routine(_NTOS, irql_max=APC_LEVEL)
 def KeDelayExecutionThread(kernel: Kernel, mode: CCHAR, alertable: BOOLEAN, interval: PVOID) -> Steps:
-    yield Wait(timeout_100ns=_signed64(kernel.u64(interval)))
-    return 0
+    status = yield Wait([], False, _signed64(kernel.u64(interval)), bool(alertable), bool(mode))
+    return 0 if status == STATUS_TIMEOUT else status
 
 
 def _timeout(kernel: Kernel, timeout: int) -> int | None:
@@ -232,12 +232,6 @@ def KeQueryTimeIncrement(kernel: Kernel) -> ULONG:
 @routine(_NTOS, irql_max=HIGH_LEVEL)
 def KeQueryActiveProcessors(kernel: Kernel) -> PVOID:
     return 1
-
-
-@routine(_NTOS, irql_max=APC_LEVEL)
-@routine(_NTOS, irql_max=APC_LEVEL, name="KeLeaveCriticalRegion")
-def KeEnterCriticalRegion(kernel: Kernel) -> None:
-    """There are no APCs to keep out."""
 
 
 @routine(_NTOS, irql_max=HIGH_LEVEL)

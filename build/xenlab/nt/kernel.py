@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel: threads, IRQL and interrupts on one processor, and the drivers that are loaded.
+"""The kernel: its areas, the IRQL, the drivers that are loaded, and the threads that run on its one processor.
 
 Guest code runs in slices of random length. Between two slices, and whenever a routine has changed something
 (:attr:`Kernel.attention`), what the IRQL allows comes first: service routines, then DPCs, then the thread of the
-highest priority. The kernel's own routines (:mod:`xenlab.nt.routine`) run between two guest instructions.
+highest priority (:mod:`xenlab.nt.execution`). The kernel's own routines (:mod:`xenlab.nt.routine`) run between two
+guest instructions.
 """
 
 from __future__ import annotations
@@ -22,37 +23,28 @@ from xenlab.cpu.machine import Machine
 from xenlab.cpu.memory import PAGE_SIZE
 from xenlab.cpu.symbols import Symbols
 from xenlab.errors import Violation
-from xenlab.nt import binding, objects, routine, seh
-from xenlab.nt.binding import Bound
+from xenlab.nt import objects, routine, seh
+from xenlab.nt.apc import Apcs
 from xenlab.nt.clock import Clock
 from xenlab.nt.dispatcher import Dispatcher
+from xenlab.nt.execution import Execution
 from xenlab.nt.guest import GuestMemory
 from xenlab.nt.interrupts import Dpcs, Interrupts
 from xenlab.nt.paging import Pager
 from xenlab.nt.pcr import ProcessorBlock
 from xenlab.nt.pool import Pool
-from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Call, CdeclCall, LockCall, Steps, Wait
+from xenlab.nt.routine import DISPATCH_LEVEL, PASSIVE_LEVEL, Call, Steps, Wait
 from xenlab.nt.scheduler import Scheduler
 from xenlab.nt.spinlocks import SpinLocks
-from xenlab.nt.thread import Frame, GuestCall, Mode, State, Thread
+from xenlab.nt.thread import Frame, Thread
 
 _Part = TypeVar("_Part")
 
-_LONGEST_SLICE = 600
-_ROUTINE_NS = 100
 _WORKERS = 4
 _IMAGES = {"x64": 0xFFFFF880_01000000, "x32": 0xF0000000}
 _NULL_END = 0x10000
 _USER_END = {"x64": 0x7FF_FFFF0000, "x32": 0x7FFF0000}
 _WORDS = {memory.READ: "read", memory.WRITE: "written", memory.EXECUTE: "executed"}
-
-
-class ThreadExit(Exception):
-    """Raised by a routine to end the current thread with a status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 @dataclass
@@ -88,9 +80,6 @@ class Kernel(GuestMemory):
         self.drivers: list[Driver] = []
         self._parts: dict[type, object] = {}
         self._exported: dict[tuple[str, str], int] = {}
-        self._bound: dict[int, Bound] = {}
-        self._event: tuple[Bound, Steps | None] | None = None
-        self._trap_sp = self._elapsed = 0
         self._next_image = _IMAGES[self.arch]
         self._work: deque[tuple[Callable[[], Steps], str]] = deque()
         self._workers = 0
@@ -102,16 +91,15 @@ class Kernel(GuestMemory):
         self.dpcs = Dpcs(self)
         self.interrupts = Interrupts(self)
         self.clock = Clock(self)
+        self.apcs = Apcs(self)
         self._set_up_processor()
 
     def _set_up_processor(self) -> None:
         self.processor = ProcessorBlock(self)
         self.memory.fault = self._fault
-        self.machine.on_trap = self._on_trap
         self.machine.cr8 = lambda: self.irql
         self.machine.on_cr8 = self._on_cr8
-        self._return_trap = self.machine.trap(0)
-        self.symbols.names[self._return_trap] = "(return to the kernel)"
+        self.execution = Execution(self)
         self.scheduler = Scheduler(self)
 
     # Areas of the kernel
@@ -267,14 +255,7 @@ class Kernel(GuestMemory):
 
     def caller(self) -> int:
         """The return address of the kernel routine that is running, or 0."""
-        frames = self.current_thread.frames
-        sp = self._trap_sp or next(
-            (each.registers[1] for each in reversed(frames) if each.routine and each.registers), 0
-        )
-        address = self.ptr(sp) if sp else 0
-        if address - self._return_trap == 0 and frames and frames[-1].call:
-            return frames[-1].call.address + 1  # The function has jumped to the routine: a tail call.
-        return address
+        return self.execution.caller()
 
     def _fault(self, va: int, access: int) -> None:
         if self.pager.is_out(va):
@@ -282,13 +263,13 @@ class Kernel(GuestMemory):
                 self.violation(f"Pageable memory is {_WORDS[access]} at IRQL {self.irql}: {self._explain(va)}.")
             self.pager.page_in(va)
         page = self.memory.page(va)
-        if page is None:
-            text = f"{va:#x} is {_WORDS[access]}: {self._explain(va)}."
-            if va < _USER_END[self.arch] and self.irql < DISPATCH_LEVEL and access != memory.EXECUTE:
-                raise seh.UserFault(text, self.stack(), va, access == memory.WRITE)
-            self.violation(text)
-        if not page[1] & access:
-            self.violation(f"{va:#x} is {_WORDS[access]}, which its page does not allow: {self._explain(va)}.")
+        if page and page[1] & access:
+            return
+        denied = ", which its page does not allow" if page else ""
+        text = f"{va:#x} is {_WORDS[access]}{denied}: {self._explain(va)}."
+        if va < _USER_END[self.arch] and self.irql < DISPATCH_LEVEL and access != memory.EXECUTE:
+            raise seh.UserFault(text, self.stack(), va, access == memory.WRITE)
+        self.violation(text)
 
     def _explain(self, va: int) -> str:
         if va < _NULL_END:
@@ -340,6 +321,9 @@ class Kernel(GuestMemory):
         for dpc in (*self.dpcs.queued, *self.clock.dpcs):
             if image.contains(objects.view(self, "KDPC", dpc)["DeferredRoutine"]):
                 self.violation(f"{image.name} is unloaded while a DPC or a timer still leads to it.")
+        for apc in self.apcs.queued():
+            if image.contains(objects.view(self, "KAPC", apc)["KernelRoutine"]):
+                self.violation(f"{image.name} is unloaded while an APC still leads to it.")
         self.pool.release(image.base, image.size)
         loader.unload(self.machine, image)
         self.drivers.remove(driver)
@@ -357,11 +341,7 @@ class Kernel(GuestMemory):
 
     def bind(self, found: routine.Routine) -> int:
         """Put a routine behind an address of its own that guest code can call; returns the address."""
-        address = self.machine.trap(binding.stack_bytes(found, self.arch))
-        self._bound[self.machine.trap_number(address)] = Bound(found, address)
-        for offset in (0, 2):
-            self.symbols.names[address + offset] = f"{Path(found.module).stem}!{found.name}"
-        return address
+        return self.execution.bind(found)
 
     # Threads
 
@@ -402,7 +382,7 @@ class Kernel(GuestMemory):
                 if self.world.now > deadline:
                     limit = f"{limit_ns / 1e9:g} s of virtual time"
                     self.violation(f"Nothing comes to an end within {limit}.{self.scheduler.blocked()}")
-                if not self._turn():
+                if not self.execution.turn():
                     if until:
                         self.violation(
                             f"What is waited for never comes: nothing is left to happen.{self.scheduler.blocked()}"
@@ -417,7 +397,7 @@ class Kernel(GuestMemory):
 
     def preempt(self, steps: Steps, name: str) -> None:
         """Have something run on top of what the processor does now, whatever the IRQL: a non-maskable interrupt."""
-        self._push_interrupt(steps, name)
+        self.execution.push(steps, name)
 
     def make_ready(self, thread: Thread, status: int) -> None:
         """A wait of `thread` is over with `status`."""
@@ -430,196 +410,3 @@ class Kernel(GuestMemory):
         except Violation as violation:
             violation.stack = violation.stack or self.stack()
             raise
-
-    # Execution
-
-    def _turn(self) -> bool:
-        """Do the next thing; False when there is none."""
-        self.attention = False
-        thread = self.scheduler.current
-        if not (thread and thread.mode.guest and not self.machine.interrupts_enabled):
-            self._interrupt()
-            self.scheduler.choose()
-        thread = self.scheduler.current
-        if thread is None:
-            due = self.world.next_time
-            if due is None:
-                return False
-            self._pass_time(due - self.world.now)
-        elif thread.mode.guest:
-            self._run_guest(thread)
-        else:
-            self._step(thread)
-        return True
-
-    def _pass_time(self, ns: int) -> None:
-        self.world.advance(ns)
-        self.clock.tell()
-
-    def _interrupt(self) -> None:
-        serve = self.interrupts.due()
-        if serve:
-            self._push_interrupt(serve(), "interrupt")
-        elif self.dpcs and self.irql < DISPATCH_LEVEL:
-            self._push_interrupt(self.dpcs.run(), "DPC")
-            self.machine.sp = self.scheduler.dpc_stack - 0x80
-
-    def _push_interrupt(self, steps: Steps, name: str) -> None:
-        if not self.scheduler.current:
-            self.scheduler.switch_to(self.scheduler.idle)
-        thread = self.current_thread
-        thread.frames.append(Frame(steps, name, None, self.machine.save(vectors=True), thread.mode))
-        thread.mode = Mode(False)
-
-    def _run_guest(self, thread: Thread) -> None:
-        instructions = self.world.random.randint(1, _LONGEST_SLICE)
-        self._event, self._elapsed = None, 0
-        try:
-            self.machine.run(instructions)
-        except seh.UserFault as fault:
-            self._push_exception(thread, fault)
-            return
-        event, self._event = self._event, None
-        if event:
-            bound, steps = event
-            self.machine.pc = bound.address + 2
-            if steps:
-                thread.frames.append(
-                    Frame(steps, bound.routine.name, bound.routine, self.machine.save(), None, bound.address)
-                )
-                thread.mode = Mode(False)
-        elif self.machine.pc - self._return_trap in (0, 2):
-            self._returned(thread)
-        self._pass_time(self._elapsed + instructions // (4 if event else 1))
-
-    def _on_trap(self, number: int) -> bool:
-        bound = self._bound.get(number)
-        if not bound:
-            return True
-        made = bound.routine
-        self._elapsed += _ROUTINE_NS
-        self.calls[made.name] += 1
-        if not made.irql_min <= self.irql <= made.irql_max:
-            allowed = (
-                f"{made.irql_max} is the highest" if self.irql > made.irql_max else f"{made.irql_min} is the lowest"
-            )
-            self.violation(f"{made.name} is called at IRQL {self.irql}; {allowed} allowed.")
-        if made.pops is not None:
-            made.function(self)
-            return False
-        self._trap_sp, arguments = bound.arguments(self)
-        try:
-            if made.generator:
-                self._event = (bound, made.function(self, *arguments))
-                return True
-            bound.put_result(self.machine, made.function(self, *arguments))
-            if self.attention:
-                self._event = (bound, None)
-            return self.attention
-        except ThreadExit as leaving:
-            steps = _leave_with(leaving.status)
-        except seh.Raised as raised:
-            steps = seh.dispatch(self, raised)
-        except seh.UserFault as fault:
-            steps = seh.dispatch_fault(self, fault, within_routine=True)
-        finally:
-            self._trap_sp = 0
-        self._event = (bound, steps)
-        return True
-
-    def _push_exception(self, thread: Thread, fault: seh.UserFault) -> None:
-        """An instruction of the driver's has faulted: look for its __except, from where it stands."""
-        steps = seh.dispatch_fault(self, fault, within_routine=False)
-        thread.frames.append(Frame(steps, "an exception", None, self.machine.save(vectors=True), thread.mode))
-        thread.mode = Mode(False)
-
-    def _step(self, thread: Thread) -> None:
-        frame = thread.frames[-1]
-        try:
-            item = frame.steps.send(thread.mode.value)  # type: ignore[arg-type]
-        except StopIteration as stop:
-            self._finish(thread, frame, stop.value)
-            return
-        except seh.Raised as raised:
-            frame.steps = seh.dispatch(self, raised)
-            thread.mode = Mode(False)
-            return
-        except seh.Resume as resumed:
-            self._resume(thread, resumed)
-            return
-        except ThreadExit as leaving:
-            for each in reversed(thread.frames):
-                each.steps.close()
-            self.scheduler.end(thread, leaving.status)
-            return
-        if isinstance(item, Call):
-            self._enter(thread, frame, item)
-            return
-        status = self.dispatcher.wait(thread, item)
-        if status is None:
-            self.scheduler.leave(State.WAITING)
-        else:
-            thread.mode = Mode(False, status)
-
-    def _resume(self, thread: Thread, resumed: seh.Resume) -> None:
-        """Go on in the guest where it handles an exception."""
-        for each in reversed(thread.frames[resumed.depth :]):
-            each.steps.close()
-        del thread.frames[resumed.depth :]
-        self.machine.restore(resumed.registers)
-        thread.mode = Mode(True)
-
-    def _enter(self, thread: Thread, frame: Frame, call: Call) -> None:
-        if call.address < _NULL_END:
-            self.violation(f"{frame.name} is to call a function at {call.address:#x}: a null pointer.")
-        before = self.machine.sp
-        preserved = self.machine.get(*binding.PRESERVED[self.arch])
-        after = binding.enter(self, call.address, call.args, self._return_trap, isinstance(call, CdeclCall))
-        locks = None if isinstance(call, LockCall) else tuple(self.locks.held)
-        frame.call = GuestCall(call.address, before, after, preserved, self.irql, locks)
-        thread.mode = Mode(True)
-
-    def _returned(self, thread: Thread) -> None:
-        frame = thread.frames[-1] if thread.frames else None
-        call = frame.call if frame else None
-        if not frame or not call:
-            self.violation("A function returns to the kernel that the kernel has not called.")
-        name = self.symbols.describe
-        off = self.machine.sp - call.sp_after
-        if off:
-            self.violation(
-                f"{name(call.address)} returns with the stack pointer {off:+} bytes off: its parameters or its calling "
-                f"convention are not what {frame.name} calls."
-            )
-        now = self.machine.get(*binding.PRESERVED[self.arch])
-        for register, was, is_now in zip(binding.PRESERVED[self.arch], call.preserved, now, strict=True):
-            if was != is_now:
-                self.violation(f"{name(call.address)} returns with {register} changed, which it must preserve.")
-        if call.locks is not None and tuple(self.locks.held) != call.locks:
-            self.violation(f"{name(call.address)} returns with spin locks held or released that were not so before.")
-        if call.locks is not None and self.irql != call.irql:
-            self.violation(f"{name(call.address)} is called at IRQL {call.irql} and returns at {self.irql}.")
-        self.machine.sp = call.sp
-        frame.call = None
-        thread.mode = Mode(False, self.machine.get("rax" if self.arch == "x64" else "eax")[0])
-
-    def _finish(self, thread: Thread, frame: Frame, value: int | None) -> None:
-        thread.frames.pop()
-        if frame.registers is None:
-            self.scheduler.end(thread, value)
-            return
-        self.machine.restore(frame.registers)
-        if frame.routine:
-            Bound(frame.routine, frame.address).put_result(self.machine, value)
-            self.machine.pc = frame.address + 2
-            thread.mode = Mode(True)
-            return
-        thread.mode = frame.mode or Mode(False)
-        if thread is self.scheduler.idle and not thread.frames:
-            self.scheduler.current = None
-
-
-def _leave_with(status: int) -> Steps:
-    """The steps of a routine that ends its thread."""
-    raise ThreadExit(status)
-    yield Wait()

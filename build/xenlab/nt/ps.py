@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xenlab.nt.kernel import ThreadExit
 from xenlab.nt.ob import Object, ObjectManager
 from xenlab.nt.routine import (
     DISPATCH_LEVEL,
@@ -22,7 +21,7 @@ from xenlab.nt.routine import (
     data_export,
     routine,
 )
-from xenlab.nt.thread import Thread
+from xenlab.nt.thread import Thread, ThreadExit
 
 if TYPE_CHECKING:
     from xenlab.nt.kernel import Kernel

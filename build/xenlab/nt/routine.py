@@ -98,12 +98,14 @@ class Wait:
         objects: their guest addresses; none: only the timeout.
         all: all of them must be signalled, not any one.
         timeout_100ns: None forever, 0 do not block, negative relative, positive absolute system time.
+        alertable: an alert ends it; if it is in UserMode (`user`), so does an APC of user mode.
     """
 
     objects: Sequence[int] = ()
     all: bool = False
     timeout_100ns: int | None = None
     alertable: bool = False
+    user: bool = False
 
 
 Steps = Generator[Call | Wait, int, int | None]

@@ -18,6 +18,7 @@ _STACK_SIZE = {"x64": 24 << 10, "x32": 12 << 10}
 _STACKS = {"x64": 0xFFFFF880_80000000, "x32": 0xF8000000}
 _HEADROOM = 0x80
 _KEEPS_RUNNING = 0.9
+_KERNEL_APC_PENDING_DURING_EXIT = 0x20
 
 
 class Scheduler:
@@ -67,6 +68,9 @@ class Scheduler:
             kernel.violation(
                 f"Thread {thread.name} ends at IRQL {kernel.irql} with {len(kernel.locks.held)} spin locks held."
             )
+        if thread.critical or thread.guarded or thread.kernel_apcs:
+            first = thread.kernel_apcs[0] if thread.kernel_apcs else 0
+            kernel.bug_check(_KERNEL_APC_PENDING_DURING_EXIT, first, thread.critical + thread.guarded, kernel.irql)
         thread.frames.clear()
         thread.state, thread.result = State.FINISHED, status
         self.current = None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from xenlab.cpu.machine import Saved
+from xenlab.cpu.memory import WRITE, pages
 from xenlab.errors import Violation
 from xenlab.nt.codes import Status
 from xenlab.nt.objects import layout, view
@@ -272,10 +273,14 @@ def ProbeForRead(kernel: Kernel, address: PVOID, length: SIZE_T, alignment: ULON
 
 @routine(_NTOS, irql_max=APC_LEVEL)
 def ProbeForWrite(kernel: Kernel, address: PVOID, length: SIZE_T, alignment: ULONG) -> None:
-    """Unlike ProbeForRead it touches each page, and the lab's processes have none."""
+    """Unlike ProbeForRead it touches each page; those of user mode are views of sections."""
     _probe(kernel, address, length, alignment)
-    if length and not kernel.memory.is_mapped(address):
-        raise Raised(Status.ACCESS_VIOLATION, 1, address)
+    for page in pages(address, length) if length else ():
+        if kernel.pager.is_out(page):
+            kernel.pager.page_in(page)
+        found = kernel.memory.page(page)
+        if not found or not found[1] & WRITE:
+            raise Raised(Status.ACCESS_VIOLATION, 1, max(page, address))
 
 
 def _probe(kernel: Kernel, address: int, length: int, alignment: int) -> None:

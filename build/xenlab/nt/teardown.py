@@ -25,6 +25,7 @@ from xenlab.nt.processors import ProcessorCallbacks
 from xenlab.nt.psmisc import Notifications
 from xenlab.nt.removelock import RemoveLocks
 from xenlab.nt.routine import Call, Wait
+from xenlab.nt.section import Sections
 from xenlab.nt.thread import Thread
 from xenlab.nt.tracing import Providers
 from xenlab.nt.wmi import Wmi
@@ -42,7 +43,7 @@ class Area(Protocol):
 _AREAS: tuple[Callable[[Kernel], Area], ...] = (
     Irps, RemoveLocks, Resources, PowerManager, Interfaces, WorkItems, Callbacks, Lookasides, BugCheckCallbacks,
     Mdls, Adapters, Mappings, Wmi, ErrorLog, PnpManager, ObjectManager, Affinities, ShutdownNotifications,
-    OtherCallbacks, SystemStates, ProcessorCallbacks, Notifications, Providers,
+    OtherCallbacks, SystemStates, ProcessorCallbacks, Notifications, Providers, Sections,
 )  # fmt: skip
 
 

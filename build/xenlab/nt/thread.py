@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from xenlab.cpu.machine import Saved
-from xenlab.nt.routine import Routine, Steps
+from xenlab.nt.routine import Routine, Steps, Wait
+from xenlab.world import Event
 
 
 class State(Enum):
@@ -18,12 +20,34 @@ class State(Enum):
     FINISHED = auto()
 
 
+class ThreadExit(Exception):
+    """Raised by a routine to end the current thread with a status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(eq=False)
+class Waiter:
+    """A thread that is blocked, on what, and until when (virtual ns) at most."""
+
+    thread: Thread
+    wait: Wait
+    ends: int | None = None
+    timeout: Event | None = None
+
+
 @dataclass
 class Mode:
-    """What a thread does next: run guest code, or (guest False) send `value` to the topmost frame's generator."""
+    """What a thread does next: run guest code, or (guest False) send `value` to the topmost frame's generator.
+
+    `waiter`: a wait that a kernel APC has interrupted, and that goes on before that.
+    """
 
     guest: bool
     value: int | None = None
+    waiter: Waiter | None = None
 
 
 @dataclass
@@ -69,6 +93,12 @@ class Thread:
         result: what its generator returned, once `finished`.
         exception_list: x86: its exception registration records, while it does not run.
         at_end: called when it has ended; its ETHREAD is then the callee's to free. Without, it goes with the thread.
+        waiter: what it waits for, while it is blocked.
+        kernel_apcs, user_apcs: the KAPCs that are queued to it, special ones first.
+        in_apc: it runs a normal kernel APC.
+        critical, guarded, mutexes: how many critical and guarded regions it is in, and mutexes it holds, each of which
+            keeps APCs away.
+        alerted: its next alertable wait ends at once.
     """
 
     name: str
@@ -85,6 +115,14 @@ class Thread:
     waits_for: str = ""
     at_end: Callable[[], int | None] | None = None
     exception_list: int = 0xFFFFFFFF
+    waiter: Waiter | None = None
+    kernel_apcs: deque[int] = field(default_factory=deque)
+    user_apcs: deque[int] = field(default_factory=deque)
+    in_apc: bool = False
+    critical: int = 0
+    guarded: int = 0
+    mutexes: int = 0
+    alerted: bool = False
 
     @property
     def finished(self) -> bool:

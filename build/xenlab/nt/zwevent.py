@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: ARG001 - a routine takes what its prototype says
 """Dispatcher objects behind handles: events with and without a name, and waits for whatever a handle leads to.
 
 Source: Windows Driver Kit, IoCreateNotificationEvent, IoCreateSynchronizationEvent, ZwCreateEvent, ZwOpenEvent,
@@ -125,7 +124,7 @@ def _timeout(kernel: Kernel, timeout: int) -> int | None:
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
 @routine(_NTOS, irql_max=PASSIVE_LEVEL, name="NtWaitForSingleObject")
 def ZwWaitForSingleObject(kernel: Kernel, handle: HANDLE, alertable: BOOLEAN, timeout: PVOID) -> Steps:
-    return (yield from _wait(kernel, [handle], False, timeout))
+    return (yield from _wait(kernel, [handle], False, timeout, alertable))
 
 
 @routine(_NTOS, irql_max=PASSIVE_LEVEL)
@@ -135,10 +134,10 @@ def ZwWaitForMultipleObjects(
     if not 0 < count <= _MOST_HANDLES:
         return Status.INVALID_PARAMETER
     wanted = [kernel.ptr(handles + index * kernel.pointer_size) for index in range(count)]
-    return (yield from _wait(kernel, wanted, kind == 0, timeout))
+    return (yield from _wait(kernel, wanted, kind == 0, timeout, alertable))
 
 
-def _wait(kernel: Kernel, handles: list[int], every: bool, timeout: int) -> Steps:
+def _wait(kernel: Kernel, handles: list[int], every: bool, timeout: int, alertable: int) -> Steps:
     objects = kernel.part(ObjectManager)
     opened = [objects.lookup(handle) for handle in handles]
     found = [each.object for each in opened if each]
@@ -148,7 +147,7 @@ def _wait(kernel: Kernel, handles: list[int], every: bool, timeout: int) -> Step
         return Status.OBJECT_TYPE_MISMATCH
     for each in found:
         objects.reference(each)
-    status = yield Wait([each.address for each in found], every, _timeout(kernel, timeout))
+    status = yield Wait([each.address for each in found], every, _timeout(kernel, timeout), bool(alertable))
     for each in found:
         objects.dereference(each)
     return status

@@ -7,11 +7,11 @@ from xenlab.errors import Violation
 from xenlab.ports.disk import Buffer, Workload
 from xenlab.ports.srb import Flag, Request
 from xenlab.scenario import NewLab, scenario
-from xenlab.xen.blkback import HONEST, Hostility
+from xenlab.xen.blkback import HONEST, ORDINARY, Features, Hostility
 from xenlab.xen.disk import Disk as Medium
 
 _SECTORS = 2 * 2048
-_LIES = {
+LIES = {
     "bad-ids": (Hostility(bad_id=0.3), "responses to requests that were never made"),
     "garbage-status": (Hostility(garbage_status=0.3), "a status that the protocol does not know"),
     "wrong-operation": (Hostility(wrong_operation=0.3), "responses to another operation than the request's"),
@@ -21,26 +21,31 @@ _LIES = {
 }
 
 
+def be_lied_to(new: NewLab, lies: Hostility, features: Features = ORDINARY) -> None:
+    """One disk's back end lies: whatever becomes of that disk, the machine and the other disk are none the worse."""
+    lab = new()
+    lab.attach("hda", lab.boot_disk)
+    vbd = lab.attach("xvdb", Medium(_SECTORS), features)
+    lab.boot()
+    stays, lied_to = lab.pv_disk("hda"), lab.pv_disk("xvdb")
+    lied_to.accept = lambda _: True
+    lied_to.undefined.update(range(lied_to.blocks))
+    vbd.backend.hostility = lies
+    work = Workload([lied_to], 30, mix={"read": 1, "write": 1})
+    work.begin()
+    Workload([stays], 60).run()
+    lab.wait(lambda: work.finished, "the requests to a hostile back end", 900)
+    vbd.backend.hostility = HONEST
+    lab.shut_down()
+
+
 def _add(name: str, lies: Hostility, summary: str) -> None:
     @scenario(f"hostile-{name}", f"a back end gives {summary}: its disk may fail, the machine and other disks do not")
     def run(new: NewLab) -> None:
-        lab = new()
-        lab.attach("hda", lab.boot_disk)
-        vbd = lab.attach("xvdb", Medium(_SECTORS))
-        lab.boot()
-        stays, lied_to = lab.pv_disk("hda"), lab.pv_disk("xvdb")
-        lied_to.accept = lambda _: True
-        lied_to.undefined.update(range(lied_to.blocks))
-        vbd.backend.hostility = lies
-        work = Workload([lied_to], 30, mix={"read": 1, "write": 1})
-        work.begin()
-        Workload([stays], 60).run()
-        lab.wait(lambda: work.finished, "the requests to a hostile back end", 900)
-        vbd.backend.hostility = HONEST
-        lab.shut_down()
+        be_lied_to(new, lies)
 
 
-for _name, (_lies, _summary) in _LIES.items():
+for _name, (_lies, _summary) in LIES.items():
     _add(_name, _lies, _summary)
 
 

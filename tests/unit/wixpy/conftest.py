@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import wixpy
+from wixpy.checks import Finding
 from wixpy.database import Database
 
 EPOCH = 1_200_000_000
@@ -57,10 +58,18 @@ def package(source: Callable[..., Path], tmp_path: Path) -> Compile:
         body: str = "", *, inside: str = "", beside: str = "", ignore: Collection[str] = (), **defines: str
     ) -> Database:
         out = tmp_path / "sample.msi"
-        wixpy.build(source(body, inside=inside, beside=beside), out, defines=defines, epoch=EPOCH, ignore=ignore)
+        wxs = source(body, inside=inside, beside=beside)
+        found = wixpy.build(wxs, out, defines=defines, epoch=EPOCH, ignore=ignore)
+        # A build checks what it has in memory, which is what is in the file.
+        assert sorted(map(_told, found)) == sorted(map(_told, wixpy.check(out)))
         return wixpy.open(out)
 
     return build
+
+
+def _told(finding: Finding) -> tuple[str, ...]:
+    """What a finding says, but for the level, which ``ignore`` changes."""
+    return finding.rule, finding.message, finding.table, str(finding.key)
 
 
 @pytest.fixture(scope="session")

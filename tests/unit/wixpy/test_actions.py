@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from wixpy.actions import standard
 from wixpy.database import Database
 from wixpy.errors import WixpyError
-from wixpy.wxs.actions import KINDS, SEQUENCES
+from wixpy.wxs.actions import KINDS, SEQUENCES, custom_action
+from wixpy.wxs.compilation import Compilation
 from wixpy.wxs.grammar import elements
+from wixpy.wxs.source import Node
 
 Package = Callable[..., Database]
 
@@ -23,53 +27,82 @@ def scheduled(database: Database, table: str = "InstallExecuteSequence") -> list
     return [str(r["Action"]) for r in sorted(database.rows(table), key=lambda r: r.number("Sequence"))]
 
 
-# Types of the Windows Installer SDK, “Summary List of All Custom Action Types”.
-@pytest.mark.parametrize(
-    ("attributes", "kind", "origin", "target"),
-    [
-        ("BinaryKey='bin' DllEntry='Entry'", 1, "bin", "Entry"),
-        ("BinaryKey='bin' ExeCommand='/x'", 2, "bin", "/x"),
-        ("BinaryKey='bin' JScriptCall='f'", 5 + 0x1000, "bin", "f"),
-        ("BinaryKey='bin' VBScriptCall='f' Win64='no'", 6, "bin", "f"),
-        ("FileKey='main' DllEntry='Entry'", 17, "main", "Entry"),
-        ("FileKey='main' ExeCommand=''", 18, "main", None),
-        ("FileKey='main' JScriptCall='f' Win64='no'", 21, "main", "f"),
-        ("FileKey='main' VBScriptCall='f' Win64='no'", 22, "main", "f"),
-        ("Error='No [ProductName].'", 19, None, "No [ProductName]."),
-        ("Directory='INSTALLDIR' ExeCommand='x.exe'", 34, "INSTALLDIR", "x.exe"),
-        ("Directory='INSTALLDIR' Value='[X]'", 35, "INSTALLDIR", "[X]"),
-        ("Property='P' ExeCommand='/x'", 50, "P", "/x"),
-        ("Property='P' Value='[X]'", 51, "P", "[X]"),
-        ("Property='P' JScriptCall='f' Win64='no'", 53, "P", "f"),
-        ("Property='P' VBScriptCall='f' Win64='no'", 54, "P", "f"),
-    ],
-)
-def test_kinds(package: Package, attributes: str, kind: int, origin: str | None, target: str | None) -> None:
-    database = package(f"{BINARY}<CustomAction Id='A' {attributes}/>")
-    assert database.rows("CustomAction")[0].cells == ("A", kind, origin, target)
+# Windows Installer SDK, “Summary List of All Custom Action Types”, “Custom Action Return Processing Options”, “Custom
+# Action Execution Scheduling Options” and “Custom Action In-Script Execution Options”, in the SDK's decimals.
+SOURCES = {"BinaryKey": "bin", "FileKey": "main", "Directory": "INSTALLDIR", "Property": "P"}
+TYPES = {
+    ("BinaryKey", "DllEntry"): 1, ("BinaryKey", "ExeCommand"): 2, ("BinaryKey", "JScriptCall"): 5,
+    ("BinaryKey", "VBScriptCall"): 6, ("FileKey", "DllEntry"): 17, ("FileKey", "ExeCommand"): 18,
+    ("Error",): 19, ("FileKey", "JScriptCall"): 21, ("FileKey", "VBScriptCall"): 22, ("Directory", "ExeCommand"): 34,
+    ("Directory", "Value"): 35, ("Script", "jscript"): 37, ("Script", "vbscript"): 38, ("Property", "ExeCommand"): 50,
+    ("Property", "Value"): 51, ("Property", "JScriptCall"): 53, ("Property", "VBScriptCall"): 54,
+}  # fmt: skip
+PROGRAMS, SCRIPTS, INSTALLERS_OWN = {2, 18, 34, 50}, {5, 6, 21, 22, 37, 38, 53, 54}, {19, 35, 51}
+RETURNS = {None: 0, "check": 0, "ignore": 64, "asyncWait": 128, "asyncNoWait": 192}
+EXECUTES = {None: 0, "immediate": 0, "firstSequence": 256, "oncePerProcess": 512, "secondSequence": 768}
+IN_SCRIPT = {"deferred": 1024, "rollback": 1280, "commit": 1536}
+NO_IMPERSONATE, SCRIPT_64BIT, HIDE_TARGET, TERMINAL_SERVER_AWARE = 2048, 4096, 8192, 16384
+FLAGS = [
+    dict(zip(("Impersonate", "TerminalServerAware", "HideTarget", "Win64"), flags, strict=True))
+    for flags in itertools.product((None, "no"), (None, "yes"), (None, "yes"), (None, "yes", "no"))
+]
 
 
-@pytest.mark.parametrize(
-    ("attributes", "bits"),
-    [
-        ("Execute='immediate' Return='check'", 0),
-        ("Return='ignore'", 0x40),
-        ("Return='asyncWait'", 0x80),
-        ("Return='asyncNoWait'", 0xC0),
-        ("Execute='firstSequence'", 0x100),
-        ("Execute='oncePerProcess'", 0x200),
-        ("Execute='secondSequence'", 0x300),
-        ("Execute='deferred'", 0x400),
-        ("Execute='rollback'", 0x500),
-        ("Execute='commit'", 0x600),
-        ("Execute='deferred' Impersonate='no'", 0xC00),
-        ("HideTarget='yes'", 0x2000),
-        ("TerminalServerAware='yes'", 0x4000),
-    ],
-)
-def test_options(package: Package, attributes: str, bits: int) -> None:
-    database = package(f"<CustomAction Id='A' FileKey='main' ExeCommand='x' {attributes}/>")
-    assert database.rows("CustomAction")[0]["Type"] == 18 + bits
+def of_the_sdk(kind: int, execute: str | None, returns: str | None, flags: dict[str, str | None]) -> int | None:
+    """The Type of an action for a 32-bit package; None for what the SDK does not have."""
+    in_script, quiet = execute in IN_SCRIPT, flags["Impersonate"] != "no"
+    impossible = (
+        (in_script and kind in INSTALLERS_OWN)
+        or (not quiet and not in_script)
+        or (flags["TerminalServerAware"] == "yes" and (not in_script or not quiet))
+        or (flags["Win64"] is not None and kind not in SCRIPTS)
+        or (returns == "asyncNoWait" and kind not in PROGRAMS)
+        or (returns in ("asyncWait", "asyncNoWait") and execute == "rollback")
+    )
+    if impossible:
+        return None
+    number = kind + RETURNS[returns] + {**EXECUTES, **IN_SCRIPT}[execute]
+    number += 0 if quiet else NO_IMPERSONATE
+    number += SCRIPT_64BIT if flags["Win64"] == "yes" else 0
+    number += HIDE_TARGET if flags["HideTarget"] == "yes" else 0
+    return number + (TERMINAL_SERVER_AWARE if flags["TerminalServerAware"] == "yes" else 0)
+
+
+@pytest.mark.parametrize(("words", "kind"), TYPES.items(), ids=[f"type {kind}" for kind in TYPES.values()])
+def test_all_that_is_said_of_an_action_together(words: tuple[str, ...], kind: int) -> None:
+    """Every combination of attributes has the SDK's number, and is refused when the SDK has none."""
+    what = {words[0]: words[1] if words[0] == "Script" else SOURCES.get(words[0], "text")}
+    what |= {words[1]: "target"} if words[0] in SOURCES else {}
+    target = "text" if words[0] in ("Error", "Script") else "target"
+    compilation = Compilation(Path(), 1)
+    accepted = 0
+    for number, (execute, returns, flags) in enumerate(itertools.product({**EXECUTES, **IN_SCRIPT}, RETURNS, FLAGS)):
+        given = {"Id": f"A{number}", "Execute": execute, "Return": returns, **what, **flags}
+        attributes = {name: value for name, value in given.items() if value is not None}
+        node = Node("CustomAction", attributes, Path("x.wxs"), 1, text="text" if words[0] == "Script" else "")
+        expected = of_the_sdk(kind, execute, returns, flags)
+        try:
+            custom_action(compilation, node)
+        except WixpyError:
+            assert expected is None, attributes
+            continue
+        # An attribute that nothing has read is refused by the compiler.
+        assert (expected is None) == bool(attributes.keys() - node.read), attributes
+        row = compilation.database.get("CustomAction", f"A{number}")
+        assert row is not None
+        assert expected is None or row.cells[1:] == (expected, SOURCES.get(words[0]), target), attributes
+        accepted += expected is not None
+    assert accepted >= 40
+
+
+def test_scripts_are_as_wide_as_the_package(package: Package) -> None:
+    database = package(f"{BINARY}<CustomAction Id='A' BinaryKey='bin' JScriptCall='f'/>"
+                       "<CustomAction Id='B' Script='vbscript' Win64='no'>x</CustomAction>")  # fmt: skip
+    assert [row["Type"] for row in database.rows("CustomAction")] == [5 + SCRIPT_64BIT, 38]
+
+
+def test_an_empty_command_line_is_null(package: Package) -> None:
+    assert package("<CustomAction Id='A' FileKey='main' ExeCommand=''/>").rows("CustomAction")[0]["Target"] is None
 
 
 def test_deferred_actions_around_standard_ones(package: Package) -> None:

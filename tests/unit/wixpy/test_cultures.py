@@ -65,6 +65,39 @@ def test_the_stock_sets_speak_a_language(
     assert english | described == set()
 
 
+# How a text calls a button by its name.
+CALLED = {
+    "en-us": r"(?:hoose|or) ([A-Z]\w+)", "de-de": "„(.+?)“", "fr-fr": r"sur ([A-Z]\w+)", "es-es": r"en ([A-ZÁ]\w+)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("culture", STOCK_CULTURES)
+def test_every_key_of_a_dialog_is_one_controls_and_every_button_that_is_named_is_there(
+    source: Callable[..., Path], tmp_path: Path, culture: str
+) -> None:
+    (tmp_path / "licence.rtf").write_text("{\\rtf1 Licence}")
+    every = "".join(f'<DialogRef Id="{name}"/>' for name in ("WelcomeEulaDlg", "CustomizeDlg", "DiskCostDlg"))
+    path = source(f"{SET.format('InstallDir')}<UI>{every}</UI>")
+    database = compile(path, {}, EPOCH, cultures=[culture])[0]
+    assert len(database.rows("Dialog")) == 23
+    buttons: dict[str, list[str]] = {}
+    for row in database.rows("RadioButton"):
+        buttons.setdefault(row.text("Property"), []).append(row.text("Text"))
+    with_key, named = 0, 0
+    for dialog in database.rows("Dialog"):
+        controls = [row for row in database.rows("Control") if row["Dialog_"] == dialog["Dialog"]]
+        texts = [text for row in controls for text in (row.text("Text"), *buttons.get(row.text("Property"), []))]
+        keys = [key.lower() for text in texts for key in re.findall(r"&(\w)", text) if not text.startswith("{\\rtf")]
+        assert sorted(keys) == sorted(set(keys)), dialog
+        with_key += bool(keys)
+        labels = {row.text("Text").replace("&", "").strip("<> .") for row in controls if row["Type"] == "PushButton"}
+        called = {found for text in texts for found in re.findall(CALLED[culture], text)}
+        assert called <= labels, dialog
+        named += len(called)
+    assert with_key == 21
+    assert named > 15
+
+
 @pytest.fixture
 def build(source: Callable[..., Path], tmp_path: Path) -> Callable[..., Database]:
     """Compiles a property of `!(loc.A) !(loc.B)` with files: attributes of the root and the strings."""

@@ -139,6 +139,14 @@ CASES = {
             "MIME": [("a/b", "doc", None)],
         },
     ),
+    "an advertised extension whose content has no element": (
+        """<Extension Id='doc' Advertise='yes' ContentType='a/b'/>
+        <Extension Id='dot' Advertise='yes' ContentType='a/b'/>""",
+        {
+            "Extension": [("doc", "Main", None, "a/b", "All"), ("dot", "Main", None, "a/b", "All")],
+            "MIME": [("a/b", "doc", None)],
+        },
+    ),
     "costs, qualified components and properties of shortcuts": (
         """<ReserveCost Id='a' RunLocal='10' RunFromSource='20'/>
         <Category Id='11111111-2222-3333-4444-aaaaaaaaaaaa' Qualifier='Q' AppData='D'/>
@@ -236,7 +244,6 @@ def test_a_data_source_as_key_path(package: Package) -> None:
         ("<ServiceConfig ServiceName='s' DelayedAutoStart='yes'/>", "does nothing"),
         ("<CopyFile Id='a' FileId='main' SourceName='x'/>", "SourceName has no effect"),
         ("<IsolateComponent Shared='None'/>", "Component “None”"),
-        (FILE.format(" Assembly='.net'", ""), "assembly has no name"),
         ("<RegistryKey Id='k' Root='HKLM' Key='K'/>", "makes no row"),
         (f"<Class Id='{CLASS}' Context='Server'/>", "Context has “Server”"),
         (f"<Class Id='{CLASS}' Context='LocalServer'/>", "has no server"),

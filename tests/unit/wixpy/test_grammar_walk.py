@@ -157,8 +157,9 @@ def test_every_attribute_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def describe(database: Database) -> None:
-    own = [table for name, table in database.tables.items() if name not in schema.standard()]
-    database.streams["columns"] = repr(own).encode()
+    own = {name: table for name, table in database.tables.items() if name not in schema.standard()}
+    described = [(name, *map(vars, table.columns)) for name, table in own.items()]
+    database.streams["columns"] = repr(described).encode()
 
 
 def compile_module(folder: Path) -> None:

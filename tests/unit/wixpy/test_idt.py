@@ -104,25 +104,59 @@ def test_msibuild_reads_what_is_written_and_msiinfo_writes_what_is_read(
         assert idt.import_text(Store(Database()), exported, Path("x.idt")) == name
 
 
-def test_the_code_page_goes_to_msibuild_and_comes_back_from_msiinfo(run: Callable[..., str], tmp_path: Path) -> None:
-    database = Database(1250)
-    database.insert("Property", "A", "1")
-    for name in ("_ForceCodepage", "Property"):
-        idt.export_file(Store(database), name, tmp_path / f"{name}.idt")
-    run("msibuild", "x.msi", "-i", "_ForceCodepage.idt", "-i", "Property.idt", cwd=tmp_path)
-    assert Database.open(tmp_path / "x.msi").codepage == 1250
-    store = Store(Database())
-    idt.import_text(store, run("msiinfo", "export", tmp_path / "x.msi", "_ForceCodepage").encode(), Path("x.idt"))
-    assert store.database.codepage == 1250
+# Code pages with a text of theirs, and with one that UTF-8 alone has.
+TEXTS = {1250: "Žluťoučký kůň", 1251: "Привет, мир", 1252: "Täst € ß", 932: "表ソ能力", 65001: "Täst Ω 表"}
 
 
-def test_msitools_and_utf_8_without_a_code_page(run: Callable[..., str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("codepage", "text"), TEXTS.items())
+def test_text_goes_to_msibuild_and_comes_back_from_msiinfo(
+    run: Callable[..., str], tmp_path: Path, codepage: int, text: str
+) -> None:
+    database = Database(codepage)
+    database.insert("Property", "ProductName", text)
+    database.insert("Binary", "b", b"\0data")
+    database.commit(tmp_path / "ours.msi")
+    # msibuild looks for the folder of streams where it runs.
+    assert cli.main(["export", str(tmp_path / "ours.msi"), "--msitools", "-o", str(tmp_path)]) == 0
+    names = ["_ForceCodepage", "Property", "Binary"]
+    run("msibuild", "theirs.msi", *(part for name in names for part in ("-i", f"{name}.idt")), cwd=tmp_path)
+    theirs = Database.open(tmp_path / "theirs.msi")
+    assert theirs.codepage == codepage
+    assert theirs.tables.keys() == database.tables.keys()
+    assert {name: theirs.cells(name) for name in theirs.tables} == {n: database.cells(n) for n in database.tables}
+    assert theirs.streams["Binary.b"] == b"\0data"
+
+    back = Store(Database())
+    for name in names[:2]:
+        exported = run("msiinfo", "export", tmp_path / "theirs.msi", name).encode()
+        assert idt.import_text(back, exported, tmp_path / f"{name}.idt") == name
+    assert (back.database.codepage, back.database.cells("Property")) == (codepage, database.cells("Property"))
+
+
+def test_msibuild_takes_the_code_page_of_an_archive_for_its_table(run: Callable[..., str], tmp_path: Path) -> None:
+    """Why there is --msitools: what Windows Installer reads, a code page before the name, is a name to msibuild."""
+    database = Database(1252)
+    database.insert("Property", "ProductName", "Täst")
+    idt.export_file(Store(database), "Property", tmp_path / "Property.idt")
+    run("msibuild", "x.msi", "-i", "Property.idt", cwd=tmp_path)
+    assert "1252" in run("msiinfo", "tables", tmp_path / "x.msi").split()
+
+
+def test_line_breaks_reach_msibuild(run: Callable[..., str], tmp_path: Path) -> None:
+    """Tabs do not: it leaves the character that stands for one.  And msiinfo writes both as they are."""
     database = Database(65001)
-    database.insert("Property", "ProductName", "Täst €")
-    database.commit(tmp_path / "x.msi")
-    store = Store(Database(65001))
-    idt.import_text(store, run("msiinfo", "export", tmp_path / "x.msi", "Property").encode(), Path("Property.idt"))
-    assert store.database.cells("Property") == database.cells("Property")
+    database.insert("Property", "A", "ü\r\n\tü")
+    idt.export_file(Store(database), "Property", tmp_path / "Property.idt", for_msitools=True)
+    run("msibuild", "x.msi", "-i", "Property.idt", cwd=tmp_path)
+    assert Database.open(tmp_path / "x.msi").property("A") == "ü\r\n\x10ü"
+    exported = run("msiinfo", "export", tmp_path / "x.msi", "Property").encode()
+    with pytest.raises(MsiError, match=r"2216 2:  3: Property\.idt 4: 5"):
+        idt.import_text(Store(Database()), exported, Path("Property.idt"))
+
+
+def test_plain_text_is_written_alike_for_both() -> None:
+    for name in ("Item", idt.CODEPAGE, idt.SUMMARY):
+        assert idt.export(Store(sample()), name) == idt.export(Store(sample()), name, for_msitools=True)
 
 
 HEAD = b"Key\tN\tText\tData\r\ns72\tI2\tL0\tV0\r\n"

@@ -21,8 +21,12 @@ LANGUAGES = sorted(UI.glob("*.wxl"))
 UPGRADE = "6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a48"
 # What other controls may lie on, and the buttons of an error, of which Windows Installer places those that it shows.
 GROUNDS, PLACED = ("Bitmap", "GroupBox", "Line"), "ErrorDlg"
-# Installer units of a letter and a line of DejaVu Sans 8, which is wider than Tahoma; a margin of buttons, of words.
-LETTER, LINE, MARGIN, WRAP = 4.3, 10, 6, 1.08
+# Installer units of letters and a line of DejaVu Sans 8, which is wider than Tahoma; a margin of buttons, of words.
+LETTERS = {letter: width for width, letters in (
+    (2.3, "iíîïjlI'|"), (2.6, " .,:;"), (3.3, "frt()-!„“\""), (4.2, "szcJçL"), (6.2, "wABCDEFGHKNOPQRSUVXYZÄÖÜ"),
+    (6.9, "<>"), (8, "mMW"),
+) for letter in letters}  # fmt: skip
+LETTER, LINE, MARGIN, WRAP = 5.0, 10, 4, 1.08
 
 
 def built(folder: Path, name: str, language: Path) -> Database:
@@ -60,7 +64,7 @@ def room_needed(database: Database, row: Row) -> str:
         assert style_row is not None
         size = style_row.number("Size") / 8 * (1.1 if style_row.number("StyleBits") & 1 else 1)
     width = row.number("Width") - (MARGIN if row["Type"] == "PushButton" else 14 if row["Type"] == "CheckBox" else 0)
-    letters = len(text) * LETTER * size
+    letters = sum(LETTERS.get(letter, LETTER) for letter in text) * size
     lines = 1 if letters <= width else ceil(letters * WRAP / width)
     has = max(1, int(row.number("Height") // (LINE * size)))
     return "" if lines <= has else f"{row.key}: {lines} lines, room for {has}: {text}"

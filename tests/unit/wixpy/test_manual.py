@@ -77,7 +77,7 @@ def test_the_snippets_of_the_page_of_user_interfaces(tmp_path: Path) -> None:
     (tmp_path / "main.txt").write_text("main")
     (tmp_path / "de.wxl").write_text(strings, "utf-8")
     *references, folder, variable = interface.splitlines()
-    assert len(references) == 3
+    assert len(references) == 4
     for reference in references:
         body = f'{reference}{folder}{variable}<Property Id="HELLO" Value="!(loc.Hello)"/>'
         source = PRODUCT.format(body=body, inside="", beside="", upgrade="6b1f7c1e-3a0c-4d0e-9d5b-5f2b0c1f9a48")

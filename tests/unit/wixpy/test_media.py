@@ -19,6 +19,8 @@ from wixpy.checks import Level
 from wixpy.database import Database
 from wixpy.errors import WixpyError
 from wixpy.package import check, installed_files
+from wixpy.payload import Hash
+from wixpy.wxs.compilation import Compilation, Payload
 
 SOURCE = """\
 <Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
@@ -74,6 +76,15 @@ def extracted(package: Path, folder: Path) -> dict[str, bytes]:
 def beside(package: Path) -> set[str]:
     folder = package.parent
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {package.name}
+
+
+def test_a_build_holds_its_rows_against_what_it_packed(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    def insert(compilation: Compilation, payload: Payload, value: Hash) -> None:
+        compilation.insert(payload.node, "MsiFileHash", payload.key, 0, 1, 2, 3, 4)
+
+    monkeypatch.setattr("wixpy.wxs.media._add_hash", insert)
+    with pytest.raises(WixpyError, match=r"CAB error: the hash of a\.txt is not that"):
+        build('<Media Id="1" Cabinet="one.cab" EmbedCab="yes"/>')
 
 
 def test_files_are_on_the_disk_that_they_name(build: Build, tmp_path: Path, run: Run) -> None:

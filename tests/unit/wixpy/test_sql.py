@@ -13,7 +13,7 @@ from wixpy.errors import WixpyError
 from wixpy.msi_errors import MsiError, Status
 from wixpy.store import Store, Value
 from wixpy.tables import Column, Table
-from wixpy.view import View
+from wixpy.view import ModifyMode, View
 
 from .sqlkit import record, run, shop
 
@@ -34,6 +34,8 @@ FOUND = [
     ("SELECT `Note` FROM `Shelf`, `Item` WHERE `Item`.`Shelf_` = `Shelf`.`Shelf` AND `Price` = 4", ["top"]),
     ("SELECT `Item` FROM `Item`, `Shelf` WHERE `Shelf_` = `Shelf` AND `Price` = `Floor`", []),
     ("SELECT `Floor` FROM `Shelf` WHERE `Shelf` = 's2'", [70_000]),
+    ("SELECT 'ß-розпад' FROM `Shelf`", ["ß-розпад"] * 3),
+    ("SELECT DISTINCT -7, `Item` FROM `Item` WHERE `Price` > 3", [-7]),
     ("SELECT `Name` FROM `_Tables`", ["Item", "Shelf"]),
     ("SELECT `Name` FROM `_Columns` WHERE `Table` = 'Shelf' AND `Number` > 1", ["Floor", "Note"]),
 ]
@@ -52,6 +54,23 @@ def test_an_asterisk_is_every_column_of_every_table() -> None:
 
 def test_tables_without_a_link_are_multiplied() -> None:
     assert len(run(shop(), "SELECT `Item`, `Shelf` FROM `Item`, `Shelf`")) == 12
+
+
+def test_constants_stand_in_the_place_of_columns() -> None:
+    view = View(shop(), "SELECT `Item`, NULL, 'x', 5, `Price` FROM `Item` WHERE `Price` = 4")
+    assert view.GetColumnInfo(0).values == ["Item", None, None, None, "Price"]
+    assert view.GetColumnInfo(1).values == ["s72", "f0", "f0", "f0", "I2"]
+    view.Execute()
+    found = view.Fetch()
+    assert found
+    assert found.values == ["bread", None, "x", 5, 4]
+    found.SetString(3, "y")
+    found.SetInteger(5, 6)
+    view.Modify(ModifyMode.UPDATE, found)
+    view.Modify(ModifyMode.REFRESH, found)
+    assert found.values == ["bread", None, "x", 5, 6]
+    with pytest.raises(MsiError, match="2227"):
+        View(shop(), "SELECT ? FROM `Item`")
 
 
 def test_markers_take_the_fields_of_the_record_in_order() -> None:

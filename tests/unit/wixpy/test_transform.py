@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -196,7 +195,8 @@ def _column(number: int, **to: object) -> Callable[[Database], object]:
 
     def change(database: Database) -> None:
         columns = [*FRUIT.columns]
-        columns[number] = replace(columns[number], **to)  # type: ignore[arg-type]
+        given = {name: getattr(columns[number], name) for name in ("name", "type", "key")}
+        columns[number] = Column(**{**given, **to})  # type: ignore[arg-type]
         database.tables["Fruit"] = Table("Fruit", tuple(columns))
 
     return change

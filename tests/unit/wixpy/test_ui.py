@@ -160,7 +160,7 @@ def test_what_is_missing_is_named(package: Package, body: str, message: str) -> 
     assert caught.value.line is not None
 
 
-@pytest.mark.parametrize("name", ["Minimal", "FeatureTree"])
+@pytest.mark.parametrize("name", ["Minimal", "FeatureTree", "Mondo"])
 def test_a_stock_set_is_whole(package: Package, tmp_path: Path, name: str) -> None:
     (tmp_path / "licence.rtf").write_text("{\\rtf1 Do as you like}")
     body = f'<UIRef Id="WixUI_{name}"/><WixVariable Id="WixUILicenseRtf" Value="licence.rtf"/>'
@@ -168,7 +168,8 @@ def test_a_stock_set_is_whole(package: Package, tmp_path: Path, name: str) -> No
     assert wixpy.check(tmp_path / "sample.msi") == []
     loops(database)
     dialogs = {str(row["Dialog"]) for row in database.rows("Dialog")}
-    assert ("CustomizeDlg" in dialogs) == (name == "FeatureTree")
+    assert ("CustomizeDlg" in dialogs) == (name != "Minimal")
+    assert ("SetupTypeDlg" in dialogs) == (name == "Mondo")
     left = {str(row["Dialog_"]) for row in database.rows("ControlEvent")}
     assert left == dialogs, "every dialog can be left"
     numbers = {str(row["Action"]): row.number("Sequence") for row in database.rows("InstallUISequence")}

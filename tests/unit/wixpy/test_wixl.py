@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: MIT
 """wixl, another compiler of .wxs sources, makes the same rows of what it understands.
 
-Where the two differ on purpose: wixl has random identifiers for registry values and leaves a backslash at the end of
-their keys, runs all custom actions without impersonation, puts custom actions at the end of the sequence whatever their
-place, asks for VersionNT where services are concerned, which is true since Windows 2000, and has lists of properties in
-another order.
+Where the two differ on purpose everywhere: wixl has random identifiers for registry values and leaves a backslash at
+the end of their keys, runs all custom actions without impersonation, puts custom actions at the end of the sequence
+whatever their place, asks for VersionNT where services are concerned, which is true since Windows 2000, has lists of
+properties in another order, and a comment of its own in the summary.  Other differences are in wixl.cases.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 import wixpy
 from wixpy.actions import ActionType, standard_names
+from wixpy.database import Database
+from wixpy.summary import Pid
+from wixpy.tables import Cell
 from wixpy.wxs import compile, source
+from wixpy.wxs.actions import SEQUENCES
 from wixpy.wxs.preprocess import Settings
 
 SOURCE = """<Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
@@ -99,6 +105,112 @@ def test_wixl_makes_the_same_rows(tmp_path: Path, run: Run) -> None:
     filled = {name: content for name, content in filled.items() if content and any(any(row) for row in content)}
     assert len(filled) > 25
     assert {name: rows(run, ours, name) for name in filled} == filled
+
+
+FRAME = """<Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
+<Product Id="11111111-2222-3333-4444-555555555555" Name="N" Manufacturer="M" Version="1.2.3" Language="1033"
+ UpgradeCode="6B1F7C1E-3A0C-4D0E-9D5B-5F2B0C1F9A48"><Package InstallerVersion="200" Compressed="yes" {package}/>{media}
+<Directory Id="TARGETDIR" Name="SourceDir"><Directory Id="ProgramFilesFolder">
+<Directory Id="INSTALLDIR" Name="Sample"><Component Id="Main" Guid="11111111-2222-3333-4444-AAAAAAAAAAAA">
+<File Id="main" Source="main.txt" KeyPath="yes">{file}</File>{inside}</Component></Directory></Directory>
+<Directory Id="ProgramMenuFolder"/></Directory><Feature Id="All" Level="1"><ComponentRef Id="Main"/></Feature>{body}
+</Product></Wix>"""
+PARTS = {"package": "", "media": '<Media Id="1" Cabinet="a.cab" EmbedCab="yes"/>', "file": "", "inside": "", "body": ""}
+ABOUT = (Pid.TITLE, Pid.SUBJECT, Pid.AUTHOR, Pid.KEYWORDS, Pid.TEMPLATE, Pid.PAGE_COUNT, Pid.WORD_COUNT, Pid.SECURITY)
+Rows = set[tuple[str, ...]]
+
+
+@dataclass
+class Case:
+    """A snippet, where it belongs, and by table why wixl's rows are others and what wixpy's are that it lacks."""
+
+    place: str
+    known_to_wixl: bool
+    lines: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, Rows] = field(default_factory=dict)
+
+
+def cases() -> list[Case]:
+    found: list[Case] = []
+    table = ""
+    for line in Path(__file__).with_name("wixl.cases").read_text("utf-8").splitlines():
+        sign, _, rest = line.strip().partition(" ")
+        if sign and line[0] not in " #":
+            found.append(Case(sign, rest != "!"))
+        elif sign == "~":
+            table, _, reason = rest.partition(": ")
+            found[-1].reasons[table], found[-1].rows[table] = reason, set()
+        elif sign == "|":
+            cells = re.split(r"(?<!\\)\|", rest)
+            found[-1].rows[table].add(tuple(cell.strip().replace("\\|", "|") for cell in cells))
+        elif line[:1] == " ":
+            found[-1].lines.append(line)
+    return found
+
+
+CASES = cases()
+
+
+def contents(database: Database) -> dict[str, Rows]:
+    """The rows by table, and those of the summary, without what the two compilers do differently on purpose."""
+    found = {name: {_cells(name, row.cells) for row in database.rows(name)} for name in database.tables}
+    summary = {(str(int(pid)), str(database.summary[pid])) for pid in ABOUT if pid in database.summary}
+    return {
+        "summary": summary,
+        **{name: rows for name, rows in found.items() if rows and name not in ("_Validation", "MsiFileHash")},
+    }
+
+
+def _cells(table: str, cells: tuple[Cell, ...]) -> tuple[str, ...]:
+    shown = ["-" if cell is None else str(cell) for cell in cells]
+    if table == "Registry":
+        shown[0], shown[2] = re.sub("^reg[0-9A-F]{32}$", "", shown[0]), shown[2].rstrip("\\")
+    elif table == "CustomAction":
+        shown[1] = str(int(shown[1]) & ~ActionType.NO_IMPERSONATE)
+    elif table == "Property":
+        shown[1] = ";".join(sorted(shown[1].split(";")))
+    elif table.endswith("Sequence"):
+        shown[1] = shown[1].replace("VersionNT", "-")
+        shown[2:] = shown[2:] if shown[2].startswith("-") else []
+    while shown[-1] == "-":
+        shown.pop()
+    return tuple(shown)
+
+
+def order(database: Database, table: str, among: Database) -> list[Cell]:
+    """The standard actions of a sequence that two packages have, in the order of one."""
+    listed = sorted(database.rows(table), key=lambda row: row.number("Sequence"))
+    actions = [row["Action"] for row in listed if row["Action"] in standard_names()]
+    return [action for action in actions if among.get(table, action) is not None]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[" ".join([case.place, *case.lines])[:60] for case in CASES])
+def test_an_element_makes_the_rows_that_wixl_makes(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "x.wxs").write_text(FRAME.format(**{**PARTS, case.place: "\n".join(case.lines)}))
+    (tmp_path / "main.txt").write_text("content")
+    command = ["wixl", "-o", "theirs.msi", "x.wxs"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, timeout=60)
+    ours, _ = compile(tmp_path / "x.wxs", {}, 1)
+    assert (done.returncode == 0) == case.known_to_wixl
+    if not case.known_to_wixl:
+        return
+    theirs = Database.open(tmp_path / "theirs.msi")
+    made, expected = contents(ours), contents(theirs)
+    others = {name: rows - expected.get(name, set()) for name, rows in made.items() if rows != expected.get(name)}
+    others |= {name: set() for name in expected.keys() - made.keys()}
+    for name in made.keys() & expected.keys() & set(SEQUENCES.values()):
+        if order(ours, name, theirs) != order(theirs, name, ours):
+            others.setdefault(name, set())
+    assert others == case.rows
+
+
+def test_the_page_for_users_of_wixl_says_why_rows_differ() -> None:
+    page = " ".join((Path(__file__).parents[3] / "docs" / "wixpy" / "from-wixl.md").read_text("utf-8").split())
+    reasons = {(reason, name) for case in CASES for name, reason in case.reasons.items()}
+    assert reasons
+    for reason, name in reasons:
+        assert f"`{name}`" in page.partition(reason)[0].rpartition(" - ")[2], (name, reason)
 
 
 @pytest.mark.parametrize("name", ["gettext.wxi", "gtk3.wxi", "libtiff.wxi"])
