@@ -49,8 +49,9 @@ SOURCE = """\
 </Product></Wix>
 """
 FOLDER_ASKED = """<Property Id="WIXUI_INSTALLDIR" Value="INSTALLDIR"/><UI><DialogRef Id="WelcomeEulaDlg"/>
-<DialogRef Id="SetupTypeDlg"/><Publish Dialog="SetupTypeDlg" Control="CompleteButton" Event="EndDialog"
- Value="Return">1</Publish>
+<DialogRef Id="SetupTypeDlg"/>
+<Publish Dialog="SetupTypeDlg" Control="Back" Event="NewDialog" Value="WelcomeDlg">1</Publish>
+<Publish Dialog="SetupTypeDlg" Control="CompleteButton" Event="EndDialog" Value="Return">1</Publish>
 <Publish Dialog="CustomizeDlg" Control="Back" Event="NewDialog" Value="WelcomeDlg">1</Publish>
 <Publish Dialog="CustomizeDlg" Control="Next" Event="NewDialog" Value="VerifyReadyDlg">1</Publish></UI>"""
 # Holds the installation, with the dialog that it shows meanwhile, until there is a file.
