@@ -208,6 +208,22 @@ def test_the_service_asks_to_be_restarted_after_a_crash(domain: Host) -> None:
     assert wait_until(lambda: bool(re.search(failure_actions, machine.console[seen:]))), machine.console[seen:]
 
 
+def test_in_a_console_it_does_the_same_and_reports_there(domain: Host) -> None:
+    machine = domain.machine
+    assert machine.run("net", "stop", "shutdownmon").exit_code == 0
+    events = domain.events()
+    machine.cmd('start "" /b C:\\run\\shutdownmon.exe -d >C:\\run\\console.txt')
+    shown = machine.path("C:\\run\\console.txt")
+    try:
+        assert wait_until(lambda: b"Running; waiting for" in shown.read_bytes()), machine.console
+        assert domain.ask("reboot") == [RESTART]
+        assert wait_until(lambda: b"The host asks Windows to restart." in shown.read_bytes()), shown.read_bytes()
+        assert domain.events() == events
+    finally:
+        machine.run("taskkill", "/f", "/im", "shutdownmon.exe")
+    assert machine.run("net", "start", "shutdownmon").exit_code == 0
+
+
 # The last one: the service is gone after it.
 def test_it_stops_and_goes_while_it_waits(domain: Host) -> None:
     machine = domain.machine
