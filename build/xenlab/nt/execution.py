@@ -61,11 +61,10 @@ class Execution:
         kernel = self._kernel
         kernel.attention = False
         thread = kernel.scheduler.current
-        if not (thread and thread.mode.guest and not self._machine.interrupts_enabled):
-            interrupted = self._interrupt()
+        masked = thread and thread.mode.guest and not self._machine.interrupts_enabled
+        if not masked and not self._interrupt():  # What has just interrupted the thread runs before another one does.
             kernel.scheduler.choose()
-            if not interrupted:
-                self._deliver_apcs()
+            self._deliver_apcs()
         thread = kernel.scheduler.current
         if thread is None:
             due = kernel.world.next_time
