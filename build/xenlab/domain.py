@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xenlab.cpu.machine import BarePlatform, Machine
-from xenlab.cpu.memory import READ, WRITE, AddressSpace, pages
+from xenlab.cpu.memory import PAGE_SHIFT, READ, WRITE, AddressSpace, pages
 from xenlab.errors import Violation
 from xenlab.xen.abi import HVM_PARAM, SHUTDOWN
 from xenlab.xen.hypercalls import Blocked
@@ -145,6 +145,7 @@ class Domain:
         self.platform = XenPlatform(machine, self.hypervisor, self.model)
         machine.platform = self.platform
         machine.physical.on_free = self._require_unmapped
+        self.hypervisor.physmap.on_lost = lambda gfn, lost: machine.memory.set_hole(gfn << PAGE_SHIFT, lost)
         self.toolstack.build()
 
     def _require_unmapped(self, gfn: int) -> None:
@@ -166,7 +167,8 @@ class Domain:
         given = {domain.params[HVM_PARAM.STORE_EVTCHN], domain.params[HVM_PARAM.CONSOLE_EVTCHN]}
         return [
             *(f"event channel port {port} is open" for port in sorted(domain.evtchn.ports.keys() - given)),
-            *(f"grant {ref} permits access" for ref in domain.grants.outstanding()),
+            *(f"grant {ref} permits {domain.grants.purpose(ref)}" for ref in domain.grants.outstanding()),
+            *(f"frame {gfn:#x} is a hole" for gfn in sorted(domain.physmap.lost)),
             *(f"the store watch {watch.path} {watch.token} is set" for watch in self.ring.connection.watches),
             *(["the event interrupt is still asked for"] if domain.callback is not None else []),
         ]

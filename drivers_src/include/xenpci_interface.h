@@ -45,7 +45,7 @@
 #define GUID_XENPCI_INTERFACE \
     {0x6e8f2c14, 0x0b5d, 0x4b57, {0x9c, 0x3a, 0x41, 0xd7, 0xa2, 0x9b, 0x50, 0xe1}}
 
-#define XENPCI_INTERFACE_VERSION 1
+#define XENPCI_INTERFACE_VERSION 2
 
 #define XENPCI_STORE_TIMEOUT_MS 30000
 
@@ -98,6 +98,13 @@ struct xenpci_child {
 
     /* It stays after all: undoes stop. */
     VOID(NTAPI *start)(PVOID argument);
+};
+
+/* What has become of a page that the back end was let give. */
+enum xenpci_transfer {
+    XENPCI_TRANSFER_NONE,   /* it has not come, and will not any more: there still is a hole */
+    XENPCI_TRANSFER_DONE,   /* it is there */
+    XENPCI_TRANSFER_PENDING /* Xen is about to put it there: neither frame nor reference may be used, ask again later */
 };
 
 struct xenpci_facts {
@@ -217,6 +224,25 @@ struct xenpci_interface {
      */
     NTSTATUS(NTAPI *pages_allocate)(PVOID context, ULONG count, PVOID *pages, grant_ref_t *references);
     VOID(NTAPI *pages_free)(PVOID context, PVOID pages);
+
+    /*
+     * Memory that goes back to Xen, and comes again: of `count` guest frames the first so many as are returned.  Behind
+     * a frame that was given there is a hole, which nothing may touch until it is filled: by frames_take, with a page of
+     * unknown contents, or by a transfer.  Whoever has memory from Windows frees it without a hole in it or never; xenpci
+     * fills none by itself, but frames_take does its work even after the device has been removed.  Not every Xen lets a
+     * guest do this: frames_give returns 0 then.  Up to DISPATCH_LEVEL; the array is nonpaged.
+     */
+    ULONG(NTAPI *frames_give)(PVOID context, ULONG count, const ULONG_PTR *frames);
+    ULONG(NTAPI *frames_take)(PVOID context, ULONG count, const ULONG_PTR *frames);
+
+    /*
+     * Grants, by reserved references, to put a page of the back end's where the guest has a hole.  transfer_end takes
+     * one back, unless Xen has committed itself already, and tells what has come of it.  A resume in a new domain voids
+     * them, and what came is not known then: they are to be ended before the suspend.  grant_release of one that is
+     * pending is safe for the reference, not for the frame.  Up to HIGH_LEVEL.
+     */
+    VOID(NTAPI *transfer_begin)(PVOID context, grant_ref_t reference, ULONG_PTR frame);
+    enum xenpci_transfer(NTAPI *transfer_end)(PVOID context, grant_ref_t reference);
 };
 
 /* "XenP" */

@@ -252,6 +252,10 @@ const struct xenpci_interface child_interface = {
     child_end_grant,
     child_pages_allocate,
     child_pages_free,
+    child_give,
+    child_take,
+    child_accept,
+    child_end_transfer,
 };
 
 static VOID changed(PVOID argument)

@@ -77,6 +77,36 @@ BOOLEAN NTAPI child_end_grant(PVOID context, grant_ref_t reference)
     return !pdo->open || reference >= GRANT_REFERENCES || grant_end(reference);
 }
 
+ULONG NTAPI child_give(PVOID context, ULONG count, const ULONG_PTR *frames)
+{
+    struct pdo *pdo = context;
+
+    return pdo->open ? xen_give(count, frames) : 0;
+}
+
+/* A driver may have holes to fill after its device has gone. */
+ULONG NTAPI child_take(PVOID context, ULONG count, const ULONG_PTR *frames)
+{
+    UNREFERENCED_PARAMETER(context);
+    return xen_take(count, frames);
+}
+
+VOID NTAPI child_accept(PVOID context, grant_ref_t reference, ULONG_PTR frame)
+{
+    struct pdo *pdo = context;
+
+    if (pdo->open && reference < GRANT_REFERENCES)
+        transfer_begin(reference, pdo->backend_domain, frame);
+}
+
+/* With the device its references have gone, and what came by them nobody can tell. */
+enum xenpci_transfer NTAPI child_end_transfer(PVOID context, grant_ref_t reference)
+{
+    struct pdo *pdo = context;
+
+    return pdo->open && reference < GRANT_REFERENCES ? transfer_end(reference) : XENPCI_TRANSFER_PENDING;
+}
+
 static VOID grant_all(struct pdo *pdo, struct pages *pages)
 {
     ULONG i;

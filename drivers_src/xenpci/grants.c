@@ -59,14 +59,36 @@ static VOID free_reference(grant_ref_t reference)
     grants.hint = min(grants.hint, reference);
 }
 
+/* Whether an entry with these flags is Xen's or the other domain's at this moment. */
+static BOOLEAN is_busy(SHORT flags)
+{
+    if ((flags & GTF_type_mask) == GTF_accept_transfer)
+        return (flags & (GTF_transfer_committed | GTF_transfer_completed)) == GTF_transfer_committed;
+    return (flags & (GTF_reading | GTF_writing)) != 0;
+}
+
+/* An entry of either type.  FALSE: it cannot be ended now.  *last: the flags that it had. */
+static BOOLEAN end(grant_ref_t reference, PSHORT last)
+{
+    volatile SHORT *flags = (volatile SHORT *)&grants.entries[reference].flags;
+
+    do {
+        *last = *flags;
+        if (is_busy(*last))
+            return FALSE;
+    } while (InterlockedCompareExchange16(flags, 0, *last) != *last);
+    return TRUE;
+}
+
 /* With the lock: frees what other domains have let go of since. */
 static VOID reap(VOID)
 {
     ULONG limit = grants.frames * GRANT_ENTRIES_PER_FRAME;
     grant_ref_t reference;
+    SHORT last;
 
     for (reference = 0; reference < limit && grants.lingering_count != 0; reference++) {
-        if (!is_set(grants.lingering, reference) || !grant_end(reference))
+        if (!is_set(grants.lingering, reference) || !end(reference, &last))
             continue;
         clear(grants.lingering, reference);
         grants.lingering_count--;
@@ -101,9 +123,11 @@ static NTSTATUS take_or_grow(grant_ref_t *reference)
 /* With the lock. */
 static VOID give_back(grant_ref_t reference)
 {
+    SHORT last;
+
     if (!is_set(grants.used, reference) || is_set(grants.lingering, reference))
         return;
-    if (grant_end(reference)) {
+    if (end(reference, &last)) {
         free_reference(reference);
         return;
     }
@@ -143,16 +167,22 @@ VOID grant_release(ULONG count, const grant_ref_t *references)
     high_unlock(&grants.lock, before);
 }
 
-VOID grant_begin(grant_ref_t reference, domid_t domain, ULONG_PTR frame, BOOLEAN readonly)
+static __inline VOID begin(grant_ref_t reference, domid_t domain, ULONG_PTR frame, ULONG flags)
 {
     struct grant_entry_v1 *entry = &grants.entries[reference];
 
     entry->domid = domain;
     entry->frame = (ULONG)frame;
     KeMemoryBarrier();
-    *(volatile USHORT *)&entry->flags = (USHORT)(GTF_permit_access | (readonly ? GTF_readonly : 0));
+    *(volatile USHORT *)&entry->flags = (USHORT)flags;
 }
 
+VOID grant_begin(grant_ref_t reference, domid_t domain, ULONG_PTR frame, BOOLEAN readonly)
+{
+    begin(reference, domain, frame, GTF_permit_access | (readonly ? GTF_readonly : 0));
+}
+
+/* An entry that grant_begin has written. */
 BOOLEAN grant_end(grant_ref_t reference)
 {
     volatile SHORT *flags = (volatile SHORT *)&grants.entries[reference].flags;
@@ -164,6 +194,21 @@ BOOLEAN grant_end(grant_ref_t reference)
             return FALSE;
     } while (InterlockedCompareExchange16(flags, 0, seen) != seen);
     return TRUE;
+}
+
+VOID transfer_begin(grant_ref_t reference, domid_t domain, ULONG_PTR frame)
+{
+    begin(reference, domain, frame, GTF_accept_transfer);
+}
+
+enum xenpci_transfer transfer_end(grant_ref_t reference)
+{
+    SHORT last;
+
+    if (!end(reference, &last))
+        return XENPCI_TRANSFER_PENDING;
+    return (last & GTF_type_mask) == GTF_accept_transfer && (last & GTF_transfer_completed) != 0
+               ? XENPCI_TRANSFER_DONE : XENPCI_TRANSFER_NONE;
 }
 
 static ULONG ask_size(VOID)

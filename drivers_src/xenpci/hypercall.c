@@ -171,6 +171,29 @@ NTSTATUS xen_place(ULONG space, ULONG index, xen_pfn_t frame)
     return xen_status(memory_op(XENMEM_add_to_physmap, &place));
 }
 
+static ULONG change_reservation(ULONG command, ULONG count, const ULONG_PTR *frames)
+{
+    struct xen_memory_reservation change;
+    LONG done;
+
+    RtlZeroMemory(&change, sizeof(change));
+    change.extent_start = (xen_pfn_t *)frames; /* Xen writes the same numbers there, if anything */
+    change.nr_extents = count;
+    change.domid = DOMID_SELF;
+    done = memory_op(command, &change);
+    return done < 0 ? 0 : (ULONG)done;
+}
+
+ULONG xen_give(ULONG count, const ULONG_PTR *frames)
+{
+    return change_reservation(XENMEM_decrease_reservation, count, frames);
+}
+
+ULONG xen_take(ULONG count, const ULONG_PTR *frames)
+{
+    return change_reservation(XENMEM_populate_physmap, count, frames);
+}
+
 VOID xen_take_away(xen_pfn_t frame)
 {
     struct xen_remove_from_physmap place;

@@ -44,6 +44,10 @@ NTSTATUS xen_set_upcall_vector(ULONG vcpu, UCHAR vector);
 NTSTATUS xen_place(ULONG space, ULONG index, xen_pfn_t frame);
 VOID xen_take_away(xen_pfn_t frame);
 
+/* Gives RAM to Xen, leaving holes, and fills holes with RAM again: of the frames the first so many as are returned. */
+ULONG xen_give(ULONG count, const ULONG_PTR *frames);
+ULONG xen_take(ULONG count, const ULONG_PTR *frames);
+
 /* platform.c: does not change once started. */
 struct platform {
     PHYSICAL_ADDRESS memory; /* first page of the address range for Xen's pages */
@@ -110,6 +114,8 @@ NTSTATUS grant_reserve(ULONG count, grant_ref_t *references);
 VOID grant_release(ULONG count, const grant_ref_t *references);
 VOID grant_begin(grant_ref_t reference, domid_t domain, ULONG_PTR frame, BOOLEAN readonly);
 BOOLEAN grant_end(grant_ref_t reference);
+VOID transfer_begin(grant_ref_t reference, domid_t domain, ULONG_PTR frame);
+enum xenpci_transfer transfer_end(grant_ref_t reference);
 
 /*
  * worker.c: calls at PASSIVE_LEVEL in a thread of their own, one after the other.  Queueing one that is queued already
@@ -283,6 +289,10 @@ extern VOID NTAPI child_grant(PVOID context, grant_ref_t reference, ULONG_PTR fr
 extern BOOLEAN NTAPI child_end_grant(PVOID context, grant_ref_t reference);
 extern NTSTATUS NTAPI child_pages_allocate(PVOID context, ULONG count, PVOID *pages, grant_ref_t *references);
 extern VOID NTAPI child_pages_free(PVOID context, PVOID pages);
+extern ULONG NTAPI child_give(PVOID context, ULONG count, const ULONG_PTR *frames);
+extern ULONG NTAPI child_take(PVOID context, ULONG count, const ULONG_PTR *frames);
+extern VOID NTAPI child_accept(PVOID context, grant_ref_t reference, ULONG_PTR frame);
+extern enum xenpci_transfer NTAPI child_end_transfer(PVOID context, grant_ref_t reference);
 VOID pages_reap(VOID);
 VOID pages_init(VOID);
 

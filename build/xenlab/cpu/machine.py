@@ -366,6 +366,8 @@ class Machine:
                 self._hooks.refresh()
         if page is None:
             return False
+        if page[0] in self.memory.holes:
+            self.memory.refuse_hole(self._accurate(va), page[0])
         self.memory.cached.add(va >> memory.PAGE_SHIFT)
         entry = self._entries.get(place)
         if entry is None:

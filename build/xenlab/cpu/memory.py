@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from gplpv.matrix import ArchName
 from xenlab.errors import Violation
@@ -163,6 +164,7 @@ class AddressSpace:
         fault: asked when an access finds no page that allows it, with address and kind (READ, WRITE or EXECUTE); makes
             the page present and returns, or raises what the access leads to.
         flush: has the TLB emptied before the guest goes on.
+        holes: the addresses of physical pages that Xen has taken back: to touch one ends the run.
     """
 
     def __init__(self, physical: PhysicalMemory) -> None:
@@ -171,6 +173,7 @@ class AddressSpace:
         self._readable: dict[int, Place] = {}
         self._writable: dict[int, Place] = {}
         self.cached: set[int] = set()
+        self.holes: set[int] = set()
         self.fault: Callable[[int, int], None] = self._refuse
         self.flush: Callable[[], None] = lambda: None
 
@@ -227,7 +230,22 @@ class AddressSpace:
         if page is None or not page[1] & access:
             self.fault(va, access)
             page = self._pages[va >> PAGE_SHIFT]
+        if page[0] in self.holes:
+            self.refuse_hole(va, page[0])
         return page[0] | (va & PAGE_MASK)
+
+    def set_hole(self, gpa: int, hole: bool) -> None:
+        """Xen takes the memory of a physical page away, or puts memory there again."""
+        if not hole:
+            self.holes.discard(gpa)
+            return
+        self.holes.add(gpa)
+        self._readable.clear()
+        self._writable.clear()
+        self.flush()
+
+    def refuse_hole(self, va: int, gpa: int) -> NoReturn:
+        raise Violation(f"{va:#x} is touched, whose page (frame {gpa >> PAGE_SHIFT:#x}) has been given back to Xen.")
 
     def read(self, va: int, size: int) -> bytes:
         offset = va & PAGE_MASK

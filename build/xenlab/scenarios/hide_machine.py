@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 
@@ -23,6 +22,7 @@ from xenlab.nt.zwkey import KernelRegistry
 from xenlab.ports import Ports
 from xenlab.ports.disk import Workload
 from xenlab.scenario import NewLab
+from xenlab.scenarios.interface import GUID, VERSION
 from xenlab.xen.abi import XenbusState
 from xenlab.xen.blkback import ORDINARY
 from xenlab.xen.disk import Disk as Medium
@@ -39,7 +39,6 @@ _CARD_PARAMETERS = rf"{SERVICES}\xennet\Parameters"
 _DISABLED, _ON_DEMAND = 4, 3
 LAST_NETWORK_S = 150
 # struct xenpci_interface: two numbers, the context, then routines, each as large as a pointer; where those wanted are.
-_INTERFACE = uuid.UUID("6e8f2c14-0b5d-4b57-9c3a-41d7a29b50e1")
 _INTERFACE_SIZE, _DEREFERENCE, _SET_STATE = 0x400, 3, 20
 Change = Callable[[Lab], None]
 
@@ -296,10 +295,10 @@ class Card(Inbox):
     def _connect(self, node: Node) -> Generator[Call | Wait, int, None]:
         kernel, pointer = self.kernel, self.kernel.pointer_size
         guid, interface = kernel.alloc(16, "Card"), kernel.alloc(_INTERFACE_SIZE, "Card")
-        kernel.write(guid, _INTERFACE.bytes_le)
+        kernel.write(guid, GUID.bytes_le)
 
         def fill(_irp: Struct, stack: Struct) -> None:
-            names = {"InterfaceType": guid, "Interface": interface, "Size": _INTERFACE_SIZE, "Version": 1}
+            names = {"InterfaceType": guid, "Interface": interface, "Size": _INTERFACE_SIZE, "Version": VERSION}
             for name, value in names.items():
                 stack[f"Parameters.QueryInterface.{name}"] = value
 

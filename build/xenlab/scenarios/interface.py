@@ -16,14 +16,14 @@ from xenlab.scenario import NewLab, scenario
 from xenlab.xen.grants import ENTRIES_PER_FRAME
 
 GUID = uuid.UUID("6e8f2c14-0b5d-4b57-9c3a-41d7a29b50e1")
-VERSION = 1
+VERSION = 2
 # The pointers behind Size and Version, in their order.
 _MEMBERS = (
     "context", "reference", "dereference", "facts", "print", "attach", "detach", "wake", "hold_suspend",
     "allow_suspend", "read", "directory", "write", "printf", "remove", "begin", "end", "watch_add", "watch_remove",
     "set_state", "backend_state", "backend_wait", "event_open", "event_bind", "event_close", "event_notify",
     "event_mask", "event_raise", "event_claim", "grants_reserve", "grants_release", "grant", "grant_end",
-    "pages_allocate", "pages_free",
+    "pages_allocate", "pages_free", "frames_give", "frames_take", "transfer_begin", "transfer_end",
 )  # fmt: skip
 _DOMAIN, _DPC = 2, 0
 _RETRY = 0xC000022D

@@ -150,6 +150,7 @@ class VIRQ(IntEnum):
 
 class GNTTABOP(IntEnum):
     setup_table = 2
+    transfer = 4
     copy = 5
     query_size = 6
     set_version = 8
@@ -164,14 +165,20 @@ class GNTST(IntEnum):
     bad_handle = -4
     permission_denied = -8
     bad_page = -9
+    address_too_big = -11
 
 
 class GTF(IntEnum):
+    """Flags of an entry; those of an entry that accepts a transfer share their bits with `readonly` and `reading`."""
+
     permit_access = 1
+    accept_transfer = 2
     type_mask = 3
     readonly = 4
     reading = 8
     writing = 16
+    transfer_committed = 4
+    transfer_completed = 8
 
 
 class SCHEDOP(IntEnum):

@@ -53,6 +53,7 @@ class Statistics:
     maps: int = 0
     unmaps: int = 0
     copies: int = 0
+    transfers: int = 0
 
 
 class GrantTable:
@@ -60,7 +61,7 @@ class GrantTable:
 
     Attributes:
         frame_uses: how many mappings pin each guest frame. A frame in use must not be freed or reused.
-        last_ref: the reference by which each guest frame was mapped last.
+        last_ref: the reference by which each guest frame was mapped, or got its page, last.
     """
 
     def __init__(self, world: World, frames: Frames, is_ram: Callable[[int], bool], initial: int, maximum: int) -> None:
@@ -71,6 +72,7 @@ class GrantTable:
         self.pages: list[XenPage] = []
         self.grow(initial)
         self._active: dict[int, list[Mapping]] = {}
+        self._committed: dict[int, tuple[int, int]] = {}
         self.frame_uses: Counter[int] = Counter()
         self.last_ref: dict[int, int] = {}
         self.statistics = Statistics()
@@ -133,6 +135,27 @@ class GrantTable:
         self._write_flags(mapping.ref, flags)
         self.statistics.unmaps += 1
 
+    def commit(self, ref: int, domid: int) -> int:
+        """Begin to move a page of domain `domid` to the guest; return the frame that it is to appear at.
+
+        Raises:
+            GrantError: general_error, the guest does not accept a page by this entry, or not from this domain.
+        """
+        flags, accepted, gfn = self.entry(ref)
+        if flags != GTF.accept_transfer or accepted != domid:
+            raise GrantError(GNTST.general_error, ref)
+        self._committed[ref] = domid, gfn
+        self.last_ref[gfn] = ref
+        self._write_flags(ref, flags | GTF.transfer_committed)
+        return gfn
+
+    def complete(self, ref: int) -> None:
+        """The page that was committed is there."""
+        self._check_committed(ref)
+        del self._committed[ref]
+        self._write_flags(ref, GTF.accept_transfer | GTF.transfer_committed | GTF.transfer_completed)
+        self.statistics.transfers += 1
+
     def copy_from(self, ref: int, domid: int, offset: int, length: int) -> bytes:
         """Read from a granted page without mapping it (GNTTABOP_copy)."""
         mapping = self.map(ref, domid, readonly=True)
@@ -185,14 +208,21 @@ class GrantTable:
         for mappings in self._active.values():
             for mapping in mappings:
                 self._check(mapping)
+        for ref in self._committed:
+            self._check_committed(ref)
 
     def outstanding(self) -> list[int]:
-        """The references that permit access now, but for the reserved ones: what a driver that has gone has leaked."""
+        """The references that permit something, but for the reserved ones: what a driver that has gone has leaked."""
         return [
             ref
             for ref in range(GNTTAB_NR_RESERVED_ENTRIES, len(self.pages) * ENTRIES_PER_FRAME)
             if self.entry(ref)[0] & GTF.type_mask
         ]
+
+    def purpose(self, ref: int) -> str:
+        """What a reference permits."""
+        accepts = self.entry(ref)[0] & GTF.type_mask == GTF.accept_transfer
+        return "the transfer of a page" if accepts else "access"
 
     def granted_frames(self) -> dict[int, int]:
         """Map each guest frame that is granted now to its reference."""
@@ -206,6 +236,10 @@ class GrantTable:
             self._world.violation(
                 f"the guest changed grant {mapping.ref} (frame {mapping.gfn:#x}) while domain {mapping.domid} maps it"
             )
+
+    def _check_committed(self, ref: int) -> None:
+        if self.entry(ref) != (GTF.accept_transfer | GTF.transfer_committed, *self._committed[ref]):
+            self._world.violation(f"the guest changed grant {ref} while Xen was putting a page at its frame")
 
     def _write_flags(self, ref: int, flags: int) -> None:
         page, index = divmod(ref, ENTRIES_PER_FRAME)

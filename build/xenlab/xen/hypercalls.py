@@ -144,6 +144,15 @@ def _refuse_granted(domain: Hypervisor, gfn: int) -> None:
         domain.world.violation(f"the guest gives up frame {gfn:#x} while another domain has it mapped")
 
 
+def _refuse_permitted(domain: Hypervisor, extent: range) -> None:
+    """A frame whose memory comes or goes must not be open to another domain at that moment."""
+    for gfn in extent:
+        _refuse_granted(domain, gfn)
+        if (ref := domain.grants.permits(gfn)) is not None:
+            purpose = domain.grants.purpose(ref)
+            domain.world.violation(f"the guest gives up or fills frame {gfn:#x} while grant {ref} permits {purpose}")
+
+
 def _change_reservation(domain: Hypervisor, command: int, given: dict[str, int]) -> int:
     _is_self(domain, given["domid"])
     word = 8 if domain.arch == "x64" else 4
@@ -152,12 +161,13 @@ def _change_reservation(domain: Hypervisor, command: int, given: dict[str, int])
         data = domain.linear.read(given["extent_start"] + number * word, word)
         base = int.from_bytes(data, "little")
         extent = range(base, base + (1 << given["extent_order"]))
+        if command in {XENMEM.populate_physmap, XENMEM.decrease_reservation}:
+            _refuse_permitted(domain, extent)
         if command == XENMEM.populate_physmap:
             if not all(domain.physmap.populate(gfn) for gfn in extent):
                 break
         elif all(domain.physmap.is_ram(gfn) for gfn in extent):
             for gfn in extent:
-                _refuse_granted(domain, gfn)
                 domain.physmap.remove(gfn)
         else:
             break

@@ -87,6 +87,7 @@ class Hypervisor:
         resumed: set by the toolstack to end a suspension: the value that the hypercall returns.
         upcall_vectors: the vector by which a virtual processor gets its events, where the guest has set one.
         requested: vectors that the local APIC of processor 0 has a request for (IRR); who delivers one takes it out.
+        mfn_limit: machine frames from this one on cannot become the guest's.
         dom0_crashes: what would have brought Dom0 down on this release; a sound driver leaves it empty.
     """
 
@@ -112,6 +113,7 @@ class Hypervisor:
         self.viridian = viridian
         self.counts: Counter[str] = Counter()
         self.log = bytearray()
+        self.mfn_limit = 1 << 40
         self.dom0_crashes: list[str] = []
         self.requested: set[int] = set()
         self.on_shutdown: Callable[[SHUTDOWN], None] = lambda _: None
@@ -273,8 +275,20 @@ class Hypervisor:
         self.shutdown = reason if self.latched is None else self.latched
         self.resumed = None
         self.grants.audit()
+        if self.shutdown is SHUTDOWN.suspend:
+            self._require_whole()
         self.world.trace("hypervisor", f"domain {self.domid} shuts down: {self.shutdown.name}")
         self.on_shutdown(self.shutdown)
+
+    def _require_whole(self) -> None:
+        """What comes by a grant that accepts a page is lost with the grant table; and whether a hole is one in the next
+        domain, where a toolstack has put its memory together anew, nothing promises."""
+        accepting = GTF.accept_transfer
+        for ref in self.grants.outstanding():
+            if self.grants.entry(ref)[0] & GTF.type_mask == accepting:
+                self.world.violation(f"the guest suspends while grant {ref} permits {self.grants.purpose(ref)}")
+        if self.physmap.lost:
+            self.world.violation(f"the guest suspends with a hole at frame {min(self.physmap.lost):#x}")
 
     @property
     def interrupt_asserted(self) -> bool:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from xenlab.xen.abi import XEN
 from xenlab.xen.ports import PAGE, Frames, World
 
@@ -55,13 +57,15 @@ class XenPage:
 class Physmap:
     """What is at each guest frame.
 
-    A hole reads as ones; what is written there is lost when something is placed over it.
+    A hole reads as ones; what is written there is lost when something is placed over it. One where there was RAM the
+    guest's processor may not touch: who sees what it touches is told by `on_lost`.
 
     Attributes:
         holes: frames behind which there is neither RAM nor a page of Xen's: at first those of the devices' memory.
         lost: those holes whose RAM went back to Xen because something was placed over it or it was removed; a guest
             must populate one before it uses it again.
-        reservation: the domain's pages of RAM.
+        reservation: the domain's pages of RAM; `maximum`: as many as it may have.
+        on_lost: told of each frame that joins `lost`, and that leaves it.
     """
 
     def __init__(self, world: World, frames: Frames, reservation: int) -> None:
@@ -70,6 +74,7 @@ class Physmap:
         self._placed: dict[int, XenPage] = {}
         self.holes: set[int] = set()
         self.lost: set[int] = set()
+        self.on_lost: Callable[[int, bool], None] = lambda _gfn, _lost: None
         self._over_ram: set[int] = set()
         self.reservation = reservation
         self.maximum = reservation
@@ -89,11 +94,17 @@ class Physmap:
         if self._frames.exists(gfn * PAGE):
             self._frames.write(gfn * PAGE, _ONES)
 
+    def _lose(self, gfn: int) -> None:
+        self.lost.add(gfn)
+        self.on_lost(gfn, True)
+
     def _fill(self, gfn: int) -> None:
         if not self._frames.exists(gfn * PAGE):
             self._frames.add_region(gfn * PAGE, PAGE)
         self.holes.discard(gfn)
-        self.lost.discard(gfn)
+        if gfn in self.lost:
+            self.lost.remove(gfn)
+            self.on_lost(gfn, False)
         self._frames.write(gfn * PAGE, bytes(PAGE))
 
     def place(self, page: XenPage, gfn: int) -> None:
@@ -120,10 +131,10 @@ class Physmap:
             self._make_hole(gfn)
             if gfn in self._over_ram:
                 self._over_ram.remove(gfn)
-                self.lost.add(gfn)
+                self._lose(gfn)
         elif self.present(gfn):
             self._make_hole(gfn)
-            self.lost.add(gfn)
+            self._lose(gfn)
             self.reservation -= 1
             self._world.trace("physmap", f"RAM of frame {gfn:#x} goes back to Xen")
 
@@ -134,6 +145,11 @@ class Physmap:
         self._fill(gfn)
         self.reservation += 1
         return True
+
+    def fill(self, gfn: int, content: bytes) -> None:
+        """Put a page that another domain gives at a hole; it has been counted in `reservation` already."""
+        self._fill(gfn)
+        self._frames.write(gfn * PAGE, content)
 
     def is_ram(self, gfn: int) -> bool:
         """Whether the guest's own RAM is there, so that it can be granted."""

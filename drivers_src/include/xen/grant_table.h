@@ -5,6 +5,10 @@
  * To grant a page, write domid and frame, then, after a write barrier, flags.  To end a grant, exchange flags for 0 with
  * a compare-exchange that sees neither GTF_reading nor GTF_writing; while one of them is set the other domain has the
  * page mapped, and neither the entry nor the page may be used for anything else.
+ *
+ * An entry of GTF_accept_transfer lets the other domain put one of its pages at `frame`, where the guest has a hole.  It
+ * is ended the same way, unless Xen has set GTF_transfer_committed: then it is Xen's until GTF_transfer_completed says
+ * that the page is there.
  */
 #ifndef GPLPV_XEN_GRANT_TABLE_H
 #define GPLPV_XEN_GRANT_TABLE_H
@@ -19,10 +23,13 @@ struct grant_entry_v1 {
 
 #define GTF_invalid 0
 #define GTF_permit_access 1
+#define GTF_accept_transfer 2
 #define GTF_type_mask 3
 #define GTF_readonly (1 << 2)
 #define GTF_reading (1 << 3)
 #define GTF_writing (1 << 4)
+#define GTF_transfer_committed (1 << 2)
+#define GTF_transfer_completed (1 << 3)
 
 /* The toolstack has granted these to the console and xenstore daemons before the guest runs. */
 #define GNTTAB_NR_RESERVED_ENTRIES 8

@@ -118,7 +118,7 @@ def test_what_such_a_driver_forgets_is_told(tmp_path: Path, before: str, after: 
     [
         ({}, None),
         ({OVER_THE_DEVICE: OVER_RAM}, "Memory is freed that has Xen's page shared info in place of its RAM"),
-        ({OVER_THE_DEVICE: OVER_RAM, LEFT: TAKEN_OUT}, "Memory is freed that has a hole in place of its RAM"),
+        ({OVER_THE_DEVICE: OVER_RAM, LEFT: TAKEN_OUT}, "has been given back to Xen"),
     ],
 )
 def test_a_page_of_xens_that_stays_harms_where_memory_was(tmp_path: Path, change: dict[str, str], told: str | None):

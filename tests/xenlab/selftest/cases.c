@@ -548,6 +548,23 @@ CASE(frees_locked_mdl)
     return 0;
 }
 
+/* The test makes a hole of the frame that CPUID names. */
+CASE(touches_page_of_xens)
+{
+    PHYSICAL_ADDRESS highest;
+    volatile ULONG *page;
+    ULONG_PTR found;
+    int registers[4];
+
+    highest.QuadPart = -1;
+    page = MmAllocateContiguousMemory(4096, highest);
+    *page = (ULONG)argument;
+    __cpuid(registers, (int)(MmGetPhysicalAddress((PVOID)page).QuadPart >> 12));
+    found = *page;
+    MmFreeContiguousMemory((PVOID)page);
+    return found;
+}
+
 CASE(physical_of_paged)
 {
     PVOID memory = ExAllocatePoolWithTag(PagedPool, argument, TAG);
@@ -630,6 +647,7 @@ static const struct case_entry {
     ENTRY(runs_discarded_code),
     ENTRY(locks_scattered_pages),
     ENTRY(frees_locked_mdl),
+    ENTRY(touches_page_of_xens),
     ENTRY(physical_of_paged),
     ENTRY(counts_with_interrupts_off),
     ENTRY(service_routine),

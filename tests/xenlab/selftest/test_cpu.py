@@ -160,6 +160,26 @@ def test_a_frame_is_not_given_twice():
     assert len(set(frames)) == 1100
 
 
+def test_a_page_that_xen_has_taken_back_must_not_be_touched(lab):
+    memory_of = lab.kernel.machine.memory
+
+    def take(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
+        memory_of.set_hole(leaf << memory.PAGE_SHIFT, True)
+        return 0, 0, 0, 0
+
+    def take_and_return(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
+        take(leaf, subleaf)
+        memory_of.set_hole(leaf << memory.PAGE_SHIFT, False)
+        return 0, 0, 0, 0
+
+    lab.platform.cpuid = take_and_return
+    assert lab.run("touches_page_of_xens", 42) == 42
+    lab.platform.cpuid = take
+    violation = fails(lab, "touches_page_of_xens", 42)
+    assert "has been given back to Xen" in violation.what
+    assert violation.stack[0].startswith("cases!touches_page_of_xens (")
+
+
 def test_where_there_is_no_memory_there_is_none():
     with pytest.raises(Violation, match="no memory at physical"):
         PhysicalMemory(World(), "x32").read(0, 1)

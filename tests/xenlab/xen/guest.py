@@ -213,6 +213,28 @@ class Guest:
         self.memory.write(self._entry(ref), struct.pack("<HHI", flags, domid, gfn))
         return ref
 
+    def change_memory(self, command: XENMEM, gfn: int) -> int:
+        """Give the page of a frame to Xen, or have a page at a frame again; returns how many were done."""
+        list_at = self._scratch + 512
+        self.memory.write(list_at, gfn.to_bytes(8, "little"))
+        given = {"extent_start": list_at, "nr_extents": 1, "domid": abi.DOMID_SELF}
+        return self.operate(HYPERVISOR.memory_op, command, abi.XEN_MEMORY_RESERVATION, **given)[0]
+
+    def accept(self, gfn: int, domid: int = 0) -> int:
+        """Make a hole of a frame, and let another domain put a page there; returns the reference."""
+        assert self.change_memory(XENMEM.decrease_reservation, gfn) == 1
+        ref = self._free_refs.pop()
+        self.memory.write(self._entry(ref), struct.pack("<HHI", GTF.accept_transfer, domid, gfn))
+        return ref
+
+    def end_transfer(self, ref: int) -> bool:
+        """Take a grant to put a page back; whether a page has come."""
+        flags = self.grant_flags(ref)
+        assert flags & (GTF.transfer_committed | GTF.transfer_completed) != GTF.transfer_committed
+        self.memory.write(self._entry(ref), bytes(8))
+        self._free_refs.append(ref)
+        return bool(flags & GTF.transfer_completed)
+
     def grant_flags(self, ref: int) -> int:
         return int.from_bytes(self.memory.read(self._entry(ref), 2), "little")
 
