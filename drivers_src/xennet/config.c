@@ -3,6 +3,8 @@
 #include "xennet.h"
 
 #define OFFER_TIMEOUT_MS 5000
+/* A back end that starts has written what it offers when it waits for us; one that has closed has left it there. */
+#define OFFERED (1 << XenbusStateInitWait | 1 << XenbusStateConnected | 1 << XenbusStateClosing | 1 << XenbusStateClosed)
 #define TX 1 /* the values of a checksum's keyword */
 #define RX 2
 
@@ -101,7 +103,7 @@ VOID xennet_limit_mtu(struct xennet_adapter *adapter)
 
     config->mtu = agreed_mtu(adapter);
     if (config->mtu + overhead > XEN_PAGE_SIZE) {
-        xen->backend_wait(xen->context, 1 << XenbusStateInitWait | 1 << XenbusStateConnected, OFFER_TIMEOUT_MS, &back);
+        xen->backend_wait(xen->context, OFFERED, OFFER_TIMEOUT_MS, &back);
         xennet_offer_read(adapter, &offer);
         if (!offer.chains) {
             config->mtu = XEN_PAGE_SIZE - overhead;

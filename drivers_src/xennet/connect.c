@@ -4,7 +4,7 @@
  * the back end's state afresh, so that it does not matter which change it was called for, nor whether several came at
  * once. A network front end is Connected as soon as it has told of its rings, before the back end is.
  */
-#include "xennet.h"
+#include "flip.h"
 
 #define ATTEMPTS_MAX 3
 #define CLOSE_TIMEOUT_MS 10000 /* a back end that takes longer to let go is not waited for */
@@ -247,6 +247,12 @@ VOID xennet_connection_stop(struct xennet_adapter *adapter)
     xennet_media_update(adapter);
 }
 
+VOID xennet_connection_restart(struct xennet_adapter *adapter)
+{
+    xennet_connection_stop(adapter);
+    xennet_connection_start(adapter);
+}
+
 /* A back end that is still being exchanged since the last time goes on being so. */
 VOID xennet_connection_suspend(struct xennet_adapter *adapter)
 {
@@ -256,6 +262,7 @@ VOID xennet_connection_suspend(struct xennet_adapter *adapter)
         xennet_set_state(adapter, XENNET_SUSPENDED);
     }
     xennet_unlock(adapter);
+    xennet_flip_withdraw(adapter); /* what came by a grant could not be told in another domain */
 }
 
 static VOID carry_on(struct xennet_adapter *adapter)
@@ -266,6 +273,9 @@ static VOID carry_on(struct xennet_adapter *adapter)
     suspended = adapter->state == XENNET_SUSPENDED;
     if (suspended) {
         xennet_set_state(adapter, adapter->state_before_suspend);
+    }
+    if (adapter->link.open) {
+        xennet_flip_renew(adapter);
     }
     xennet_unlock(adapter);
     if (suspended) {
@@ -280,8 +290,8 @@ static VOID forget(struct xennet_adapter *adapter)
     adapter->broken = FALSE;
     xennet_tx_abandon(adapter);
     xennet_unlock(adapter);
-    adapter->link.tx_port = 0; /* they are closed */
-    adapter->link.rx_port = 0;
+    xennet_flip_forget(adapter);
+    adapter->link.port = 0; /* it is closed */
     xennet_link_close(adapter);
 }
 

@@ -20,7 +20,8 @@ static VOID read(const struct xennet_adapter *adapter, ULONG offset, PUCHAR to, 
             continue;
         }
         count = min(part - offset, length);
-        RtlCopyMemory(to, adapter->rx.frames.items[chain->parts[i].item].memory + chain->parts[i].offset + offset, count);
+        RtlCopyMemory(to, adapter->rx.frames->items[chain->parts[i].item].memory + chain->parts[i].offset + offset,
+                      count);
         to += count;
         length -= count;
         offset = 0;
@@ -67,17 +68,33 @@ static VOID judge(struct xennet_buffer *buffer, ULONG length, ULONG flags)
     }
 }
 
-static BOOLEAN deliver_plain(struct xennet_adapter *adapter)
+/* Bytes that such a frame may have. */
+static ULONG longest(const struct xennet_adapter *adapter, const UCHAR *head)
+{
+    return adapter->total_size + (xennet_is_tagged(head) ? XENNET_TAG_LENGTH : 0);
+}
+
+/* All buffers are taken. FALSE: some are back once what is ready has been indicated; else the frame is lost. */
+static BOOLEAN lose(struct xennet_adapter *adapter)
+{
+    if (adapter->rx.ready_count != 0) {
+        return FALSE;
+    }
+    adapter->received.discards++;
+    return TRUE;
+}
+
+static BOOLEAN deliver_plain(struct xennet_adapter *adapter, const UCHAR *head)
 {
     const struct xennet_chain *chain = &adapter->rx.chain;
     struct xennet_buffer *buffer;
 
-    if (chain->length > adapter->frame_limit) {
+    if (chain->length > longest(adapter, head)) {
         adapter->received.errors++;
         return TRUE;
     }
     if (adapter->rx.buffers.available == 0) {
-        return FALSE;
+        return lose(adapter);
     }
     buffer = xennet_buffer_take(adapter);
     read(adapter, 0, buffer->data, chain->length);
@@ -108,31 +125,31 @@ static BOOLEAN is_of_type(const struct xennet_headers *headers, UCHAR gso)
            gso == (headers->version == 4 ? XEN_NETIF_GSO_TYPE_TCPV4 : XEN_NETIF_GSO_TYPE_TCPV6);
 }
 
+/* With more segments than there are buffers it takes several calls. */
 static BOOLEAN deliver_large(struct xennet_adapter *adapter, const UCHAR *head, ULONG head_length)
 {
-    const struct xennet_chain *chain = &adapter->rx.chain;
+    struct xennet_chain *chain = &adapter->rx.chain;
     struct xennet_headers headers;
-    ULONG offset = 0, total, length, count;
+    ULONG total, length;
 
     xennet_parse(head, head_length, chain->length, TRUE, &headers);
-    if (!is_of_type(&headers, chain->gso) || chain->mss > adapter->frame_limit - headers.payload) {
+    if (!is_of_type(&headers, chain->gso) || chain->mss > longest(adapter, head) - headers.payload) {
         adapter->received.errors++;
         return TRUE;
     }
     total = chain->length - headers.payload;
-    count = max((total + chain->mss - 1) / chain->mss, 1);
-    if (count > adapter->rx.buffers.available) {
-        if (adapter->rx.ready_count != 0) {
-            return FALSE;
-        }
+    if (total / chain->mss >= XENNET_SEGMENTS_MAX) {
         adapter->received.discards++;
         return TRUE;
     }
     do {
-        length = min(chain->mss, total - offset);
-        deliver_segment(adapter, head, &headers, offset, length, total);
-        offset += length;
-    } while (offset < total);
+        if (adapter->rx.buffers.available == 0) {
+            return lose(adapter);
+        }
+        length = min(chain->mss, total - chain->done);
+        deliver_segment(adapter, head, &headers, chain->done, length, total);
+        chain->done += length;
+    } while (chain->done < total);
     return TRUE;
 }
 
@@ -150,5 +167,6 @@ BOOLEAN xennet_deliver(struct xennet_adapter *adapter)
     if (!adapter->running || !xennet_filter_passes(&adapter->filter, adapter->current_address, head)) {
         return TRUE;
     }
-    return chain->gso != XEN_NETIF_GSO_TYPE_NONE ? deliver_large(adapter, head, head_length) : deliver_plain(adapter);
+    return chain->gso != XEN_NETIF_GSO_TYPE_NONE ? deliver_large(adapter, head, head_length)
+                                                  : deliver_plain(adapter, head);
 }

@@ -49,6 +49,9 @@ struct xennet_sum {
  */
 VOID xennet_parse(const UCHAR *head, ULONG available, ULONG length, BOOLEAN large, struct xennet_headers *headers);
 
+/* A frame with a VLAN tag may be longer by that. */
+BOOLEAN xennet_is_tagged(const UCHAR *head);
+
 /* Of the transport's checksum, XENNET_SUM_; 0: there is none. */
 ULONG xennet_transport_sum(const struct xennet_headers *headers);
 

@@ -142,6 +142,16 @@ static VOID parse_ipv6(struct view *view, ULONG at, BOOLEAN large, struct xennet
     }
 }
 
+static BOOLEAN is_tag(ULONG type)
+{
+    return type == TYPE_TAG || type == TYPE_SERVICE_TAG;
+}
+
+BOOLEAN xennet_is_tagged(const UCHAR *head)
+{
+    return is_tag(xennet_get16(head + 12));
+}
+
 VOID xennet_parse(const UCHAR *head, ULONG available, ULONG length, BOOLEAN large, struct xennet_headers *headers)
 {
     ULONG at = XENNET_HEADER_LENGTH;
@@ -156,7 +166,7 @@ VOID xennet_parse(const UCHAR *head, ULONG available, ULONG length, BOOLEAN larg
         return;
     }
     type = xennet_get16(head + 12);
-    while ((type == TYPE_TAG || type == TYPE_SERVICE_TAG) && has(&view, at, XENNET_TAG_LENGTH)) {
+    while (is_tag(type) && has(&view, at, XENNET_TAG_LENGTH)) {
         type = xennet_get16(head + at + 2);
         at += XENNET_TAG_LENGTH;
     }

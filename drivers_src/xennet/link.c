@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is shared with a back end: the rings, the pages, the event channels, and the nodes in xenstore that tell the
- * back end of them. PASSIVE_LEVEL, by the one thread that looks after the connection.
+ * What is shared with a back end: the rings, the pages, the event channel, and the nodes in xenstore that tell the back
+ * end of them. PASSIVE_LEVEL, by the one thread that looks after the connection.
  */
-#include "xennet.h"
+#include "flip.h"
+#include <netevent.h>
+
+#ifdef NDIS60_MINIPORT
+VOID __cdecl NdisWriteErrorLogEntry(NDIS_HANDLE adapter, ULONG code, ULONG count, ...);
+#endif
 
 #define TRIES_MAX 100 /* of a transaction that others come between */
+
+VOID xennet_log(struct xennet_adapter *adapter, ULONG code)
+{
+    NdisWriteErrorLogEntry(adapter->handle, code, 0);
+}
 
 NTSTATUS xennet_link_allocate(struct xennet_adapter *adapter)
 {
@@ -15,7 +25,7 @@ NTSTATUS xennet_link_allocate(struct xennet_adapter *adapter)
 
     status = xennet_frames_allocate(adapter, &adapter->tx.frames, XENNET_TX_FRAMES_MIN);
     if (NT_SUCCESS(status)) {
-        status = xennet_frames_allocate(adapter, &adapter->rx.frames, XENNET_RX_FRAMES_MIN);
+        status = xennet_frames_allocate(adapter, &adapter->rx.pages, XENNET_RX_FRAMES_MIN);
     }
     if (NT_SUCCESS(status)) {
         status = xen->pages_allocate(xen->context, 1, &link->tx_page, &link->tx_ref);
@@ -28,7 +38,7 @@ NTSTATUS xennet_link_allocate(struct xennet_adapter *adapter)
         return status;
     }
     /* With fewer of these it is slower. */
-    xennet_frames_allocate(adapter, &adapter->rx.frames, XENNET_RX_FRAMES);
+    xennet_frames_allocate(adapter, &adapter->rx.pages, XENNET_RX_FRAMES);
     xennet_frames_allocate(adapter, &adapter->tx.frames, XENNET_TX_FRAMES);
     xennet_refs_allocate(adapter);
     xennet_frames_reclaim(&adapter->tx.frames);
@@ -46,10 +56,11 @@ static VOID free_page(struct xennet_adapter *adapter, PVOID *page)
 
 VOID xennet_link_free(struct xennet_adapter *adapter)
 {
+    xennet_flip_stop(adapter);
     xennet_refs_free(adapter);
     free_page(adapter, &adapter->link.rx_page);
     free_page(adapter, &adapter->link.tx_page);
-    xennet_frames_free(adapter, &adapter->rx.frames);
+    xennet_frames_free(adapter, &adapter->rx.pages);
     xennet_frames_free(adapter, &adapter->tx.frames);
 }
 
@@ -61,12 +72,12 @@ static BOOLEAN offers(struct xennet_adapter *adapter, PCSTR feature)
 VOID xennet_offer_read(struct xennet_adapter *adapter, struct xennet_offer *offer)
 {
     offer->copy = offers(adapter, "feature-rx-copy");
+    offer->flip = xennet_node(adapter, XENPCI_BACKEND, "feature-rx-flip", 1) != 0; /* the oldest say nothing */
     offer->chains = adapter->config.scatter_gather && offers(adapter, "feature-sg");
     offer->sum4 = !offers(adapter, "feature-no-csum-offload");
     offer->sum6 = offers(adapter, "feature-ipv6-csum-offload");
     offer->gso4 = offers(adapter, "feature-gso-tcpv4");
     offer->gso6 = offers(adapter, "feature-gso-tcpv6");
-    offer->split = offers(adapter, "feature-split-event-channels");
 }
 
 struct node {
@@ -86,26 +97,19 @@ static NTSTATUS write_all(struct xennet_adapter *adapter, xenpci_transaction tra
     return status;
 }
 
-/* What an earlier connection has left would contradict this one. */
-static NTSTATUS write_ports(struct xennet_adapter *adapter, xenpci_transaction transaction)
+/* What another front end may have left behind: the back end would take it for ours. */
+static VOID remove_others(struct xennet_adapter *adapter, xenpci_transaction transaction)
 {
+    static const PCSTR others[] = {
+        "event-channel-tx", "event-channel-rx", "multi-queue-num-queues", "request-multicast-control", "ctrl-ring-ref",
+        "event-channel-ctrl"
+    };
     const struct xenpci_interface *xen = &adapter->xen;
-    const struct xennet_link *link = &adapter->link;
-    struct node nodes[2];
+    ULONG i;
 
-    if (link->offer.split) {
-        xen->remove(xen->context, transaction, XENPCI_FRONTEND, "event-channel");
-        nodes[0].name = "event-channel-tx";
-        nodes[0].value = link->tx_port;
-        nodes[1].name = "event-channel-rx";
-        nodes[1].value = link->rx_port;
-        return write_all(adapter, transaction, nodes, 2);
+    for (i = 0; i < RTL_NUMBER_OF(others); i++) {
+        xen->remove(xen->context, transaction, XENPCI_FRONTEND, others[i]);
     }
-    xen->remove(xen->context, transaction, XENPCI_FRONTEND, "event-channel-tx");
-    xen->remove(xen->context, transaction, XENPCI_FRONTEND, "event-channel-rx");
-    nodes[0].name = "event-channel";
-    nodes[0].value = link->tx_port;
-    return write_all(adapter, transaction, nodes, 1);
 }
 
 /* Blank checksums are always taken, for whatever is blank is filled in. Large packets come in chains alone. */
@@ -113,22 +117,22 @@ static NTSTATUS write_nodes(struct xennet_adapter *adapter, xenpci_transaction t
 {
     const struct xennet_link *link = &adapter->link;
     ULONG chains = adapter->config.scatter_gather;
-    struct node nodes[9];
-    NTSTATUS status;
+    struct node nodes[10];
 
 #define NODE(index, node, what) (nodes[index].name = (node), nodes[index].value = (what))
     NODE(0, "tx-ring-ref", link->tx_ref);
     NODE(1, "rx-ring-ref", link->rx_ref);
-    NODE(2, "request-rx-copy", 1);
+    NODE(2, "request-rx-copy", link->offer.copy);
     NODE(3, "feature-rx-notify", 1);
     NODE(4, "feature-sg", chains);
     NODE(5, "feature-gso-tcpv4", chains);
     NODE(6, "feature-gso-tcpv6", chains);
     NODE(7, "feature-no-csum-offload", 0);
     NODE(8, "feature-ipv6-csum-offload", 1);
+    NODE(9, "event-channel", link->port);
 #undef NODE
-    status = write_all(adapter, transaction, nodes, RTL_NUMBER_OF(nodes));
-    return NT_SUCCESS(status) ? write_ports(adapter, transaction) : status;
+    remove_others(adapter, transaction);
+    return write_all(adapter, transaction, nodes, RTL_NUMBER_OF(nodes));
 }
 
 static NTSTATUS publish_once(struct xennet_adapter *adapter)
@@ -165,22 +169,14 @@ static VOID NTAPI event(PVOID argument)
     xennet_event(argument);
 }
 
-static NTSTATUS open_ports(struct xennet_adapter *adapter)
+static NTSTATUS open_port(struct xennet_adapter *adapter)
 {
     const struct xenpci_interface *xen = &adapter->xen;
     struct xennet_link *link = &adapter->link;
-    NTSTATUS status = xen->event_open(xen->context, XENPCI_EVENT_DPC, event, adapter, &link->tx_port);
+    NTSTATUS status = xen->event_open(xen->context, XENPCI_EVENT_DPC, event, adapter, &link->port);
 
     if (!NT_SUCCESS(status)) {
-        link->tx_port = 0;
-        return status;
-    }
-    link->rx_port = link->tx_port;
-    if (link->offer.split) {
-        status = xen->event_open(xen->context, XENPCI_EVENT_DPC, event, adapter, &link->rx_port);
-        if (!NT_SUCCESS(status)) {
-            link->rx_port = link->tx_port;
-        }
+        link->port = 0;
     }
     return status;
 }
@@ -193,18 +189,47 @@ static VOID start_rings(struct xennet_adapter *adapter)
     xennet_unlock(adapter);
 }
 
+/* Once, however often it offers itself: the user sees no more than a link that is down. */
+static VOID refuse(struct xennet_adapter *adapter)
+{
+    GPLPV_DEBUG(("adapter %p: nothing that the back end offers can be done here\n", adapter));
+    if (!adapter->refused) {
+        adapter->refused = TRUE;
+        xennet_log(adapter, (ULONG)EVENT_NDIS_UNSUPPORTED_CONFIGURATION);
+    }
+}
+
+/* Copies are preferred. STATUS_NOT_SUPPORTED: there is no way to receive from this back end, on this Xen. */
+static NTSTATUS choose(struct xennet_adapter *adapter)
+{
+    const struct xennet_offer *offer = &adapter->link.offer;
+    NTSTATUS status = STATUS_NOT_SUPPORTED;
+
+    if (offer->copy) {
+        xennet_flip_stop(adapter);
+        return STATUS_SUCCESS;
+    }
+    if (offer->flip) {
+        status = xennet_flip_start(adapter);
+    }
+    if (status == STATUS_NOT_SUPPORTED) {
+        refuse(adapter);
+    }
+    return status;
+}
+
 NTSTATUS xennet_link_open(struct xennet_adapter *adapter)
 {
     struct xennet_link *link = &adapter->link;
     NTSTATUS status;
 
     xennet_offer_read(adapter, &link->offer);
-    if (!link->offer.copy) {
-        GPLPV_DEBUG(("adapter %p: the back end exchanges pages instead of copying frames\n", adapter));
-        return STATUS_NOT_SUPPORTED;
+    status = choose(adapter);
+    if (!NT_SUCCESS(status)) {
+        return status;
     }
     start_rings(adapter);
-    status = open_ports(adapter);
+    status = open_port(adapter);
     if (NT_SUCCESS(status)) {
         link->open = TRUE;
         status = publish(adapter);
@@ -220,16 +245,12 @@ VOID xennet_link_close(struct xennet_adapter *adapter)
 {
     const struct xenpci_interface *xen = &adapter->xen;
     struct xennet_link *link = &adapter->link;
-    evtchn_port_t tx_port = link->tx_port;
-    evtchn_port_t rx_port = link->rx_port;
+    evtchn_port_t port = link->port;
 
     link->open = FALSE;
-    link->tx_port = 0;
-    link->rx_port = 0;
-    if (tx_port != 0) {
-        xen->event_close(xen->context, tx_port);
+    link->port = 0;
+    if (port != 0) {
+        xen->event_close(xen->context, port);
     }
-    if (rx_port != 0 && rx_port != tx_port) {
-        xen->event_close(xen->context, rx_port);
-    }
+    xennet_flip_withdraw(adapter);
 }

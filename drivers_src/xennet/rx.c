@@ -3,7 +3,7 @@
  * Receiving: batches are taken with the lock and indicated without it, by one processor at a time, so that frames stay
  * in order.
  */
-#include "xennet.h"
+#include "flip.h"
 
 VOID xennet_rx_init(struct xennet_adapter *adapter)
 {
@@ -11,9 +11,13 @@ VOID xennet_rx_init(struct xennet_adapter *adapter)
     ULONG i;
 
     xen_front_ring_init(&rx->ring, adapter->link.rx_page, XEN_PAGE_SIZE, sizeof(struct netif_rx_request));
-    xennet_frames_reclaim(&rx->frames);
+    if (rx->flip != NULL) {
+        xennet_flip_reclaim(rx->flip);
+    } else {
+        xennet_frames_reclaim(&rx->pages);
+    }
     RtlZeroMemory(&rx->chain, sizeof(rx->chain));
-    rx->polled = 0;
+    xennet_pace_init(&rx->pace);
     for (i = 0; i < XENNET_SLOTS; i++) {
         rx->posted[i] = XENNET_NONE;
     }
@@ -24,19 +28,24 @@ VOID xennet_rx_post(struct xennet_adapter *adapter)
 {
     struct xennet_rx *rx = &adapter->rx;
     struct xen_front_ring *ring = &rx->ring;
+    ULONG room = xen_front_ring_free(ring);
+    ULONG count = min(rx->frames->available, room);
 
-    while (rx->frames.available != 0 && xen_front_ring_free(ring) != 0) {
+    if (rx->flip != NULL && count != 0) {
+        count = xennet_flip_offer(adapter, count);
+    }
+    while (count-- > 0) {
         ULONG number = ring->req_prod & (ring->slots - 1);
         struct netif_rx_request *request = xen_front_ring_slot(ring, ring->req_prod++);
-        USHORT item = xennet_stack_pop(&rx->frames);
+        USHORT item = xennet_stack_pop(rx->frames);
 
         rx->posted[number] = item;
         request->id = (USHORT)number;
         request->pad = 0;
-        request->gref = rx->frames.items[item].ref;
+        request->gref = rx->frames->items[item].ref;
     }
-    if (ring->req_prod != ring->shared->req_prod && xen_front_ring_push(ring) && adapter->link.rx_port != 0) {
-        adapter->xen.event_notify(adapter->xen.context, adapter->link.rx_port);
+    if (ring->req_prod != ring->shared->req_prod && xen_front_ring_push(ring) && adapter->link.port != 0) {
+        adapter->xen.event_notify(adapter->xen.context, adapter->link.port);
     }
 }
 
@@ -103,7 +112,7 @@ VOID xennet_rx_run(struct xennet_adapter *adapter)
     } while ((more || rx->again) && ++batches < XENNET_BATCHES);
     rx->busy = FALSE;
     if ((more || rx->again) && may_look(adapter)) {
-        adapter->xen.event_raise(adapter->xen.context, adapter->link.rx_port); /* others have their turn first */
+        adapter->xen.event_raise(adapter->xen.context, adapter->link.port); /* others have their turn first */
     }
     xennet_unlock(adapter);
 }

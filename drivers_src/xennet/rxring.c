@@ -3,9 +3,9 @@
  * The receive ring. The response to a request comes in the request's own entry (netif.h), so that the entry tells which
  * page it is about; the id, where there is one, has to say the same.
  */
-#include "xennet.h"
+#include "flip.h"
 
-#define TIMER_100NS (-10000) /* a millisecond, or the next tick of the clock */
+#define NEXT_TICK_100NS (-1)
 
 static VOID expect_next(struct xennet_chain *chain, ULONG flags)
 {
@@ -22,7 +22,7 @@ static BOOLEAN take_part(struct xennet_adapter *adapter, const struct netif_rx_r
     }
     if (response->status <= 0 || chain->count == XENNET_CHAIN_MAX) {
         chain->bad = TRUE;
-        xennet_stack_push(&adapter->rx.frames, item);
+        xennet_stack_push(adapter->rx.frames, item);
         return TRUE;
     }
     chain->parts[chain->count].item = item;
@@ -61,7 +61,7 @@ static VOID take_extra(struct xennet_adapter *adapter, const struct netif_extra_
 {
     struct xennet_chain *chain = &adapter->rx.chain;
 
-    xennet_stack_push(&adapter->rx.frames, item);
+    xennet_stack_push(adapter->rx.frames, item);
     if (extra->type == XEN_NETIF_EXTRA_TYPE_GSO) {
         chain->gso = extra->u.gso.type;
         chain->mss = extra->u.gso.size;
@@ -81,6 +81,7 @@ static BOOLEAN take(struct xennet_adapter *adapter)
     ULONG number = rx->ring.rsp_cons & (rx->ring.slots - 1);
     const volatile ULONG *entry = xen_front_ring_slot(&rx->ring, rx->ring.rsp_cons++);
     USHORT item = rx->posted[number];
+    BOOLEAN came = TRUE;
     union {
         ULONG words[2];
         struct netif_rx_response response;
@@ -90,32 +91,57 @@ static BOOLEAN take(struct xennet_adapter *adapter)
     rx->posted[number] = XENNET_NONE;
     seen.words[0] = entry[0];
     seen.words[1] = entry[1];
+    if (rx->flip != NULL && !xennet_flip_came(rx->flip, item)) {
+        came = FALSE;
+    }
     if (rx->chain.expect == XENNET_EXPECT_EXTRA) {
         take_extra(adapter, &seen.extra, item);
         return TRUE;
     }
+    if (!came) {
+        seen.response.status = NETIF_RSP_ERROR; /* whatever it says */
+    }
     return seen.response.id == number && take_data(adapter, &seen.response, item);
 }
 
-/*
- * When the back end is to send an event: at the next response, or, if many have come just now, after some, and then the
- * timer looks as well.
- */
+/* Whatever comes without an event is looked for at the next tick of the clock. */
+static VOID set_timer(struct xennet_adapter *adapter)
+{
+    LARGE_INTEGER due;
+
+    if (!adapter->timer_set) {
+        adapter->timer_set = TRUE;
+        due.QuadPart = NEXT_TICK_100NS;
+        KeSetTimer(&adapter->timer, due, &adapter->timer_dpc);
+    }
+}
+
+/* When the back end is to send an event: at the next response, or after some. */
 static VOID ask_for_event(struct xennet_adapter *adapter)
 {
     struct xennet_rx *rx = &adapter->rx;
     ULONG ahead = 1;
-    LARGE_INTEGER due;
 
-    if (adapter->config.moderation && rx->polled >= adapter->config.coalesce) {
-        ahead = adapter->config.coalesce;
-        due.QuadPart = TIMER_100NS;
-        adapter->timer_set = TRUE;
-        KeSetTimer(&adapter->timer, due, &adapter->timer_dpc);
+    if (adapter->config.moderation) {
+        ahead = xennet_pace_ahead(&rx->pace, rx->ring.rsp_cons, adapter->config.coalesce);
     }
-    rx->polled = 0;
+    if (ahead > 1) {
+        set_timer(adapter);
+    }
     rx->ring.shared->rsp_event = rx->ring.rsp_cons + ahead;
     KeMemoryBarrier();
+}
+
+/* Whether the next response can be taken: a page that Xen has not got there yet is waited for. */
+static BOOLEAN is_settled(struct xennet_adapter *adapter)
+{
+    const struct xennet_rx *rx = &adapter->rx;
+
+    if (xennet_flip_settle(adapter, rx->posted[rx->ring.rsp_cons & (rx->ring.slots - 1)])) {
+        return TRUE;
+    }
+    set_timer(adapter);
+    return FALSE;
 }
 
 static ULONG look(struct xennet_adapter *adapter)
@@ -134,7 +160,7 @@ static VOID end_chain(struct xennet_adapter *adapter)
     struct xennet_chain *chain = &adapter->rx.chain;
 
     while (chain->count > 0) {
-        xennet_stack_push(&adapter->rx.frames, chain->parts[--chain->count].item);
+        xennet_stack_push(adapter->rx.frames, chain->parts[--chain->count].item);
     }
     RtlZeroMemory(chain, sizeof(*chain));
 }
@@ -151,7 +177,6 @@ BOOLEAN xennet_rxring_poll(struct xennet_adapter *adapter, PBOOLEAN more)
                 return TRUE;
             }
             end_chain(adapter);
-            rx->polled++;
         }
         count = look(adapter);
         if (count == XEN_RING_BROKEN) {
@@ -162,6 +187,10 @@ BOOLEAN xennet_rxring_poll(struct xennet_adapter *adapter, PBOOLEAN more)
             return TRUE;
         }
         while (count-- > 0 && rx->chain.expect != XENNET_COMPLETE) {
+            if (rx->flip != NULL && !is_settled(adapter)) {
+                *more = FALSE;
+                return TRUE;
+            }
             if (!take(adapter)) {
                 return FALSE;
             }

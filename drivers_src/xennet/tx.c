@@ -45,6 +45,7 @@ static VOID settle(struct xennet_adapter *adapter, enum xennet_outcome outcome)
         xennet_tx_finish(adapter, packet, packet->outcome);
     } else {
         adapter->tx.flying++;
+        xennet_hang_watch(adapter);
     }
 }
 
@@ -88,7 +89,7 @@ VOID xennet_tx_pump(struct xennet_adapter *adapter)
         settle(adapter, outcome);
     }
     if (tx->ring.req_prod != tx->ring.shared->req_prod && xen_front_ring_push(&tx->ring)) {
-        adapter->xen.event_notify(adapter->xen.context, adapter->link.tx_port);
+        adapter->xen.event_notify(adapter->xen.context, adapter->link.port);
     }
 }
 

@@ -29,10 +29,12 @@ VOID xennet_setup(struct xennet_adapter *adapter, NDIS_HANDLE handle, ULONG driv
     adapter->driver_version = driver_version;
     adapter->media = NdisMediaStateDisconnected;
     adapter->rx.ready_end = &adapter->rx.ready;
+    adapter->rx.frames = &adapter->rx.pages;
     NdisAllocateSpinLock(&adapter->lock);
     KeInitializeEvent(&adapter->tried, NotificationEvent, FALSE);
     KeInitializeTimer(&adapter->timer);
     KeInitializeDpc(&adapter->timer_dpc, timer_due, adapter);
+    xennet_hang_init(adapter);
     xennet_list_oids(adapter);
 }
 
@@ -150,8 +152,7 @@ VOID xennet_reset(struct xennet_adapter *adapter)
     xennet_lock(adapter);
     xennet_tx_drop(adapter, XENNET_ABORTED, NULL);
     if (has_rings(adapter)) {
-        xen->event_notify(xen->context, adapter->link.tx_port);
-        xen->event_notify(xen->context, adapter->link.rx_port);
+        xen->event_notify(xen->context, adapter->link.port);
     }
     xennet_unlock(adapter);
 }
@@ -190,7 +191,7 @@ static BOOLEAN is_quiet(struct xennet_adapter *adapter)
     return quiet;
 }
 
-static VOID sleep(VOID)
+VOID xennet_sleep(VOID)
 {
     LARGE_INTEGER interval;
 
@@ -205,7 +206,7 @@ VOID xennet_quiesce(struct xennet_adapter *adapter)
     xennet_tx_drop(adapter, XENNET_STOPPED, NULL);
     xennet_unlock(adapter);
     while (!is_quiet(adapter)) {
-        sleep();
+        xennet_sleep();
     }
 }
 
@@ -220,6 +221,9 @@ static VOID NTAPI changed(PVOID argument)
     }
     if (!adapter->begun) {
         xennet_connection_start(adapter);
+    } else if (adapter->hang.found) {
+        adapter->hang.found = FALSE;
+        xennet_connection_restart(adapter);
     } else {
         xennet_connection_changed(adapter);
     }
@@ -274,20 +278,23 @@ NDIS_STATUS xennet_start(struct xennet_adapter *adapter)
     return NDIS_STATUS_SUCCESS;
 }
 
-/* The timer's routine may be about to run, or be running. */
-static VOID stop_timer(struct xennet_adapter *adapter)
+/* The timers' routines may be about to run, or be running. */
+static VOID stop_timers(struct xennet_adapter *adapter)
 {
     BOOLEAN set;
 
     if (KeCancelTimer(&adapter->timer)) {
         adapter->timer_set = FALSE;
     }
+    if (KeCancelTimer(&adapter->hang.timer)) {
+        adapter->hang.set = FALSE;
+    }
     do {
         xennet_lock(adapter);
-        set = adapter->timer_set || adapter->timer_running;
+        set = adapter->timer_set || adapter->timer_running || adapter->hang.set;
         xennet_unlock(adapter);
         if (set) {
-            sleep();
+            xennet_sleep();
         }
     } while (set);
 }
@@ -300,7 +307,7 @@ VOID xennet_stop(struct xennet_adapter *adapter)
         xennet_connection_stop(adapter);
     }
     xennet_quiesce(adapter);
-    stop_timer(adapter);
+    stop_timers(adapter);
     xennet_link_free(adapter);
     xennet_buffers_free(adapter);
 }

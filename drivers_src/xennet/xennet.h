@@ -47,7 +47,8 @@
 
 #define XENNET_BUFFERS 256        /* frames that can be on their way up */
 #define XENNET_BUFFERS_MIN 160
-#define XENNET_BUFFERS_KEPT 128   /* those that are not left to protocols; a large packet has no more segments */
+#define XENNET_BUFFERS_KEPT 128   /* those that are not left to protocols */
+#define XENNET_SEGMENTS_MAX 2048  /* of a large packet: 64 KiB have fewer, if each has 32 bytes of data or more */
 #define XENNET_BATCH 32           /* frames that are indicated at once */
 #define XENNET_BATCHES 16         /* in one run of the event's handler */
 
@@ -209,6 +210,7 @@ struct xennet_chain {
     USHORT flags; /* NETRXF_ of the first entry */
     UCHAR gso;
     USHORT mss;
+    ULONG done; /* bytes of data of a large packet that have been delivered */
     struct {
         USHORT item;
         USHORT offset;
@@ -216,18 +218,42 @@ struct xennet_chain {
     } parts[XENNET_CHAIN_MAX];
 };
 
+/* How fast responses come, in ticks of Windows' clock. */
+struct xennet_pace {
+    ULONG tick;   /* that is being counted */
+    ULONG start;  /* responses before it */
+    ULONG rate;   /* in the tick before; 0: none, or that is longer ago */
+    BOOLEAN held; /* in this tick an event was to wait for more than one */
+    ULONG rest;   /* ticks in which none is, from `rested` on */
+    ULONG rested;
+};
+
+struct xennet_flip;
+
 struct xennet_rx {
     struct xen_front_ring ring;
-    struct xennet_stack frames;
+    struct xennet_stack *frames; /* those in use: `pages`, or flip's */
+    struct xennet_stack pages;   /* that the back end copies into */
+    struct xennet_flip *flip;    /* NULL: it copies */
     USHORT posted[XENNET_SLOTS]; /* the frame in each entry that the back end has */
     struct xennet_chain chain;
     struct xennet_buffers buffers;
     struct xennet_buffer *ready; /* to be indicated */
     struct xennet_buffer **ready_end;
     ULONG ready_count;
-    ULONG polled;                /* frames since the ring was last found empty */
+    struct xennet_pace pace;
     BOOLEAN busy;                /* someone indicates: nobody else does */
     BOOLEAN again;               /* … and is to look once more */
+};
+
+/* Whether the back end still answers. */
+struct xennet_hang {
+    KTIMER timer;
+    KDPC dpc;
+    BOOLEAN set;     /* the timer, or its routine is about to run */
+    BOOLEAN found;   /* for the thread that looks after the connection */
+    ULONG position;  /* answers that had been taken when the timer last ran */
+    ULONG intervals; /* since then without any */
 };
 
 struct xennet_counters {
@@ -247,7 +273,7 @@ struct xennet_config {
     BOOLEAN lso_v2_ip6;
     BOOLEAN scatter_gather;
     BOOLEAN moderation;
-    ULONG coalesce; /* frames that an event waits for */
+    ULONG coalesce; /* responses that an event waits for at most */
 };
 
 /* What NDIS has switched on of it. */
@@ -261,13 +287,13 @@ struct xennet_offload {
 
 /* What the back end can do. */
 struct xennet_offer {
-    BOOLEAN copy;  /* it copies received frames, instead of exchanging pages */
+    BOOLEAN copy;  /* it copies received frames */
+    BOOLEAN flip;  /* it gives pages away for them */
     BOOLEAN chains;
     BOOLEAN sum4;
     BOOLEAN sum6;
     BOOLEAN gso4;
     BOOLEAN gso6;
-    BOOLEAN split; /* an event channel for each ring */
 };
 
 /* What is shared with a back end. */
@@ -277,8 +303,7 @@ struct xennet_link {
     PVOID rx_page;
     grant_ref_t tx_ref;
     grant_ref_t rx_ref;
-    evtchn_port_t tx_port; /* 0: none */
-    evtchn_port_t rx_port; /* the same one where there is one for both */
+    evtchn_port_t port; /* of both rings, for whoever looks at one looks at the other; 0: none */
     struct xennet_offer offer;
 };
 
@@ -317,11 +342,13 @@ struct xennet_adapter {
     BOOLEAN timer_running; /* its routine */
     KTIMER timer;
     KDPC timer_dpc;
+    struct xennet_hang hang;
 
     /* Of the thread that looks after the connection. */
     enum xenbus_state front; /* what was written last */
     BOOLEAN begun;           /* the two ends have been looked at */
     BOOLEAN stopping;
+    BOOLEAN refused;         /* the back end has been found to be of no use, and the log has it */
     BOOLEAN telling;         /* NDIS may be told of changes of the link */
     NDIS_MEDIA_STATE told;
     ULONG attempts;          /* to connect, since it last succeeded */
@@ -370,6 +397,9 @@ VOID xennet_reset(struct xennet_adapter *adapter);
 /* The same for what waits and has this id. */
 VOID xennet_cancel(struct xennet_adapter *adapter, PVOID id);
 
+/* PASSIVE_LEVEL, without the lock: a millisecond passes. */
+VOID xennet_sleep(VOID);
+
 /* With and without the lock: takes it, and releases it and completes what has been collected for that. */
 VOID xennet_lock(struct xennet_adapter *adapter);
 VOID xennet_unlock(struct xennet_adapter *adapter);
@@ -400,6 +430,9 @@ VOID xennet_connection_start(struct xennet_adapter *adapter);
 /* Returns when the back end has let go of everything. */
 VOID xennet_connection_stop(struct xennet_adapter *adapter);
 
+/* The one after the other. */
+VOID xennet_connection_restart(struct xennet_adapter *adapter);
+
 /* From here on the rings are left alone, until xennet_connection_resume; `lost`: the back end is another one now. */
 VOID xennet_connection_suspend(struct xennet_adapter *adapter);
 VOID xennet_connection_resume(struct xennet_adapter *adapter, BOOLEAN lost);
@@ -412,6 +445,9 @@ VOID xennet_tell(struct xennet_adapter *adapter, NDIS_MEDIA_STATE told);
 
 /* link.c: as connect.c */
 
+/* An event of netevent.h for Windows' System log. */
+VOID xennet_log(struct xennet_adapter *adapter, ULONG code);
+
 VOID xennet_offer_read(struct xennet_adapter *adapter, struct xennet_offer *offer);
 
 /* What no connection can do without. On failure there is nothing. */
@@ -419,7 +455,7 @@ NTSTATUS xennet_link_allocate(struct xennet_adapter *adapter);
 VOID xennet_link_free(struct xennet_adapter *adapter);
 NTSTATUS xennet_link_open(struct xennet_adapter *adapter);
 
-/* No packet may be with the back end. */
+/* No packet may be with the back end, and no frame that it gives comes any more. */
 VOID xennet_link_close(struct xennet_adapter *adapter);
 
 /* stack.c */
@@ -460,6 +496,14 @@ enum xennet_outcome xennet_job_start(struct xennet_adapter *adapter, struct xenn
 /* The next frame of the job. */
 VOID xennet_job_piece(struct xennet_adapter *adapter, struct xennet_piece *piece);
 
+/* hang.c */
+
+/* PASSIVE_LEVEL, without the lock. */
+VOID xennet_hang_init(struct xennet_adapter *adapter);
+
+/* The back end has a packet: from here on it is looked whether it answers, as long as it has any. */
+VOID xennet_hang_watch(struct xennet_adapter *adapter);
+
 /* txring.c */
 
 VOID xennet_txring_init(struct xennet_adapter *adapter);
@@ -494,7 +538,14 @@ VOID xennet_rx_run(struct xennet_adapter *adapter);
 /* rxring.c: FALSE: the back end has broken the protocol. `more`: there is more than one batch. */
 BOOLEAN xennet_rxring_poll(struct xennet_adapter *adapter, PBOOLEAN more);
 
-/* deliver.c: FALSE: there are not enough buffers for the frame now. */
+/* pace.c */
+
+VOID xennet_pace_init(struct xennet_pace *pace);
+
+/* Responses that the next event may wait for, `most` at most; `position` counts those that have been taken. */
+ULONG xennet_pace_ahead(struct xennet_pace *pace, ULONG position, ULONG most);
+
+/* deliver.c: FALSE: there are not enough buffers for the frame, or for the rest of it, now. */
 BOOLEAN xennet_deliver(struct xennet_adapter *adapter);
 
 /* buffers.c */

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The drivers go through every scenario: the quick ones with XP's debug build, a machine's life on every variant.
 
-To stay quick, a scenario runs on one arch here, the next on the other, the data path's on both; `./runtests long` runs
-all of them on every target.
+To stay quick, a scenario runs on one arch here, the next on the other, the data path's on both; one of networks runs
+with two of the builds whose network drivers differ, the next with others. `./runtests long` runs all of them on every
+target.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from xenlab import report, scenario
 from xenlab.folder import DriverFolder
 from xenlab.lab import Options
 from xenlab.scenario import NewLab, Scenario
+from xenlab.scenarios import everyday
 from xenlab.scenarios.trouble import LIES, be_lied_to
 from xenlab.trace import Trace
 from xenlab.xen.blkback import Features
 
 PROJECT = Path(__file__).parents[2]
 Drivers = Callable[..., DriverFolder]
-QUICK = [each for each in scenario.scenarios() if not each.long]
+QUICK = everyday.quick(networks=False)
 ARCHES = ("x32", "x64")
 ON_BOTH = {"disk", "disks", "endurance", "save-restore", "hotplug", "crash-dump"}
 EVERYDAY = [
@@ -38,8 +40,14 @@ STORPORT = (
     "queue", "crash-dump", "slow", "reset", "bus-reset", "abort", "lesser-host", "comes-back", "vector-restart",
     "vector-migrate", "vector",
 )  # fmt: skip
-# What miniports of NDIS 6.0 do otherwise than those of 5.1; the oldest, of 5.0, has the first alone.
-NDIS6 = ("net", "net-offloads", "net-suspend", "net-reset", "net-halt-in-flight", "net-power")
+# Server 2003's builds have the code of XP's. Every one of these runs some scenario.
+NDIS5 = [(*each, debug) for debug in (True, False) for each in (("2000", "x32"), ("XP", "x32"), ("XP", "x64"))]
+NDIS6 = [("Vista2008", arch, debug) for debug in (True, False) for arch in ARCHES]
+NETWORKS = [
+    pytest.param(each, build, id=f"{each.name}-{build[0]}{build[1]}-{'debug' if build[2] else 'release'}")
+    for index, each in enumerate(everyday.quick(networks=True))
+    for build in (NDIS5[index % len(NDIS5)], NDIS6[index % len(NDIS6)])
+]
 
 
 def run(which: Scenario, drivers: DriverFolder, options: Options) -> None:
@@ -97,13 +105,9 @@ def test_a_storport_build_where_it_differs(drivers: Drivers, index: int, name: s
     run(scenario.find(name), drivers("Vista2008", ARCHES[(index + 1) % 2]), Options())
 
 
-@pytest.mark.parametrize(("index", "name"), list(enumerate(NDIS6)), ids=NDIS6)
-def test_a_miniport_of_another_ndis(drivers: Drivers, index: int, name: str) -> None:
-    run(scenario.find(name), drivers("Vista2008", ARCHES[index % 2]), Options())
-
-
-def test_the_oldest_ndis(drivers: Drivers) -> None:
-    run(scenario.find("net"), drivers("2000", "x32"), Options())
+@pytest.mark.parametrize(("which", "build"), NETWORKS)
+def test_a_network_scenario(drivers: Drivers, which: Scenario, build: tuple[str, str, bool]) -> None:
+    run(which, drivers(*build), Options())
 
 
 @pytest.mark.parametrize("seed", range(2, 6))

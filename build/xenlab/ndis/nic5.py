@@ -79,12 +79,13 @@ class Piece:
 
 @dataclass(eq=False)
 class Sent:
-    """A packet that the miniport has."""
+    """A packet that the miniport has; `payload` is how many bytes of data a large send has, 0: it is none."""
 
     transmission: Transmission
     pieces: list[Piece]
     cancel_id: int
     gathered: Gathered | None
+    payload: int
 
 
 @dataclass(eq=False)
@@ -230,7 +231,9 @@ class Nic5(Nic):
         wide = self.adapter5.wide_dma
         gathered = None if wide is None else gather(kernel, [each.mdl for each in pieces], wide)
         self._inform(packet, frame, gathered)
-        self._sent[packet] = Sent(transmission, pieces, self._cancel_id, gathered)
+        parsed = frames.parse(frame.frame) if frame.mss else None
+        payload = parsed.end - parsed.payload if parsed else 0
+        self._sent[packet] = Sent(transmission, pieces, self._cancel_id, gathered, payload)
         return packet
 
     def _inform(self, packet: int, frame: Outgoing, gathered: Gathered | None) -> None:
@@ -292,6 +295,8 @@ class Nic5(Nic):
         ours = [fields.element("MacReserved", _WRAPPERS), *(fields.element("Reserved", index) for index in range(2))]
         if ours != [_OURS] * 3:
             self.adapter.violation("the miniport has written beyond what is its own in a packet that it was to send")
+        if sent.payload:
+            self._check_large_send(packet, status, sent.payload)
         for piece in sent.pieces:
             if contents(kernel, [piece.mdl]) != piece.data:
                 self.adapter.violation("the miniport has changed the data of a packet that it was to send")
@@ -304,6 +309,15 @@ class Nic5(Nic):
             release(kernel, sent.gathered)
         kernel.free(packet)
         sent.transmission.finish(status)
+
+    def _check_large_send(self, packet: int, status: int, payload: int) -> None:
+        """The miniport tells how many bytes of data it has sent: all, or with a failure no more than there were."""
+        answer = packet_info(self.kernel, packet).element("NdisPacketInfo", LARGE_SEND_INFO)
+        if answer > payload or (status == NdisStatus.SUCCESS and answer < payload):
+            self.adapter.violation(
+                f"a large send of {payload} bytes is completed with {describe(status)} and {answer:#x} for"
+                " TcpLargeSendPacketInfo"
+            )
 
     def cancel(self, sent: Transmission) -> None:
         """MiniportCancelSendPackets came with NDIS 5.1; without it the frames are sent."""

@@ -41,6 +41,12 @@ _SET_ALONE = (
     Oid.PNP_REMOVE_WAKE_UP_PATTERN,
 )  # fmt: skip
 
+_STATISTICS = (
+    "ifInDiscards", "ifInErrors", "ifHCInOctets", "ifHCInUcastPkts", "ifHCInMulticastPkts", "ifHCInBroadcastPkts",
+    "ifHCOutOctets", "ifHCOutUcastPkts", "ifHCOutMulticastPkts", "ifHCOutBroadcastPkts", "ifOutErrors", "ifOutDiscards",
+    "ifHCInUcastOctets", "ifHCInMulticastOctets", "ifHCInBroadcastOctets", "ifHCOutUcastOctets",
+    "ifHCOutMulticastOctets", "ifHCOutBroadcastOctets",
+)  # fmt: skip
 _WITH_HEADER = (Oid.GEN_STATISTICS, Oid.GEN_INTERRUPT_MODERATION)
 
 
@@ -280,6 +286,11 @@ class Nic6(Nic):
         return finish
 
     # For scenarios
+
+    def statistics(self) -> dict[str, int]:
+        """OID_GEN_STATISTICS: counters by the names of NDIS_STATISTICS_INFO; octets are of whole frames."""
+        answer = self.query(Oid.GEN_STATISTICS, 8 * (1 + len(_STATISTICS)))
+        return dict(zip(_STATISTICS, struct.unpack_from(f"<{len(_STATISTICS)}Q", answer, 8), strict=True))
 
     def hold(self) -> None:
         """Keep every frame that comes, until :meth:`give_back`."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from xenlab.ndis.traffic import Traffic
 from xenlab.nt.registry import CLASSES
 from xenlab.nt.zwkey import KernelRegistry
 from xenlab.scenario import NewLab, scenario
+from xenlab.xen.flows import COMMON_MIX
 from xenlab.xen.netrules import KINDS
 from xenlab.xen.netrules import Features as NetFeatures
 from xenlab.xen.switch import Host
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from xenlab.xen.toolstack import Vif
 
 WORLD = bytes.fromhex("021122330002")
+_LONG_NS = (50_000_000, 100_000_000)
+_MANY_LARGE = {**COMMON_MIX, "large4": 20, "large6": 12}
 
 
 @dataclass
@@ -32,8 +37,22 @@ class Net:
     nic: Nic
     host: Host
 
-    def traffic(self, outgoing: int, incoming: int, *, lossy: bool = False, depth: int = 8) -> Traffic:
-        return Traffic(self.nic, self.host, outgoing, incoming, depth, mtu=self.nic.mtu, lossy=lossy)
+    def traffic(
+        self, outgoing: int, incoming: int, *, lossy: bool = False, depth: int = 8, mix: Mapping[str, int] = COMMON_MIX
+    ) -> Traffic:
+        return Traffic(self.nic, self.host, outgoing, incoming, depth, mix=mix, mtu=self.nic.mtu, lossy=lossy)
+
+    @contextmanager
+    def under_way(self, work: Traffic) -> Iterator[None]:
+        """Begin work, and have its frames lie with the back end, unanswered, at what is done meanwhile."""
+        backend = self.vif.backend
+        usual = backend.features
+        backend.features = replace(usual, latency_ns=_LONG_NS)
+        work.begin()
+        self.lab.run(0.003)
+        self.lab.expect(bool(backend.busy and work.under_way), "frames are under way")
+        yield
+        backend.features = usual
 
     def disable(self) -> None:
         """Disable the adapter, as a user does; `enable` it again, which makes another adapter of it."""
@@ -52,11 +71,12 @@ class Net:
         name = f"&{self.vif.handle}"
         return next(each for each in self.lab.nodes(r"XEN\vif") if each.instance_path.endswith(name))
 
-    def set_property(self, name: str, value: str) -> None:
-        """Set an advanced property, and restart the adapter as Windows does then."""
+    def set_properties(self, values: Mapping[str, str]) -> None:
+        """Set advanced properties, and restart the adapter as Windows does then."""
         self.disable()
         tree = self.lab.kernel.part(KernelRegistry).tree
-        tree.set(rf"{CLASSES}\{self.node().driver_key}", name, value)
+        for name, value in values.items():
+            tree.set(rf"{CLASSES}\{self.node().driver_key}", name, value)
         self.enable()
 
     def finish(self) -> None:
@@ -71,6 +91,7 @@ def begin(lab: Lab, features: NetFeatures | None = None, mtu: int = 1500) -> Net
     lab.boot()
     nic = lab.pv_nic(0)
     lab.wait(lambda: nic.link_up, "the link of the network interface")
+    lab.expect(nic.mac == nic.permanent_mac == vif.config.mac, "the interface has the address that the store says")
     return Net(lab, vif, nic, Host(lab.xen.toolstack.switch, WORLD))
 
 
@@ -85,7 +106,8 @@ def net(new: NewLab) -> None:
 def net_kinds(new: NewLab) -> None:
     for features in KINDS.values():
         made = begin(new(), features)
-        made.traffic(40, 40).run()
+        made.traffic(30, 30, mix=_MANY_LARGE).run()
+        made.lab.expect(not made.lab.xen.hypervisor.grants.statistics.transfers, "one that copies is asked to")
         made.finish()
 
 

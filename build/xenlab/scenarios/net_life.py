@@ -7,22 +7,24 @@ from collections.abc import Callable
 
 from xenlab.lab import Lab
 from xenlab.ndis.codes import Filter, NdisStatus, Oid
+from xenlab.ndis.nic import Nic
+from xenlab.ndis.nic6 import Nic6
 from xenlab.scenario import NewLab, scenario
 from xenlab.scenarios.net import WORLD, Net, begin
 from xenlab.xen import packets
-from xenlab.xen.flows import Generator
-from xenlab.xen.netrules import KINDS
-from xenlab.xen.ports import PAGE
+from xenlab.xen.flows import Generator, tagged
+from xenlab.xen.netrules import HONEST, Hostility
 from xenlab.xen.releases import RELEASES
 from xenlab.xen.switch import Host, Packet
 
 _D0, _D3 = 1, 4
+_SMALL_SEGMENTS = 236  # of data, so that one large packet becomes 255 frames
 _OTHER = bytes.fromhex("021122330099")
 
 
 @scenario("net-suspend", "the domain suspends and goes on in place, is saved and restored: the interface goes on")
 def net_suspend(new: NewLab) -> None:
-    _cycles(
+    cycles(
         begin(new()),
         [
             lambda lab: lab.xen.toolstack.checkpoint(),
@@ -35,7 +37,7 @@ def net_suspend(new: NewLab) -> None:
 @scenario("net-migrate", "moved between hosts whose back ends offer less or more: the offloads follow")
 def net_migrate(new: NewLab) -> None:
     steps = [_migration(name) for name in ("4.1", "4.19", "4.3")]
-    _cycles(begin(new(xen="4.19")), steps)
+    cycles(begin(new(xen="4.19")), steps)
 
 
 @scenario("net-restore-upstream", "restored with the newer device model: the emulated card stays away, ours goes on")
@@ -43,7 +45,7 @@ def net_restore_upstream(new: NewLab) -> None:
     lab = new(device_model="upstream")
     made = begin(lab)
     lab.expect(not lab.has_emulated("nic"), "the emulated card is gone")
-    _cycles(made, [lambda lab: lab.xen.toolstack.save_and_restore()], finish=False)
+    cycles(made, [lambda lab: lab.xen.toolstack.save_and_restore()], finish=False)
     lab.expect(not lab.xen.model.nics, "the new device model's card is unplugged again")
     lab.expect(not lab.has_emulated("nic"), "Windows sees no emulated card after the restore")
     lab.expect(len(lab.nodes("XEN")) == 2, "the interface is still the one it was")
@@ -54,16 +56,15 @@ def _migration(release: str) -> Callable[[Lab], None]:
     return lambda lab: lab.xen.toolstack.migrate(RELEASES[release])
 
 
-def _cycles(made: Net, steps: list[Callable[[Lab], None]], *, finish: bool = True) -> None:
+def cycles(made: Net, steps: list[Callable[[Lab], None]], *, finish: bool = True) -> None:
     """Traffic through the steps, in which frames may be lost; after each of them none may."""
     lab = made.lab
     toolstack = lab.xen.toolstack
     for count, step in enumerate(steps, 1):
         work = made.traffic(60, 60, lossy=True)
-        work.begin()
-        lab.run(0.004)
-        step(lab)
-        lab.wait(lambda count=count: toolstack.resumes == count, "a suspension")  # type: ignore[misc]
+        with made.under_way(work):
+            step(lab)
+            lab.wait(lambda count=count: toolstack.resumes == count, "a suspension")  # type: ignore[misc]
         lab.wait(lambda work=work: work.finished, "the traffic through a suspension", 120)  # type: ignore[misc]
         work.end()
         lab.wait(lambda: made.nic.link_up, "the link after a suspension")
@@ -133,19 +134,6 @@ def lab_query(made: Net, oid: int, length: int = 4) -> int:
     return int.from_bytes(made.nic.query(oid, length), "little")
 
 
-@scenario("net-mtu", "a user sets the MTU to 9,000: what fits passes in one piece; no more than the back end can take")
-def net_mtu(new: NewLab) -> None:
-    for kind, most in (("modern", 9000), ("plain", PAGE - packets.ETHERNET)):
-        made = begin(new(), KINDS[kind], mtu=9000)
-        made.set_property("*JumboPacket", str(9000 + packets.ETHERNET))
-        made.lab.expect(
-            1500 < made.nic.mtu <= most, f"the MTU is more than 1500 and at most {most}, not {made.nic.mtu}"
-        )
-        made.lab.expect(kind == "plain" or made.nic.mtu == most, f"it is what the user has set, not {made.nic.mtu}")
-        made.traffic(60, 60).run()
-        made.finish()
-
-
 @scenario("net-multicast", "frames to group addresses, the broadcast address and strangers: what was asked for comes")
 def net_multicast(new: NewLab) -> None:
     made = begin(new())
@@ -166,6 +154,7 @@ def net_multicast(new: NewLab) -> None:
         nic.set_multicast(groups)
         nic.set_filter(flags)
         nic.received.clear()
+        nic.filtered = 0
         lab.run(0.05)
         for address in kinds:
             made.host.send(Packet(packets.ethernet(address, WORLD, 0x88B5, bytes(50))))
@@ -175,40 +164,127 @@ def net_multicast(new: NewLab) -> None:
             came == expected, f"with filter {flags!r} there come frames to {sorted(expected)}, not {sorted(came)}"
         )
         lab.expect(len(nic.received) == len(came), "none of them comes twice")
+        lab.expect(not nic.filtered, f"no other frame is left to NDIS to keep back with filter {flags!r}")
     made.finish()
 
 
-@scenario("net-statistics", "the counters that Windows asks for say what has passed")
+@scenario("net-statistics", "the counters that Windows asks for say what has passed, and what has not")
 def net_statistics(new: NewLab) -> None:
     made = begin(new())
-    lab, nic = made.lab, made.nic
-    maker = Generator(lab.world.random, nic.mac, WORLD)
-    back = Generator(lab.world.random, WORLD, nic.mac)
-    names = (Oid.GEN_XMIT_OK, Oid.GEN_RCV_OK, Oid.GEN_XMIT_ERROR, Oid.GEN_RCV_ERROR, Oid.GEN_RCV_NO_BUFFER)
-    before = [lab_query(made, oid) for oid in names]
-    sent = [nic.send(maker.next("udp4")[0].frame) for _ in range(7)]
-    for _ in range(11):
-        made.host.send(Packet(back.next("udp4")[0].frame))
-    lab.run(0.2)
-    lab.expect(all(each.status == NdisStatus.SUCCESS for each in sent), "all is sent")
-    after = [lab_query(made, oid) for oid in names]
-    counted = [new_value - old for new_value, old in zip(after, before, strict=True)]
-    lab.expect(counted == [7, 11, 0, 0, 0], f"sent, received, errors and losses are 7, 11 and 0, not {counted}")
+    lab, nic, backend = made.lab, made.nic, made.vif.backend
+    out, back = (Generator(lab.world.random, *each) for each in ((nic.mac, WORLD), (WORLD, nic.mac)))
+
+    def count(sent: list[str], received: list[bytes]) -> None:
+        """See that what passes is counted, and the sends that fail, or what has come and cannot be used."""
+        before, rich = _counters(made), _statistics(nic)
+        frames = [out.next(kind)[0].frame for kind in sent]
+        sends = [nic.send(each) for each in frames]
+        nic.received.clear()
+        for frame in received:
+            made.host.send(Packet(frame))
+        lab.run(0.2)
+        failed = sum(each.status != NdisStatus.SUCCESS for each in sends)
+        came = [each.frame for each in nic.received]
+        expected = [len(sends) - failed, len(came), failed, len(received) - len(came), 0]
+        counted = [now - old for now, old in zip(_counters(made), before, strict=True)]
+        lab.expect(counted == expected, f"sent, received, errors and losses are {expected}, not {counted}")
+        gone = [frame for frame, each in zip(frames, sends, strict=True) if each.status == NdisStatus.SUCCESS]
+        wanted = {**_by_kind("Out", gone), **_by_kind("In", came)}
+        told = {name: now - rich[name] for name, now in _statistics(nic).items() if name in wanted}
+        lab.expect(told in ({}, wanted), f"OID_GEN_STATISTICS rises by {wanted}, not {told}")
+
+    group = packets.ethernet(bytes.fromhex("01005e000005"), WORLD, 0x88B5, bytes(70))
+    nic.set_multicast([group[:6]])
+    count(["udp4"] * 7 + ["arp"] * 2, [back.next(kind)[0].frame for kind in ["tcp6"] * 11 + ["arp"] * 3] + [group])
+    backend.hostility = Hostility(error=1.0)
+    count(["udp4"] * 3, [])
+    backend.hostility = HONEST
+    longest = packets.ethernet(nic.mac, WORLD, 0x88B5, bytes(nic.mtu))
+    count([], [longest, tagged(longest, 5)])
+    lab.expect(len(nic.received) == 2, "the longest frames come, with a tag and without")
+    count([], [longest + b"\0", tagged(longest, 5) + b"\0"])
+    lab.expect(not nic.received, "frames of a byte too many do not come")
     made.finish()
 
 
-@scenario("net-reset", "a protocol driver resets the adapter while frames pass each way, and it goes on")
+def _counters(made: Net) -> list[int]:
+    """Frames sent and received, sends that failed, frames that came wrong, and those that found no buffer."""
+    names = (Oid.GEN_XMIT_OK, Oid.GEN_RCV_OK, Oid.GEN_XMIT_ERROR, Oid.GEN_RCV_ERROR, Oid.GEN_RCV_NO_BUFFER)
+    return [lab_query(made, oid) for oid in names]
+
+
+def _statistics(nic: Nic) -> dict[str, int]:
+    """What NDIS 6 asks for beside those; nothing with NDIS 5."""
+    return nic.statistics() if isinstance(nic, Nic6) else {}
+
+
+def _by_kind(way: str, frames: list[bytes]) -> dict[str, int]:
+    """The counters of NDIS_STATISTICS_INFO for frames of one way."""
+    found = {f"ifHC{way}Octets": sum(map(len, frames))}
+    for name in ("Ucast", "Multicast", "Broadcast"):
+        of_kind = [each for each in frames if _kind(each) == name]
+        found |= {f"ifHC{way}{name}Pkts": len(of_kind), f"ifHC{way}{name}Octets": sum(map(len, of_kind))}
+    return found
+
+
+def _kind(frame: bytes) -> str:
+    if not frame[0] & 1:
+        return "Ucast"
+    return "Broadcast" if frame[:6] == b"\xff" * 6 else "Multicast"
+
+
+@scenario("net-no-buffers", "more comes at once than there are buffers for: what is lost is counted, the rest goes on")
+def net_no_buffers(new: NewLab) -> None:
+    made = begin(new())
+    lab, nic = made.lab, made.nic
+    back = Generator(lab.world.random, WORLD, nic.mac)
+    before = _counters(made)
+    small = [back.next("udp4")[0].frame for _ in range(50)]
+    ip = packets.ipv4(bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2)), packets.TCP, packets.tcp(1, 2, 3, 4, bytes(60_000)))
+    large = packets.completed(packets.ethernet(nic.mac, WORLD, packets.IPV4, ip))
+    for _ in range(3):
+        for frame in small:
+            made.host.send(Packet(frame))
+        made.host.send(Packet(packets.blanked(large), True, _SMALL_SEGMENTS))
+        lab.run(0.2)
+    received, lost = (_counters(made)[at] - before[at] for at in (1, 4))
+    lab.expect(received == len(nic.received), f"{len(nic.received)} frames are counted, not {received}")
+    all_came = received == 3 * (len(small) + -(-60_000 // _SMALL_SEGMENTS))
+    lab.expect(bool(lost) != all_came, f"what finds no buffer is counted as that, not {lost}")
+    nic.received.clear()
+    made.host.send(Packet(small[0]))
+    lab.run(0.1)
+    lab.expect([each.resources for each in nic.received] == [False], "with all buffers back there are enough of them")
+    made.traffic(40, 40).run()
+    made.finish()
+
+
+@scenario("net-reset", "the adapter is reset, and paused, with frames under way each way, and goes on")
 def net_reset(new: NewLab) -> None:
     made = begin(new())
     for _ in range(3):
         work = made.traffic(60, 60, lossy=True, depth=16)
-        work.begin()
-        made.lab.run(0.002)
-        status = made.nic.reset()
+        with made.under_way(work):
+            status = made.nic.reset()
         made.lab.expect(status in {NdisStatus.SUCCESS, NdisStatus.NOT_RESETTABLE}, f"a reset ends with {status:#x}")
         work.wait()
         made.traffic(20, 20).run()
+    if isinstance(made.nic, Nic6):
+        _pause(made, made.nic)
     made.finish()
+
+
+def _pause(made: Net, nic: Nic6) -> None:
+    """NDIS 6 pauses an adapter when a filter driver is put in, and restarts it with that."""
+    work = made.traffic(60, 60, lossy=True, depth=16)
+    with made.under_way(work):
+        nic.pause_adapter()
+        refused = nic.send(packets.ethernet(WORLD, nic.mac, 0x88B5, bytes(50)))
+        made.lab.run(0.01)
+        made.lab.expect(refused.status == NdisStatus.PAUSED, "a paused adapter takes no frame")
+        made.lab.expect(nic.restart_adapter(), "the adapter can be restarted")
+    work.wait()
+    made.traffic(20, 20).run()
 
 
 @scenario("net-halt-in-flight", "the adapter is disabled with frames under way each way, enabled, and works again")
@@ -217,9 +293,8 @@ def net_halt_in_flight(new: NewLab) -> None:
     lab = made.lab
     for _ in range(2):
         work = made.traffic(80, 80, lossy=True, depth=32)
-        work.begin()
-        lab.run(0.003)
-        made.disable()
+        with made.under_way(work):
+            made.disable()
         lab.expect(not work.under_way, "every send has ended when the adapter is halted")
         lab.run(0.5)
         made.enable()
@@ -233,9 +308,8 @@ def net_power(new: NewLab) -> None:
     lab = made.lab
     for _ in range(2):
         work = made.traffic(80, 80, lossy=True)
-        work.begin()
-        lab.run(0.003)
-        lab.perform(made.nic.adapter.set_power(_D3), "the way to sleep")
+        with made.under_way(work):
+            lab.perform(made.nic.adapter.set_power(_D3), "the way to sleep")
         lab.run(0.5)
         lab.perform(made.nic.adapter.set_power(_D0), "the awakening")
         made.nic = lab.pv_nic(0)

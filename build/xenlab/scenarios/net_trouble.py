@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import cycle, product
 
 from xenlab.errors import Violation
 from xenlab.lab import Lab
 from xenlab.ndis.nic import Checksums, Nic, Offload
+from xenlab.nt.errorlog import ErrorLog
 from xenlab.ports.disk import Workload
 from xenlab.scenario import NewLab, scenario
 from xenlab.scenarios.net import WORLD, Net, begin
-from xenlab.xen.netrules import FLIPPING, HONEST, KINDS, Hostility
-from xenlab.xen.switch import Host
+from xenlab.xen import packets
+from xenlab.xen.netrules import FLIPPING, HONEST, KINDS, Features, Hostility
+from xenlab.xen.switch import Host, Packet
 from xenlab.xen.toolstack import Toolstack
 
 _SAMPLES = 3
-_HOSTILE = {
+_OTHER = bytes.fromhex("021122330099")
+_UNSUPPORTED_CONFIGURATION = 0xC0001391  # EVENT_NDIS_UNSUPPORTED_CONFIGURATION
+HOSTILE = {
     "bad ids": Hostility(bad_id=0.2),
     "garbage status": Hostility(garbage_status=0.3),
     "lost frames": Hostility(error=0.3),
@@ -37,10 +41,14 @@ _HOSTILE = {
     "net-hostile", "a back end that lies in every field, one after the other: Windows stays, and can let go of it"
 )
 def net_hostile(new: NewLab) -> None:
-    made = begin(new(), KINDS["modern"])
+    lie(begin(new(), KINDS["modern"]), KINDS["modern"], HOSTILE)
+
+
+def lie(made: Net, features: Features, cases: Mapping[str, Hostility]) -> None:
+    """Let an interface come for each case, whose back end is hostile, and go again; then all else works as before."""
     lab = made.lab
-    for number, (name, hostility) in enumerate(_HOSTILE.items(), 1):
-        vif = lab.attach_nic(number, KINDS["modern"])
+    for number, (name, hostility) in enumerate(cases.items(), 1):
+        vif = lab.attach_nic(number, features)
         nic = lab.pv_nic(number)
         lab.wait(lambda nic=nic: nic.link_up, f"the link of the interface with {name}")  # type: ignore[misc]
         host = Host(lab.xen.toolstack.switch, bytes((2, 0x11, 0x22, 0x33, 1, number)))
@@ -58,6 +66,22 @@ def net_hostile(new: NewLab) -> None:
     made.finish()
 
 
+@scenario(
+    "net-beyond-page", "a back end says that a frame goes on beyond its page: what lies there stays with its owner"
+)
+def net_beyond_page(new: NewLab) -> None:
+    made = begin(new(), KINDS["modern"])
+    lab, nic = made.lab, made.nic
+    made.vif.backend.hostility = Hostility(beyond=1.0)
+    made.host.send(Packet(packets.ethernet(nic.mac, WORLD, 0x88B5, bytes(1000))))
+    lab.run(1)
+    lab.expect(not nic.received, "nothing of it reaches Windows")
+    made.vif.backend.hostility = HONEST
+    lab.wait(lambda: nic.link_up, "the link with a back end that lies no more")
+    made.traffic(20, 20).run()
+    made.finish()
+
+
 def _stir(lab: Lab, made: Net) -> None:
     """Traffic of which nothing is expected: what arrives from a liar, nobody can tell."""
     work = made.traffic(20, 20, lossy=True)
@@ -67,15 +91,17 @@ def _stir(lab: Lab, made: Net) -> None:
     work.outgoing = work.incoming = 0
 
 
-@scenario(
-    "net-declined", "a back end that gives pages away instead of copying: the interface has no link, Windows lives"
-)
+@scenario("net-declined", "a back end that neither copies nor gives pages away: no link, an event, and Windows lives")
 def net_declined(new: NewLab) -> None:
     lab = new(xen="3.1")
     lab.attach("hda", lab.boot_disk)
-    lab.attach_nic(0, FLIPPING)
+    lab.attach_nic(0, replace(FLIPPING, rx_flip=False))
     lab.boot()
+    nic = lab.pv_nic(0)
     lab.run(20)
+    lab.expect(not nic.link_up, "the interface has no link")
+    logged = lab.kernel.part(ErrorLog).written
+    lab.expect(logged == [_UNSUPPORTED_CONFIGURATION], f"Windows' log says so, once: {logged}")
     Workload([lab.pv_disk("hda")], 20).run()
     lab.shut_down()
 
@@ -101,49 +127,49 @@ def net_offloads(new: NewLab) -> None:
 
 @scenario("net-no-memory", "each allocation while an interface comes, works and goes fails in turn: all else works on")
 def net_no_memory(new: NewLab) -> None:
-    _sweep(new, _SAMPLES)
+    sweep(new, _SAMPLES)
 
 
 @scenario("net-no-memory-long", "the same, without leaving one out", long=True)
 def net_no_memory_long(new: NewLab) -> None:
-    _sweep(new, None)
+    sweep(new, None)
 
 
-def _sweep(new: NewLab, samples: int | None) -> None:
-    total = _try(new, 0)
+def sweep(new: NewLab, samples: int | None, features: Features | None = None) -> None:
+    """Let `samples` of the allocations fail, each in a machine of its own; None: every one."""
+    total = _try(new, 0, features)
     numbers = range(1, total + 1)
     chosen = sorted(new.random.sample(numbers, min(samples, total))) if samples else numbers
     for number in chosen:
         try:
-            _try(new, number)
+            _try(new, number, features)
         except Violation as violation:
             what = f"When allocation {number} of {total} fails: {violation.what}"
             raise Violation(what, violation.stack) from violation
 
 
-def _try(new: NewLab, failing: int) -> int:
-    """Let an interface come, work and go with one allocation failing; return how many there were."""
-    lab = new()
-    lab.attach("hda", lab.boot_disk)
-    lab.boot()
+def _try(new: NewLab, failing: int, features: Features | None) -> int:
+    """Let a second interface come, work and go with one allocation failing; return how many there were."""
+    lab = begin(new()).lab
     lab.run(1)
     pool = lab.kernel.pool
     before = pool.count
     pool.fail_at(before + failing if failing else 0)
-    vif = lab.attach_nic(0)
+    vif = lab.attach_nic(1, features)
     lab.run(3)
     nic = _bound(lab)
+    lab.expect(nic is not None or failing != 0, "the interface comes up if nothing fails")
     if nic is not None:
-        made = Net(lab, vif, nic, Host(lab.xen.toolstack.switch, WORLD))
+        made = Net(lab, vif, nic, Host(lab.xen.toolstack.switch, _OTHER))
         work = made.traffic(30, 30, lossy=True)
         work.begin()
         lab.wait(lambda: work.finished, "the traffic")
         work.end()
-    detach = lab.xen.toolstack.detach_nic(0)
+    detach = lab.xen.toolstack.detach_nic(1)
     lab.run(3)
     if not detach.done:
-        lab.xen.toolstack.force_detach_nic(0)
-    lab.wait(lambda: len(lab.nodes("XEN")) == 1, "the removal of the interface that came and went", 120)
+        lab.xen.toolstack.force_detach_nic(1)
+    lab.wait(lambda: len(lab.nodes("XEN")) == 2, "the removal of the interface that came and went", 120)
     made_allocations = pool.count - before
     pool.fail_at(0)
     Workload([lab.pv_disk("hda")], 20).run()
@@ -152,9 +178,9 @@ def _try(new: NewLab, failing: int) -> int:
 
 
 def _bound(lab: Lab) -> Nic | None:
-    """The interface, if it has come up."""
+    """The second interface, if it has come up."""
     try:
-        nic = lab.pv_nic(0)
+        nic = lab.pv_nic(1)
     except Violation:
         return None
     return nic if nic.link_up else None
@@ -193,11 +219,11 @@ def _endure(new: NewLab, frames: int, suspensions: int, hot_plugs: int) -> None:
         if part > rough:
             made.traffic(part - rough, part - rough, depth=16).run()
         work = made.traffic(rough, rough, lossy=number < suspensions, depth=16)
-        work.begin()
-        if number < suspensions:
-            lab.run(0.002)
-            next(kinds)(toolstack)
-            lab.wait(lambda number=number: toolstack.resumes > number, "a suspension", 300)  # type: ignore[misc]
+        with made.under_way(work):
+            if number < suspensions:
+                next(kinds)(toolstack)
+                lab.wait(lambda number=number: toolstack.resumes > number, "a suspension", 300)  # type: ignore[misc]
+                made.vif = toolstack.vifs[0]
         work.wait()
         lost += work.lost
         lab.wait(lambda disk=disk: disk.finished, "the work on the disk", 300)  # type: ignore[misc]
@@ -215,7 +241,7 @@ def _plug_in_and_out(lab: Lab) -> None:
     vif = lab.attach_nic(1)
     nic = lab.pv_nic(1)
     lab.wait(lambda: nic.link_up, "the link of the second interface")
-    host = Host(lab.xen.toolstack.switch, bytes.fromhex("021122330099"))
+    host = Host(lab.xen.toolstack.switch, _OTHER)
     Net(lab, vif, nic, host).traffic(30, 30).run()
     host.leave()
     devices = len(lab.nodes("XEN"))

@@ -217,12 +217,18 @@ def tagged(frame: bytes, tag: int) -> bytes:
 
 @dataclass(eq=False)
 class _Entry:
+    """A frame that must come; `taken` are the identifications of those segments of its packet that have."""
+
     flow: str
     order: int
+    taken: set[int]
 
 
 class Ledger:
     """What must arrive at one place: each frame once, unchanged, and within its flow in order.
+
+    Segments of one packet may have any identification in IPv4, and each has another one (RFC 6864, 4.3): of fragments
+    of two that have the same, somebody would make one packet.
 
     Attributes:
         arrived: how many frames have.
@@ -239,18 +245,20 @@ class Ledger:
 
     def expect(self, pieces: Sequence[bytes], flow: str) -> None:
         """Add frames that have been sent; several are segments, of which nothing tells the identification."""
+        taken: set[int] = set()
         for piece in pieces:
             self._order += 1
-            key = packets.without_identification(piece) if len(pieces) > 1 else piece
-            self._expected[key] = _Entry(flow, self._order)
+            key = packets.without_identification(piece)[0] if len(pieces) > 1 else piece
+            self._expected[key] = _Entry(flow, self._order, taken)
 
     def arrive(self, frame: bytes) -> None:
         """A frame has come.
 
         Raises:
-            Violation: it was not sent, is not what was sent, came before, or has overtaken another.
+            Violation: it was not sent, is not what was sent, came before, has overtaken another, or has the
+                identification of another segment of its packet.
         """
-        key = frame if frame in self._expected else packets.without_identification(frame)
+        key, identification = (frame, None) if frame in self._expected else packets.without_identification(frame)
         entry = self._expected.pop(key, None)
         if entry is None:
             what = "comes twice" if {hash(frame), hash(key)} & self._done else "was not sent like that"
@@ -258,6 +266,12 @@ class Ledger:
             self._world.violation(f"A frame that reaches {self._name} {what}: {frame[:80].hex()}… {wrong}")
         if entry.order < self._last.get(entry.flow, 0):
             self._world.violation(f"A frame of the flow {entry.flow} to {self._name} has overtaken another.")
+        if identification is not None:
+            if identification in entry.taken:
+                self._world.violation(
+                    f"Two segments of one packet that reach {self._name} have the identification {identification:#06x}."
+                )
+            entry.taken.add(identification)
         self._last[entry.flow] = entry.order
         self._done.add(hash(key))
         self.arrived += 1

@@ -215,7 +215,7 @@ class NetBackend(Backend):
             "feature-gso-tcpv6": 1 if features.gso6 else None,
             "feature-ipv6-csum-offload": 1 if features.csum6 else None,
             "feature-no-csum-offload": 1 if features.no_csum else None,
-            "feature-rx-copy": int(features.rx_copy),
+            "feature-rx-copy": None if features.rx_copy is None else int(features.rx_copy),
             "feature-rx-flip": None if features.rx_flip is None else int(features.rx_flip),
             "feature-split-event-channels": 1 if features.split else None,
             "multi-queue-max-queues": features.max_queues or None,
@@ -246,9 +246,11 @@ class NetBackend(Backend):
     def _check_wishes(self) -> None:
         """What the front end has asked for must have been offered."""
         features = self.features
-        if not features.rx_copy:
-            raise ValueError("only page flipping was offered, which a guest whose memory Xen translates cannot have")
-        if not self._number("request-rx-copy"):
+        flips = not features.rx_copy if features.rx_flip is None else features.rx_flip
+        if self._number("request-rx-copy"):
+            if not features.rx_copy:
+                raise ValueError("request-rx-copy is not 0: it would have to copy, which was not offered")
+        elif not flips:
             raise ValueError("request-rx-copy is not 1: it would have to flip pages")
         for name, offered in {
             "event-channel-tx": features.split,
@@ -262,6 +264,7 @@ class NetBackend(Backend):
 
     def _read_accepted(self) -> Accepted:
         return Accepted(
+            copies=bool(self._number("request-rx-copy")),
             sg=bool(self._number("feature-sg")),
             gso4=bool(self._number("feature-gso-tcpv4")),
             gso6=bool(self._number("feature-gso-tcpv6")),
@@ -277,6 +280,8 @@ class NetBackend(Backend):
         queue = Queue(self, (TxRing(tx), RxRing(rx)))
         if self._store.exists(f"{root}/event-channel-tx"):
             ports = [int(self._store.read(f"{root}/event-channel-{way}")) for way in ("tx", "rx")]
+            if ports[0] == ports[1]:
+                raise ValueError(f"event-channel-tx and event-channel-rx are both {ports[0]}; two are to be allocated")
         else:
             ports = [int(self._store.read(f"{root}/event-channel"))] * 2
         queue.bind(*ports)

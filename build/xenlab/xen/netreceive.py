@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the guest receives: one queue's receive ring, from the switch into the pages that the guest has posted.
+"""What the guest receives: one queue's receive ring, from the switch into the pages that the guest has posted, or in
+pages of the back end's that go where the guest has made holes.
 
 A response is in the entry of its request, and an extra info takes an entry, with a page, that it does not use. What is
 not the frame's in a page is overwritten: until the response it is the back end's.
@@ -16,12 +17,14 @@ from xenlab.xen.netring import Gso, RxRequest, RxResponse, RxRing, pack_extra
 from xenlab.xen.netrules import version_of
 from xenlab.xen.ports import PAGE
 from xenlab.xen.switch import Packet
+from xenlab.xen.transfer import ForeignPage, transfer
 
 if TYPE_CHECKING:
     from xenlab.xen.netback import NetBackend, Queue
 
 _GARBAGE = bytes(range(0x80, 0x100)) * (PAGE // 0x80)
 _LEAST_PIECE = 64
+_BELATED_NS = (1_000, 30_000_000)
 
 
 class Receiver:
@@ -186,14 +189,50 @@ class Receiver:
         return request
 
     def _fill(self, request: RxRequest, piece: bytes, flags: int) -> bytes:
-        """Copy a piece into a page and return its response."""
+        """Copy a piece into a page, or give one away with it, and return its response."""
         back, random = self._back, self._world.random
         offset = random.randint(0, back.features.offset)
+        if back.hostility.beyond and random.random() < back.hostility.beyond:
+            offset = PAGE - len(piece) // 2
+        content = (_GARBAGE[:offset] + piece + _GARBAGE)[:PAGE]
+        if not back.accepted.copies:
+            given = self._give(request.gref, content)
+            right = RxResponse(request.id, offset, flags, len(piece) if given else NETIF_RSP.ERROR)
+            return self._spoilt(right).pack()
         try:
-            back.grants.copy_to(request.gref, 0, 0, _GARBAGE[:offset] + piece + _GARBAGE[: PAGE - offset - len(piece)])
+            back.grants.copy_to(request.gref, 0, 0, content)
         except GrantError as error:
             self._fault(f"receive buffer {request.id:#x}: {error}")
         return self._spoilt(RxResponse(request.id, offset, flags, len(piece))).pack()
+
+    def _give(self, ref: int, content: bytes) -> bool:
+        """Give a page away; whether that is to be answered as done. A guest that suspends does not take it."""
+        hostility, random = self._back.hostility, self._world.random
+        page = ForeignPage(0, random.getrandbits(20), content)
+        if random.random() < hostility.untransferred:
+            return True
+        if random.random() < hostility.belated:
+            self._world.at(
+                random.randint(*_BELATED_NS), lambda: self._give_late(ref, page), "netback gives a page late"
+            )
+            return True
+        return self._transfer(ref, page)
+
+    def _give_late(self, ref: int, page: ForeignPage) -> None:
+        self._transfer(ref, page)
+
+    def _transfer(self, ref: int, page: ForeignPage) -> bool:
+        domain, random = self._back.hypervisor, self._world.random
+        try:
+            under_way = transfer(domain, 0, page, domain.domid, ref)
+        except GrantError as error:
+            self._back.statistics.rx_dropped[str(error)] += 1
+            return False
+        if random.random() < self._back.hostility.uncompleted:
+            self._world.at(random.randint(*_BELATED_NS), under_way.complete, "Xen completes a transfer")
+        else:
+            under_way.complete()
+        return True
 
     def _spoilt(self, right: RxResponse) -> RxResponse:
         random, hostility = self._world.random, self._back.hostility

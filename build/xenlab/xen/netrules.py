@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xenlab.xen import packets
 from xenlab.xen.abi import NETTXF, XEN_NETIF_GSO_TYPE, XEN_NETIF_NR_SLOTS_MIN
@@ -30,8 +30,11 @@ class Hostility:
     Attributes:
         bad_id: of a response, in either ring: nobody's, or that of a frame that is answered already.
         garbage_status: of a frame sent: any number; `error`: one that says the frame was lost.
-        garbage_offset, garbage_size, garbage_flags: of a frame received; `bad_extra`: an extra info of no known type,
-            or of segments of no bytes; `endless`: a frame whose last piece announces one more.
+        garbage_offset, garbage_size, garbage_flags: of a frame received; `beyond`: a piece that is said to end beyond
+            its page, where the rest of it is not; `bad_extra`: an extra info of no known type, or of segments of no
+            bytes; `endless`: a frame whose last piece announces one more.
+        untransferred, belated, uncompleted: of a page that is given away: the answer says so, and it is not; it is, but
+            the answer comes first; Xen has committed itself at the answer, and completes later.
         duplicate: a frame sent is answered twice; `silence`: it is not answered.
     """
 
@@ -41,8 +44,12 @@ class Hostility:
     garbage_offset: float = 0.0
     garbage_size: float = 0.0
     garbage_flags: float = 0.0
+    beyond: float = 0.0
     bad_extra: float = 0.0
     endless: float = 0.0
+    untransferred: float = 0.0
+    belated: float = 0.0
+    uncompleted: float = 0.0
     duplicate: float = 0.0
     silence: float = 0.0
     producer: float = 0.0
@@ -55,8 +62,8 @@ class Features:
     Attributes:
         sg: frames of more than one request; gso4, gso6: large TCP packets.
         no_csum: it writes feature-no-csum-offload: no blank checksums in IPv4; csum6: it takes them in IPv6.
-        rx_copy: it copies what comes into the guest's pages; rx_flip: it gives pages away for those of the guest, and
-            without `rx_copy` only that, which a guest whose memory Xen translates cannot have. None: node not written.
+        rx_copy: it copies what comes into the guest's pages; rx_flip: it gives pages away for those of the guest. None:
+            node not written, as by back ends from before there was a choice; they only give pages away.
         split: separate event channels; `max_queues`: 0 does not write the node.
         multicast, dynamic_multicast: filters of group addresses; control_ring: offered by the newest ones.
         carrier: it tells by a node whether the link is up.
@@ -73,7 +80,7 @@ class Features:
     gso6: bool = True
     no_csum: bool = False
     csum6: bool = True
-    rx_copy: bool = True
+    rx_copy: bool | None = True
     rx_flip: bool | None = False
     split: bool = True
     max_queues: int = 4
@@ -107,12 +114,13 @@ COPYING = Features(
     carrier=False,
 )  # fmt: skip
 FLIPPING = Features(
-    gso4=False, gso6=False, csum6=False, rx_copy=False, rx_flip=True, split=False, max_queues=0, multicast=False,
-    dynamic_multicast=False, control_ring=False, carrier=False, maps=True,
+    gso6=False, csum6=False, rx_copy=False, rx_flip=True, split=False, max_queues=0, multicast=False,
+    dynamic_multicast=False, control_ring=False, carrier=False, maps=True, offset=256,
 )  # fmt: skip
+OLDEST = replace(FLIPPING, sg=False, gso4=False, rx_copy=None, rx_flip=None)
 KINDS = {
     "plain": PLAIN, "classic": CLASSIC, "copying": COPYING, "modern": ORDINARY,
-    "scattering": Features(scatters=True, offset=1000),
+    "scattering": Features(scatters=True, offset=1000), "no-gso": Features(gso4=False, gso6=False),
 }  # fmt: skip
 
 
@@ -146,6 +154,7 @@ class Statistics:
 class Accepted:
     """What the front end has said that it takes."""
 
+    copies: bool = True
     sg: bool = False
     gso4: bool = False
     gso6: bool = False

@@ -248,16 +248,19 @@ def _put(frame: bytearray, at: int, value: int) -> None:
     frame[at : at + 2] = (value & 0xFFFF).to_bytes(2, "big")
 
 
-def without_identification(frame: bytes) -> bytes:
-    """Return the frame with IPv4's identification, and the checksum that covers it, as zero: segments may differ."""
+def without_identification(frame: bytes) -> tuple[bytes, int | None]:
+    """Return the frame with IPv4's identification, and the checksum that covers it, as zero; and the identification.
+
+    None: it has none.
+    """
     try:
         headers = parse(frame)
     except BadFrame:
-        return frame
+        return frame, None
     if headers.version != 4:
-        return frame
+        return frame, None
     at = headers.network
-    return frame[: at + 4] + bytes(2) + frame[at + 6 : at + 10] + bytes(2) + frame[at + 12 :]
+    return frame[: at + 4] + bytes(2) + frame[at + 6 : at + 10] + bytes(2) + frame[at + 12 :], _word(frame, at + 4)
 
 
 # Making them

@@ -259,7 +259,7 @@ MUTANTS = [
     ("checksum.c", "length & 1 ? exchanged(after) : after", "after", "parts"),
     ("checksum.c", "sum == 0 && ", "sum == 1 && ", "zero"),
     ("headers.c", "view->end = at + length;\n    if", "if", "whole"),
-    ("headers.c", "type == TYPE_TAG || type == TYPE_SERVICE_TAG", "0", "whole"),
+    ("headers.c", "type == TYPE_TAG || type == TYPE_SERVICE_TAG", "type == 0", "whole"),
 ]
 NOTICES = {
     "parts": test_a_checksum_over_parts_of_odd_lengths_is_that_of_the_whole,

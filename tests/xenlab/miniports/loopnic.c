@@ -106,6 +106,18 @@ static BOOLEAN copy(struct slot *slot, PNDIS_PACKET packet)
     return TRUE;
 }
 
+/* A large send is answered with how many bytes of data went: those behind the headers of Ethernet, IPv4 and TCP. */
+static VOID answer_large_send(PNDIS_PACKET packet, const UCHAR *data)
+{
+    const ULONG tcp = HEADER_LENGTH + (data[HEADER_LENGTH] & 0x0F) * 4;
+    UINT length;
+
+    if (NDIS_PER_PACKET_INFO_FROM_PACKET(packet, TcpLargeSendPacketInfo) == NULL || MUTANT(LEAVES_LARGE_SEND))
+        return;
+    NdisQueryPacket(packet, NULL, NULL, NULL, &length);
+    NDIS_PER_PACKET_INFO_FROM_PACKET(packet, TcpLargeSendPacketInfo) = UlongToPtr(length - tcp - (data[tcp + 12] >> 4) * 4);
+}
+
 static struct slot *take_slot(struct loopnic *nic)
 {
     struct slot *slot = NULL;
@@ -167,6 +179,8 @@ static VOID loop(struct loopnic *nic, PNDIS_PACKET packet)
     if (MUTANT(NEVER_COMPLETES) && nic->sent == 3)
         packet = NULL;
     nic->sent++;
+    if (packet != NULL && copied)
+        answer_large_send(packet, slot->data);
     if (packet != NULL)
         complete(nic, packet, slot != NULL && !copied ? NDIS_STATUS_RESOURCES : NDIS_STATUS_SUCCESS);
     if (copied) {

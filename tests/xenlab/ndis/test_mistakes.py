@@ -11,6 +11,7 @@ import pytest
 from xenlab.errors import Violation
 from xenlab.ndis.nic import Outgoing
 from xenlab.nt.crash import BugCheck
+from xenlab.xen import packets
 
 Machines = Callable[..., Any]
 Arch = Literal["x32", "x64"]
@@ -118,6 +119,15 @@ def test_at_a_bug_check_the_shutdown_handler_may_do_nearly_nothing(pc: Machines)
     made.nic()
     with pytest.raises(Violation, match="NdisAllocateMemoryWithTag is called at IRQL 31"):
         made.kernel.part(BugCheck).stop(0xD1)
+
+
+def test_a_large_send_is_answered_with_how_much_was_sent(pc: Machines) -> None:
+    made = pc("x32", *V51, mutant="LEAVES_LARGE_SEND").boot()
+    nic = made.nic()
+    ip = packets.ipv4(bytes(4), bytes(4), packets.TCP, packets.tcp(1, 2, 3, 4, bytes(5000)))
+    nic.send_many([Outgoing(packets.ethernet(nic.mac, bytes(6), packets.IPV4, ip), mss=1460)])
+    with pytest.raises(Violation, match="a large send of 5000 bytes is completed with NDIS_STATUS_SUCCESS and 0x5b4"):
+        made.run(20)
 
 
 def test_the_handle_of_a_halted_adapter_is_none_any_more(pc: Machines) -> None:

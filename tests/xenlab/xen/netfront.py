@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from xenlab.xen import abi
-from xenlab.xen.abi import NETRXF, NETTXF, XEN_NETIF_GSO_TYPE
+from xenlab.xen.abi import NETRXF, NETTXF, XEN_NETIF_GSO_TYPE, XENMEM
 from xenlab.xen.netring import RX_SLOTS, TX_SLOTS, Gso, Multicast, pack_extra, parse_extra
 from xenlab.xen.ports import PAGE
 from xenlab.xen.switch import Packet
@@ -76,6 +76,8 @@ class NetFront:
     Attributes:
         nodes: what it writes beside rings and ports.
         received: what has come; `statuses`: how frames sent were answered.
+        flips: it makes holes for the back end's pages instead of having it copy.
+        missing: frames that were answered, and no page had come.
         rearms, checks_again, reposts, notifies: the habits that a test may take away.
     """
 
@@ -85,6 +87,8 @@ class NetFront:
     nodes: dict[str, object] = field(default_factory=lambda: dict(ACCEPTS))
     split: bool = True
     buffers: int = RX_SLOTS
+    flips: bool = False
+    missing: int = 0
     rearms: bool = True
     reposts: bool = True
     notifies: bool = True
@@ -131,8 +135,12 @@ class NetFront:
         self.client.write(f"{self.path}/state", "5")
         self.client.write(f"{self.path}/state", "6")
         self.guest.run_until(lambda: self.client.read(f"{self.back}/state") == "6")
-        for ref in [*self.ring_refs, *(ref for ref, _ in [*self.sent.values(), *self.posted.values()])]:
+        posted = [] if self.flips else [*self.posted.values()]
+        for ref in [*self.ring_refs, *(ref for ref, _ in [*self.sent.values(), *posted])]:
             self.guest.revoke(ref)
+        for ref, gfn in self.posted.values() if self.flips else ():
+            if not self.guest.end_transfer(ref):
+                assert self.guest.change_memory(XENMEM.populate_physmap, gfn) == 1
 
     # Sending
 
@@ -206,7 +214,7 @@ class NetFront:
     def post(self, **other: int) -> None:
         """Put one receive buffer; its id is its place on the ring."""
         gfn = self.guest.page()
-        ref = self.guest.grant(gfn)
+        ref = self.guest.accept(gfn) if self.flips else self.guest.grant(gfn)
         slot = self.rx.req_prod % RX_SLOTS
         self.posted[slot] = ref, gfn
         self.rx.put(abi.NETIF_RX_REQUEST.pack("x64", **{"id": slot, "gref": ref, **other}))
@@ -234,7 +242,11 @@ class NetFront:
                 return
 
     def _take_rx(self, raw: bytes, ref: int, gfn: int) -> None:
-        self.guest.revoke(ref)
+        if not self.flips:
+            self.guest.revoke(ref)
+        elif not self.guest.end_transfer(ref):
+            self.missing += not self._extra
+            assert self.guest.change_memory(XENMEM.populate_physmap, gfn) == 1
         if self._extra:
             extra, self._extra = parse_extra(raw)
             self._gso = extra if isinstance(extra, Gso) else None

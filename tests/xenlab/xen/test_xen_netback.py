@@ -10,10 +10,10 @@ import pytest
 
 from xenlab.errors import Violation
 from xenlab.xen import packets
-from xenlab.xen.abi import NETIF_RSP, NETRXF, NETTXF, XEN_NETIF_GSO_TYPE, XenbusState
+from xenlab.xen.abi import GTF, NETIF_RSP, NETIF_RX_RESPONSE, NETRXF, NETTXF, XEN_NETIF_GSO_TYPE, XenbusState
 from xenlab.xen.flows import Generator, Ledger, Load
 from xenlab.xen.netring import RX_SLOTS, TX_SLOTS, Gso, pack_extra
-from xenlab.xen.netrules import CLASSIC, FLIPPING, KINDS, ORDINARY, PLAIN, Features, Hostility, usual
+from xenlab.xen.netrules import CLASSIC, FLIPPING, KINDS, OLDEST, ORDINARY, PLAIN, Features, Hostility, usual
 from xenlab.xen.releases import RELEASES
 from xenlab.xen.switch import Host, Packet
 
@@ -531,8 +531,10 @@ def test_what_was_not_offered_may_not_be_used(name: str):
     ("features", "nodes", "split", "words"),
     [
         (ORDINARY, {"feature-sg": 1}, True, "request-rx-copy is not 1"),
-        (FLIPPING, PLAINLY, False, "only page flipping was offered"),
+        (FLIPPING, PLAINLY, False, "request-rx-copy is not 0"),
+        (replace(FLIPPING, rx_flip=False), {}, False, "request-rx-copy is not 1"),
         (CLASSIC, PLAINLY, True, "event-channel-tx is there"),
+        (ORDINARY, {**PLAINLY, "event-channel-tx": 9, "event-channel-rx": 9}, True, "event-channel-rx are both 9"),
         (CLASSIC, {**PLAINLY, "request-multicast-control": 1}, False, "request-multicast-control is there"),
         (ORDINARY, {**PLAINLY, "ctrl-ring-ref": 9}, True, "ctrl-ring-ref is there"),
         (CLASSIC, {**PLAINLY, "multi-queue-num-queues": 2}, False, "multi-queue-num-queues is 2"),
@@ -548,7 +550,69 @@ def test_a_connection_that_cannot_be(features: Features, nodes: dict[str, object
         setup.front.connect()
 
 
-@pytest.mark.parametrize("what", [each.name for each in fields(Hostility)])
+OF_PAGES = {"untransferred", "belated", "uncompleted"}
+
+
+def exchanging(features: Features = FLIPPING, connect: bool = True, **hostility: float) -> Setup:
+    """A front end that has pages given, and a back end that is hostile once they are connected."""
+    nodes = {"feature-sg": 1, "feature-gso-tcpv4": 1, "feature-rx-notify": 1, "request-rx-copy": 0}
+    setup = Setup(features, connect=connect, nodes=nodes, flips=True)
+    setup.back.hostility = Hostility(**hostility)
+    return setup
+
+
+@pytest.mark.parametrize("features", [FLIPPING, OLDEST], ids=["flipping", "oldest"])
+def test_frames_come_in_pages_that_are_given_away(features: Features):
+    setup = exchanging(features)
+    frames = [setup.incoming().next(kind)[0].frame for kind in ("udp4", "tcp6", "arp") * 20]
+    for frame in frames:
+        setup.host.send(Packet(frame))
+    setup.rest()
+    statistics, physmap = setup.guest.xen.grants.statistics, setup.guest.xen.physmap
+    assert [came.frame for came in setup.front.received] == frames
+    assert (statistics.transfers, statistics.copies) == (len(frames), 0)
+    setup.front.close()
+    assert setup.guest.xen.grants.outstanding() == [] and not physmap.lost
+    assert physmap.reservation == physmap.maximum
+
+
+def test_the_oldest_says_nothing_of_how_frames_come():
+    setup = Setup(OLDEST, connect=False)
+    nodes = setup.client.directory(setup.back.path)
+    assert not {"feature-rx-copy", "feature-rx-flip"} & set(nodes)
+
+
+@pytest.mark.parametrize("what", ["untransferred", "belated"])
+def test_a_page_that_is_not_given_by_the_time_of_the_answer(what: str):
+    setup = exchanging(**{what: 1.0})
+    for _ in range(5):
+        setup.host.send(Packet(setup.incoming().next("udp4")[0].frame))
+    setup.guest.settle()
+    assert setup.front.missing == 5
+
+
+def test_a_page_that_xen_has_not_got_there_at_the_answer():
+    setup = exchanging(uncompleted=1.0)
+    ref = setup.front.posted[0][0]
+    setup.front.take_rx = setup.front.take_tx  # type: ignore[method-assign]
+    setup.host.send(Packet(setup.incoming().next("udp4")[0].frame))
+    setup.guest.run_until(lambda: setup.front.rx.fresh() == 1)
+    assert setup.guest.grant_flags(ref) & ~GTF.type_mask == GTF.transfer_committed
+    setup.guest.settle()
+    assert setup.guest.grant_flags(ref) & GTF.transfer_completed
+
+
+def test_a_page_that_the_guest_does_not_take_is_answered_as_an_error():
+    setup = exchanging()
+    setup.guest.end_transfer(setup.front.posted[0][0])
+    setup.front.take_rx = setup.front.take_tx  # type: ignore[method-assign]
+    setup.host.send(Packet(setup.incoming().next("udp4")[0].frame))
+    setup.guest.run_until(lambda: setup.front.rx.fresh() == 1)
+    assert NETIF_RX_RESPONSE.unpack("x64", setup.front.rx.take())["status"] == NETIF_RSP.ERROR
+    assert sum(setup.back.statistics.rx_dropped.values()) == 1
+
+
+@pytest.mark.parametrize("what", [each.name for each in fields(Hostility) if each.name not in OF_PAGES])
 def test_a_hostile_back_end_does_what_it_says(what: str):
     """The front end here is robust enough to see it; the frames are another matter."""
     setup = Setup()

@@ -155,3 +155,17 @@ def test_segments_may_have_other_identifications_only():
     made.arrive(bytes(head))
     with pytest.raises(Violation, match="was not sent like that"):
         made.arrive(tagged(pieces[1], 5))
+
+
+def test_segments_may_not_have_the_same_identification():
+    made = Ledger(World(1), "here")
+    for kind in ("large4", "large6"):
+        made.expect(maker(9).next(kind)[0].pieces(), kind)
+    for piece in maker(9).next("large6")[0].pieces():
+        made.arrive(piece)
+    first, second, *_ = maker(9).next("large4")[0].pieces()
+    made.arrive(first)
+    same = second[:18] + first[18:20] + second[20:]
+    right = packets.network_sum(same, packets.parse(same)).to_bytes(2, "big")
+    with pytest.raises(Violation, match="Two segments of one packet that reach here have the identification 0x0001"):
+        made.arrive(same[:24] + right + same[26:])
