@@ -29,7 +29,6 @@ STATES = {
 }
 
 UNKNOWN_PROGRAM = 9009
-NOT_STARTED = "ShellExecuteEx failed"
 
 
 @dataclass(frozen=True)
@@ -92,15 +91,14 @@ class Windows:
 
     def cmd(self, line: str, timeout: float = 60) -> Result:
         """Run one line of a batch file.  The exit code is read inside: Wine's launcher keeps only its low 8 bits."""
-        batch, code = self.scratch("bat"), self.scratch("code")
-        script = f"@echo off\r\n{line}\r\necho %ERRORLEVEL% >{code}\r\n"
+        batch, begun, code = (self.scratch(suffix) for suffix in ("bat", "begun", "code"))
+        script = f"@echo off\r\necho 1 >{begun}\r\n{line}\r\necho %ERRORLEVEL% >{code}\r\n"
         self.path(batch).write_bytes(script.encode("ascii"))
         for _ in range(3):
             before = len(self.console)
             _, stdout = self._prefix.wine(self.hardware.loader, "cmd", "/c", batch, timeout=timeout)
             log = self.console[before:]
-            # Once in some thousand times on a busy host: then nothing of the batch file has run.
-            if NOT_STARTED not in stdout + log:
+            if self.exists(begun):  # Else nothing of it has run: once in some thousand times, on a busy host.
                 break
         if not self.exists(code):
             raise MachineError(f"{line}\ndid not come back to its batch file.\n{stdout}{log}")
