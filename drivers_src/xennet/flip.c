@@ -9,7 +9,7 @@
 #include <netevent.h>
 
 #define BATCH 32 /* frames for one hypercall */
-#define PATIENCE 1000 /* sleeps; Xen completes what it has committed itself to within a hypercall of the back end's */
+#define PATIENCE 64 /* sleeps, about a second; Xen completes what it has begun within a hypercall of the back end's */
 
 /* PASSIVE_LEVEL, while nobody else knows of the item. */
 static NTSTATUS make(struct xennet_adapter *adapter, struct xennet_flip *flip, USHORT number)

@@ -5,6 +5,33 @@
  */
 #include "flip.h"
 
+#define NEXT_TICK_100NS (-1)
+
+VOID xennet_rx_look_later(struct xennet_adapter *adapter)
+{
+    LARGE_INTEGER due;
+
+    if (!adapter->timer_set) {
+        adapter->timer_set = TRUE;
+        due.QuadPart = NEXT_TICK_100NS;
+        KeSetTimer(&adapter->timer, due, &adapter->timer_dpc);
+    }
+}
+
+/* How many of the frames can be posted; Xen may have declined to take the page of one. */
+static ULONG prepare(struct xennet_adapter *adapter, ULONG count)
+{
+    ULONG ready = count;
+
+    if (adapter->rx.flip != NULL && count != 0) {
+        ready = xennet_flip_offer(adapter, count);
+    }
+    if (ready < count) {
+        xennet_rx_look_later(adapter);
+    }
+    return ready;
+}
+
 VOID xennet_rx_init(struct xennet_adapter *adapter)
 {
     struct xennet_rx *rx = &adapter->rx;
@@ -29,11 +56,8 @@ VOID xennet_rx_post(struct xennet_adapter *adapter)
     struct xennet_rx *rx = &adapter->rx;
     struct xen_front_ring *ring = &rx->ring;
     ULONG room = xen_front_ring_free(ring);
-    ULONG count = min(rx->frames->available, room);
+    ULONG count = prepare(adapter, min(rx->frames->available, room));
 
-    if (rx->flip != NULL && count != 0) {
-        count = xennet_flip_offer(adapter, count);
-    }
     while (count-- > 0) {
         ULONG number = ring->req_prod & (ring->slots - 1);
         struct netif_rx_request *request = xen_front_ring_slot(ring, ring->req_prod++);

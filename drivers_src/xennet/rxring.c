@@ -5,8 +5,6 @@
  */
 #include "flip.h"
 
-#define NEXT_TICK_100NS (-1)
-
 static VOID expect_next(struct xennet_chain *chain, ULONG flags)
 {
     chain->expect = flags & NETRXF_more_data ? XENNET_EXPECT_MORE : XENNET_COMPLETE;
@@ -104,18 +102,6 @@ static BOOLEAN take(struct xennet_adapter *adapter)
     return seen.response.id == number && take_data(adapter, &seen.response, item);
 }
 
-/* Whatever comes without an event is looked for at the next tick of the clock. */
-static VOID set_timer(struct xennet_adapter *adapter)
-{
-    LARGE_INTEGER due;
-
-    if (!adapter->timer_set) {
-        adapter->timer_set = TRUE;
-        due.QuadPart = NEXT_TICK_100NS;
-        KeSetTimer(&adapter->timer, due, &adapter->timer_dpc);
-    }
-}
-
 /* When the back end is to send an event: at the next response, or after some. */
 static VOID ask_for_event(struct xennet_adapter *adapter)
 {
@@ -126,7 +112,7 @@ static VOID ask_for_event(struct xennet_adapter *adapter)
         ahead = xennet_pace_ahead(&rx->pace, rx->ring.rsp_cons, adapter->config.coalesce);
     }
     if (ahead > 1) {
-        set_timer(adapter);
+        xennet_rx_look_later(adapter);
     }
     rx->ring.shared->rsp_event = rx->ring.rsp_cons + ahead;
     KeMemoryBarrier();
@@ -140,7 +126,7 @@ static BOOLEAN is_settled(struct xennet_adapter *adapter)
     if (xennet_flip_settle(adapter, rx->posted[rx->ring.rsp_cons & (rx->ring.slots - 1)])) {
         return TRUE;
     }
-    set_timer(adapter);
+    xennet_rx_look_later(adapter);
     return FALSE;
 }
 

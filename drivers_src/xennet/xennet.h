@@ -532,6 +532,9 @@ VOID xennet_rx_init(struct xennet_adapter *adapter);
 /* Gives the back end the frames that are free, and notifies it if it wants that. */
 VOID xennet_rx_post(struct xennet_adapter *adapter);
 
+/* At the next tick of the clock: what comes without an event, and what cannot be done now. */
+VOID xennet_rx_look_later(struct xennet_adapter *adapter);
+
 /* DISPATCH_LEVEL or below, without the lock: takes what has come and indicates it. */
 VOID xennet_rx_run(struct xennet_adapter *adapter);
 

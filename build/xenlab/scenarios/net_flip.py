@@ -11,13 +11,14 @@ from xenlab.lab import Lab
 from xenlab.nt.errorlog import ErrorLog
 from xenlab.ports.disk import Workload
 from xenlab.scenario import NewLab, scenario
-from xenlab.scenarios.net import Net, begin
+from xenlab.scenarios.net import WORLD, Net, begin
 from xenlab.scenarios.net_life import cycles
 from xenlab.scenarios.net_trouble import HOSTILE, lie, sweep
-from xenlab.xen.netrules import FLIPPING, KINDS, OLDEST, Hostility
+from xenlab.xen import packets
+from xenlab.xen.netrules import FLIPPING, HONEST, KINDS, OLDEST, Hostility
 from xenlab.xen.ports import PAGE
 from xenlab.xen.releases import RELEASES
-from xenlab.xen.switch import Host
+from xenlab.xen.switch import Host, Packet
 
 _OTHER = bytes.fromhex("021122330099")
 _OUT_OF_RESOURCE = 0xC0001389  # EVENT_NDIS_OUT_OF_RESOURCE
@@ -181,14 +182,59 @@ def net_flip_kept(new: NewLab) -> None:
     lab.expect(logged == [_OUT_OF_RESOURCE], f"Windows' log says so, once: {logged}")
     made.enable()
     made.traffic(30, 30).run()
+    _expect_left(lab, _WITHOUT_MEMORY)
+
+
+@scenario("net-flip-stuck", "Xen never ends a transfer: its page is kept, and logged; a new connection works")
+def net_flip_stuck(new: NewLab) -> None:
+    made = begin(new(), FLIPPING)
+    lab, backend = made.lab, made.vif.backend
+    backend.hostility, backend.strict = Hostility(stuck=1.0), False
+    made.host.send(Packet(packets.ethernet(made.nic.mac, WORLD, 0x88B5, bytes(1000))))
+    lab.run(0.1)
+    backend.hostility = HONEST
+    made.host.send(Packet(packets.ethernet(made.nic.mac, WORLD, 0x88B5, bytes(1000))))
+    lab.run(1)
+    lab.expect(not made.nic.received, "neither the frame in that page nor one behind it reaches Windows")
+    made.disable()
+    physmap = lab.xen.hypervisor.physmap
+    lab.expect(len(physmap.lost) == 1, f"one hole is not filled, not {len(physmap.lost)}")
+    logged = lab.kernel.part(ErrorLog).written
+    lab.expect(logged == [_OUT_OF_RESOURCE], f"Windows' log says so, once: {logged}")
+    made.enable()
+    made.traffic(30, 30).run()
+    _expect_left(lab, 1)
+
+
+@scenario("net-flip-reluctant", "Xen often declines to take a page: fewer are in the ring, and every frame comes")
+def net_flip_reluctant(new: NewLab) -> None:
+    made = begin(new(), FLIPPING)
+    lab = made.lab
+    physmap = lab.xen.hypervisor.physmap
+    work = made.traffic(150, 150)
+    physmap.reluctance = 0.5
+    work.begin()
+    lab.wait(lambda: work.finished, "the traffic")
+    physmap.reluctance = 0.0
+    lab.run(0.1)
+    work.end()
+    _expect_exchange(lab)
+    made.disable()
+    _expect_whole(lab)
+    made.enable()
+    made.traffic(30, 30).run()
+    made.finish()
+
+
+def _expect_left(lab: Lab, pages: int) -> None:
+    """Shut down; that leaves so many pages behind, and nothing else."""
     left = ""
     try:
         lab.shut_down()
     except Violation as violation:
         left = violation.what
-    pages = left.count("Contiguous memory of 4096 bytes")
     lab.expect(
-        left.startswith(f"{_WITHOUT_MEMORY} things") and pages == _WITHOUT_MEMORY,
+        left.startswith(f"{pages} thing") and left.count("Contiguous memory of 4096 bytes") == pages,
         f"these pages, and nothing else, are left behind: {left}",
     )
 

@@ -166,10 +166,7 @@ def _change_reservation(domain: Hypervisor, command: int, given: dict[str, int])
         if command == XENMEM.populate_physmap:
             if not all(domain.physmap.populate(gfn) for gfn in extent):
                 break
-        elif all(domain.physmap.is_ram(gfn) for gfn in extent):
-            for gfn in extent:
-                domain.physmap.remove(gfn)
-        else:
+        elif not domain.physmap.give_up(extent):
             break
         done += 1
     return done

@@ -228,7 +228,10 @@ class Receiver:
         except GrantError as error:
             self._back.statistics.rx_dropped[str(error)] += 1
             return False
-        if random.random() < self._back.hostility.uncompleted:
+        hostility = self._back.hostility
+        if hostility.stuck and random.random() < hostility.stuck:
+            return True
+        if random.random() < hostility.uncompleted:
             self._world.at(random.randint(*_BELATED_NS), under_way.complete, "Xen completes a transfer")
         else:
             under_way.complete()

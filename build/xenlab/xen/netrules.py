@@ -34,7 +34,7 @@ class Hostility:
             its page, where the rest of it is not; `bad_extra`: an extra info of no known type, or of segments of no
             bytes; `endless`: a frame whose last piece announces one more.
         untransferred, belated, uncompleted: of a page that is given away: the answer says so, and it is not; it is, but
-            the answer comes first; Xen has committed itself at the answer, and completes later.
+            the answer comes first; Xen has committed itself at the answer, and completes later; `stuck`: and never.
         duplicate: a frame sent is answered twice; `silence`: it is not answered.
     """
 
@@ -50,6 +50,7 @@ class Hostility:
     untransferred: float = 0.0
     belated: float = 0.0
     uncompleted: float = 0.0
+    stuck: float = 0.0
     duplicate: float = 0.0
     silence: float = 0.0
     producer: float = 0.0

@@ -65,6 +65,7 @@ class Physmap:
         lost: those holes whose RAM went back to Xen because something was placed over it or it was removed; a guest
             must populate one before it uses it again.
         reservation: the domain's pages of RAM; `maximum`: as many as it may have.
+        reluctance: how often (0 to 1) Xen does not take back a page of RAM that the guest gives up.
         on_lost: told of each frame that joins `lost`, and that leaves it.
     """
 
@@ -78,6 +79,7 @@ class Physmap:
         self._over_ram: set[int] = set()
         self.reservation = reservation
         self.maximum = reservation
+        self.reluctance = 0.0
 
     def present(self, gfn: int) -> bool:
         """Whether there is RAM or a page of Xen's."""
@@ -137,6 +139,16 @@ class Physmap:
             self._lose(gfn)
             self.reservation -= 1
             self._world.trace("physmap", f"RAM of frame {gfn:#x} goes back to Xen")
+
+    def give_up(self, extent: range) -> bool:
+        """Take RAM back and leave holes; False when there is none, or Xen will not."""
+        if not all(self.is_ram(gfn) for gfn in extent):
+            return False
+        if self.reluctance and self._world.random.random() < self.reluctance:
+            return False
+        for gfn in extent:
+            self.remove(gfn)
+        return True
 
     def populate(self, gfn: int) -> bool:
         """Put RAM at a hole; False when the domain may have no more, or there is memory already."""
