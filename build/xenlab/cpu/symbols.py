@@ -34,17 +34,21 @@ class Symbols:
         return self._describe([(address, called)])[0]
 
     def stack(self, pc: int, sp: int, limit: int) -> list[str]:
-        """Describe where the guest is: `pc`, then what between `sp` and `limit` looks like a return address."""
-        places = [(pc, False)]
+        """Describe where the guest is: `pc`, then :meth:`calls`."""
+        return self._describe([(pc, False), *((address, True) for address in self.calls(sp, limit))])
+
+    def calls(self, sp: int, limit: int) -> list[int]:
+        """What between `sp` and `limit` looks like a return address, the innermost ones first."""
+        found: list[int] = []
         size = self._machine.pointer_size
         memory = self._machine.memory
         for slot in range(sp & -size, limit, size):
-            if not memory.is_mapped(slot) or len(places) == _DEEPEST:
+            if not memory.is_mapped(slot) or len(found) == _DEEPEST:
                 break
             value = int.from_bytes(memory.read(slot, size), "little")
             if self.image_of(value) and self._follows_call(value):
-                places.append((value, True))
-        return self._describe(places)
+                found.append(value)
+        return found
 
     def _describe(self, places: list[tuple[int, bool]]) -> list[str]:
         """Describe addresses, each with whether it is a return address; one run of the symbolizer an image."""

@@ -140,14 +140,16 @@ def identify(kernel: Kernel, node: Node) -> Generator[Call | Wait, int, bool]:
 
 
 def _instance(node: Node, instance: list[str]) -> str:
-    """Unless the bus vouches for its uniqueness on the machine, an instance ID is completed with the parent's path."""
-    own = instance[0] if instance else "0"
+    """Unless the bus vouches for its uniqueness on the machine, an instance ID is completed with the parent's path.
+
+    Where the bus driver gives none, or cannot for want of memory, the parent's path is all of it.
+    """
     if node.capabilities["Bits"] & _UNIQUE_ID or node.parent is None:
-        return own
+        return instance[0] if instance else "0"
     depth, above = 0, node.parent.parent
     while above:
         depth, above = depth + 1, above.parent
-    return f"{depth}&{zlib.crc32(node.parent.instance_path.upper().encode()):x}&0&{own}"
+    return "&".join([str(depth), f"{zlib.crc32(node.parent.instance_path.upper().encode()):x}", "0", *instance])
 
 
 def _check_unique(kernel: Kernel, node: Node) -> None:

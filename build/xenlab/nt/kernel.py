@@ -253,6 +253,11 @@ class Kernel(GuestMemory):
             lines.append(f"{self.symbols.describe(calls[-1])}, which has jumped there")
         return lines
 
+    def call_chain(self) -> tuple[int, ...]:
+        """The return addresses on the guest's stack, innermost first."""
+        sp = self.machine.sp
+        return tuple(self.symbols.calls(sp, self.scheduler.stack_top(sp)))
+
     def caller(self) -> int:
         """The return address of the kernel routine that is running, or 0."""
         return self.execution.caller()

@@ -56,6 +56,7 @@ class Pool:
     Attributes:
         fails: asked for every allocation of a driver, with its number, tag and size: True makes it fail.
         count: how many allocations drivers have asked for.
+        sites: if it is a list, each of them adds the chain of calls that led to it, innermost first.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -67,6 +68,7 @@ class Pool:
         self.checks: list[Callable[[int, int], None]] = []
         self.fails: Callable[[int, str, int], bool] = lambda *_: False
         self.count = 0
+        self.sites: list[tuple[int, ...]] | None = None
 
     def fail_at(self, number: int) -> None:
         """Let the `number`-th allocation of drivers fail, and no other."""
@@ -80,6 +82,8 @@ class Pool:
     def refuses(self, tag: str, size: int) -> bool:
         """Count a resource that a driver asks for, of pool or not; True when it is to be refused."""
         self.count += 1
+        if self.sites is not None:
+            self.sites.append(self._kernel.call_chain())
         refused = self.fails(self.count, tag, size)
         if refused:
             self._kernel.world.trace("pool", f"allocation {self.count} of {size} bytes {tag!r} fails")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle, product
 
@@ -18,6 +18,8 @@ from xenlab.xen import packets
 from xenlab.xen.netrules import FLIPPING, HONEST, KINDS, Features, Hostility
 from xenlab.xen.switch import Host, Packet
 from xenlab.xen.toolstack import Toolstack
+
+Site = tuple[int, ...]  # the return addresses of the calls that led to an allocation
 
 _SAMPLES = 3
 _OTHER = bytes.fromhex("021122330099")
@@ -130,31 +132,40 @@ def net_no_memory(new: NewLab) -> None:
     sweep(new, _SAMPLES)
 
 
-@scenario("net-no-memory-long", "the same, without leaving one out", long=True)
+@scenario("net-no-memory-long", "the same at every site: its first, its last and one between", long=True)
 def net_no_memory_long(new: NewLab) -> None:
     sweep(new, None)
 
 
 def sweep(new: NewLab, samples: int | None, features: Features | None = None) -> None:
-    """Let `samples` of the allocations fail, each in a machine of its own; None: every one."""
-    total = _try(new, 0, features)
-    numbers = range(1, total + 1)
-    chosen = sorted(new.random.sample(numbers, min(samples, total))) if samples else numbers
-    for number in chosen:
+    """Let `samples` of the allocations fail, each in a machine of its own; None: some of each site."""
+    sites = _try(new, 0, features)
+    numbers = range(1, len(sites) + 1)
+    chosen = new.random.sample(numbers, min(samples, len(sites))) if samples else _of_each_site(sites)
+    for number in sorted(chosen):
         try:
             _try(new, number, features)
         except Violation as violation:
-            what = f"When allocation {number} of {total} fails: {violation.what}"
+            what = f"When allocation {number} of {len(sites)} fails: {violation.what}"
             raise Violation(what, violation.stack) from violation
 
 
-def _try(new: NewLab, failing: int, features: Features | None) -> int:
-    """Let a second interface come, work and go with one allocation failing; return how many there were."""
+def _of_each_site(sites: Sequence[Site]) -> set[int]:
+    """The numbers, from 1, of the first, the middle and the last allocation of each site."""
+    numbers: dict[Site, list[int]] = {}
+    for number, site in enumerate(sites, 1):
+        numbers.setdefault(site, []).append(number)
+    return {each[at] for each in numbers.values() for at in (0, len(each) // 2, -1)}
+
+
+def _try(new: NewLab, failing: int, features: Features | None) -> Sequence[Site]:
+    """Let a second interface come, work and go with one allocation failing; return the site of each there was."""
     lab = begin(new()).lab
     lab.run(1)
     pool = lab.kernel.pool
-    before = pool.count
-    pool.fail_at(before + failing if failing else 0)
+    sites: list[Site] = []
+    pool.sites = sites
+    pool.fail_at(pool.count + failing if failing else 0)
     vif = lab.attach_nic(1, features)
     lab.run(3)
     nic = _bound(lab)
@@ -170,11 +181,11 @@ def _try(new: NewLab, failing: int, features: Features | None) -> int:
     if not detach.done:
         lab.xen.toolstack.force_detach_nic(1)
     lab.wait(lambda: len(lab.nodes("XEN")) == 2, "the removal of the interface that came and went", 120)
-    made_allocations = pool.count - before
+    pool.sites = None
     pool.fail_at(0)
     Workload([lab.pv_disk("hda")], 20).run()
     lab.shut_down()
-    return made_allocations
+    return sites
 
 
 def _bound(lab: Lab) -> Nic | None:
