@@ -26,6 +26,7 @@ _UNSUPPORTED_CONFIGURATION = 0xC0001391  # EVENT_NDIS_UNSUPPORTED_CONFIGURATION
 _WITHOUT_MEMORY = 3
 _PAGES = 45  # two for the rings, and more than one hypercall gives
 _TOO_FEW_PAGES = 20
+_IN_RING = 256
 _LIES = {
     "pages never given": Hostility(untransferred=0.3),
     "pages given late": Hostility(belated=0.3),
@@ -206,14 +207,17 @@ def net_flip_stuck(new: NewLab) -> None:
     _expect_left(lab, 1)
 
 
-@scenario("net-flip-reluctant", "Xen often declines to take a page: fewer are in the ring, and every frame comes")
+@scenario("net-flip-reluctant", "Xen takes no page, then only some: the ring runs dry, and every frame comes")
 def net_flip_reluctant(new: NewLab) -> None:
     made = begin(new(), FLIPPING)
     lab = made.lab
     physmap = lab.xen.hypervisor.physmap
-    work = made.traffic(150, 150)
-    physmap.reluctance = 0.5
+    work = made.traffic(0, 2 * _IN_RING)
+    physmap.reluctance = 1.0
     work.begin()
+    lab.run(1)
+    lab.expect(not work.finished, "the ring runs dry")
+    physmap.reluctance = 0.5
     lab.wait(lambda: work.finished, "the traffic")
     physmap.reluctance = 0.0
     lab.run(0.1)
