@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from xenlab.errors import Violation
-from xenlab.nt.codes import DeviceState, SystemState, Usage
+from xenlab.nt.codes import DeviceState, IdType, SystemState, Usage
 from xenlab.nt.devnode import Node, State
-from xenlab.nt.pci import PciFunction
+from xenlab.nt.pci import Pci, PciFunction
 from xenlab.nt.power import PowerManager
 from xenlab.nt.teardown import outstanding, remove_everything
 
@@ -140,6 +140,22 @@ def test_two_devices_of_one_name_stop_windows(build: BuildFolder, arch: str):
     twins = [Named(0x20, 0x5853, 1, 0, name=r"XEN\vfb"), Named(0x20, 0x5853, 1, 0, name=r"XEN\vfb")]
     with pytest.raises(Violation, match="two devices"):
         windows.run(windows.pnp.boot(twins))
+
+
+def test_a_device_that_gives_no_instance_id_has_its_parents_path_alone(
+    build: BuildFolder, monkeypatch: pytest.MonkeyPatch
+):
+    windows = Windows(build("x64"), "x64")
+    nameless = Named(0x00, 0x5853, 1, 0, name=r"XEN\vkbd")
+    full = Pci._identifier
+
+    def identifier(bus: Pci, function: PciFunction, kind: int) -> int | None:
+        return None if function is nameless and kind == IdType.BusQueryInstanceID else full(bus, function, kind)
+
+    monkeypatch.setattr(Pci, "_identifier", identifier)
+    windows.run(windows.pnp.boot([Named(0x20, 0x5853, 1, 0, name=r"XEN\vfb"), nameless]))
+    named, alone = (windows.pnp.find(name).instance_path.split("\\")[-1] for name in (r"XEN\vfb", r"XEN\vkbd"))
+    assert named == f"{alone}&20"
 
 
 def test_a_child_reported_twice_stops_windows(windows: Windows):
