@@ -132,7 +132,7 @@ def net_no_memory(new: NewLab) -> None:
     sweep(new, _SAMPLES)
 
 
-@scenario("net-no-memory-long", "the same at every site: its first, its last and one between", long=True)
+@scenario("net-no-memory-long", "the same at every site: its first, its last and one between", long=True, per_code=True)
 def net_no_memory_long(new: NewLab) -> None:
     sweep(new, None)
 
