@@ -550,7 +550,7 @@ def test_a_connection_that_cannot_be(features: Features, nodes: dict[str, object
         setup.front.connect()
 
 
-OF_PAGES = {"untransferred", "belated", "uncompleted"}
+OF_PAGES = {"untransferred", "belated", "uncompleted", "stuck"}
 
 
 def exchanging(features: Features = FLIPPING, connect: bool = True, **hostility: float) -> Setup:
@@ -600,6 +600,15 @@ def test_a_page_that_xen_has_not_got_there_at_the_answer():
     assert setup.guest.grant_flags(ref) & ~GTF.type_mask == GTF.transfer_committed
     setup.guest.settle()
     assert setup.guest.grant_flags(ref) & GTF.transfer_completed
+
+
+def test_a_page_that_xen_never_gets_there():
+    setup = exchanging(stuck=1.0)
+    ref = setup.front.posted[0][0]
+    setup.front.take_rx = setup.front.take_tx  # type: ignore[method-assign]
+    setup.host.send(Packet(setup.incoming().next("udp4")[0].frame))
+    setup.guest.settle()
+    assert setup.guest.grant_flags(ref) & ~GTF.type_mask == GTF.transfer_committed
 
 
 def test_a_page_that_the_guest_does_not_take_is_answered_as_an_error():
