@@ -159,12 +159,12 @@ def _of_each_site(sites: Sequence[Site]) -> set[int]:
 
 
 def _try(new: NewLab, failing: int, features: Features | None) -> Sequence[Site]:
-    """Let a second interface come, work and go with one allocation failing; return the site of each there was."""
+    """Let a second interface come, work and go with one allocation failing; return the sites of all, if none fails."""
     lab = begin(new()).lab
     lab.run(1)
     pool = lab.kernel.pool
     sites: list[Site] = []
-    pool.sites = sites
+    pool.sites = None if failing else sites
     pool.fail_at(pool.count + failing if failing else 0)
     vif = lab.attach_nic(1, features)
     lab.run(3)
