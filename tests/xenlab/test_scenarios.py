@@ -18,7 +18,7 @@ from xenlab import report, scenario
 from xenlab.folder import DriverFolder
 from xenlab.lab import Options
 from xenlab.scenario import NewLab, Scenario
-from xenlab.scenarios import everyday
+from xenlab.scenarios import everyday, net_trouble
 from xenlab.scenarios.trouble import LIES, be_lied_to
 from xenlab.trace import Trace
 from xenlab.xen.blkback import Features
@@ -123,3 +123,8 @@ def test_a_seed_repeats_a_run_exactly(drivers: Drivers) -> None:
         traces.append([entry.line() for entry in trace.entries])
     assert len(traces[0]) > 100
     assert traces[0] == traces[1]
+
+
+def test_of_each_site_the_first_the_middle_and_the_last_allocation_fail() -> None:
+    loop, once, twice = (1, 9), (2, 9), (3,)
+    assert net_trouble._of_each_site([loop, once, loop, loop, twice, loop, twice, loop]) == {1, 2, 4, 5, 7, 8}

@@ -229,6 +229,17 @@ def test_the_nth_allocation_fails(lab, number, made):
     lab.kernel.pool.require_none_outstanding()
 
 
+def test_the_site_of_an_allocation_is_the_chain_of_calls_to_it(lab):
+    pool = lab.kernel.pool
+    pool.sites = []
+    for _ in range(2):
+        lab.run("allocates_or_fails", 100)
+    first, second, *again = pool.sites
+    assert first != second
+    assert again == [first, second]
+    assert "allocates_or_fails" in lab.kernel.symbols.describe(first[0], called=True)
+
+
 @pytest.mark.parametrize(
     ("case", "argument", "says", "marker"),
     [
